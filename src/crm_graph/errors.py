@@ -1,0 +1,127 @@
+"""Errors that callers see: one base with a stable code, a subclass for each thing that can be wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+Path = Sequence[str | int]
+
+
+class CrmError(Exception):
+    """What a caller is told. `code` never changes; `message` is a template of the catalogue in `messages.py`,
+    filled with `details`; `path` leads to the offending input.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    template: ClassVar[str] = "internal"
+
+    def __init__(self, template: str | None = None, /, *, path: Path = (), **details: Any) -> None:
+        self.template_key = template or self.template
+        self.path = tuple(path)
+        self.details: Mapping[str, Any] = details
+        super().__init__(f"{self.code} {self.template_key} {details}")
+
+    def at(self, *prefix: str | int) -> "CrmError":
+        """The same error with its path led from further out."""
+        self.path = (*prefix, *self.path)
+        return self
+
+
+class UserFault(CrmError):
+    """What the user can correct; becomes the `errors` of a mutation's payload."""
+
+
+class Invalid(UserFault):
+    code = "INVALID"
+    template = "invalid"
+
+
+class Required(UserFault):
+    code = "REQUIRED"
+    template = "required"
+
+
+class NotFound(UserFault):
+    """The record does not exist, or not for this asker: the two are never told apart."""
+
+    code = "NOT_FOUND"
+    template = "not_found"
+
+
+class Conflict(UserFault):
+    code = "CONFLICT"
+    template = "conflict"
+
+
+class StageNotAllowed(UserFault):
+    code = "STAGE_NOT_ALLOWED"
+    template = "stage_not_allowed"
+
+
+class Duplicate(UserFault):
+    code = "DUPLICATE"
+    template = "duplicate"
+
+
+class LimitReached(UserFault):
+    code = "LIMIT_REACHED"
+    template = "limit_reached"
+
+
+class MaskedValue(UserFault):
+    code = "MASKED_VALUE"
+    template = "masked_value"
+
+
+class RuleViolated(UserFault):
+    code = "RULE_VIOLATED"
+    template = "rule_violated"
+
+
+class RequestFault(CrmError):
+    """The request as a whole is refused before anything runs."""
+
+    status: ClassVar[int] = 400
+
+
+class ParseFailed(RequestFault):
+    code = "PARSE_FAILED"
+    template = "parse_failed"
+
+
+class ValidationFailed(RequestFault):
+    code = "VALIDATION_FAILED"
+    template = "validation_failed"
+
+
+class BadVariables(RequestFault):
+    code = "BAD_VARIABLES"
+    template = "bad_variables"
+
+
+class CostExceeded(RequestFault):
+    code = "COST_EXCEEDED"
+    template = "cost_exceeded"
+
+
+class Unauthenticated(RequestFault):
+    code = "UNAUTHENTICATED"
+    template = "unauthenticated"
+    status = 401
+
+
+class IdempotencyMismatch(RequestFault):
+    code = "IDEMPOTENCY_MISMATCH"
+    template = "idempotency_mismatch"
+    status = 422
+
+
+class TimedOut(RequestFault):
+    code = "TIMEOUT"
+    template = "timeout"
+    status = 503
+
+
+class Unavailable(RequestFault):
+    code = "UNAVAILABLE"
+    template = "unavailable"
+    status = 503

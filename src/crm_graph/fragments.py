@@ -1,0 +1,162 @@
+"""Safe SQL fragments: text, bound values and catalog identifiers, composed without ever formatting a value into text.
+
+`sql("{a}.id = {b}", a=name("t"), b=param)` is the only way to make one; literal text comes from this code base alone.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, LiteralString, Protocol
+
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+class Source(Protocol):
+    """Where a bound value comes from; hashable, equal sources share one parameter."""
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One bound value and the Postgres type it is cast to."""
+
+    source: Any
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A value known when the statement is composed."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A value of whoever asks: `id`, `team_ids`, `team_tree_ids`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The moment of the request, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of SQL: text and parameters in order."""
+
+    parts: tuple[str | Param, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+
+EMPTY = Fragment(())
+TRUE = Fragment(("TRUE",))
+FALSE = Fragment(("FALSE",))
+
+
+@lru_cache(maxsize=4096)
+def name(identifier: str) -> Fragment:
+    """A quoted identifier; only plain lower-case names of at most 63 bytes exist in the catalog."""
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise ValueError(f"not an identifier: {identifier!r}")
+    return Fragment((f'"{identifier}"',))
+
+
+def param(source: Source, type_: str) -> Fragment:
+    """A bound value, cast to `type_` so that Postgres never guesses."""
+    return Fragment((Param(source, type_),))
+
+
+def const(value: Any, type_: str) -> Fragment:
+    """A bound value known now."""
+    return param(Const(value), type_)
+
+
+def text(literal: str) -> Fragment:
+    """An SQL string literal for a GraphQL key. GraphQL names have no quote; anything else is escaped all the same."""
+    return Fragment(("'" + literal.replace("'", "''") + "'",))
+
+
+def sql(template: LiteralString, /, **slots: Fragment) -> Fragment:
+    """Compose a fragment from literal SQL with `{slots}`."""
+    parts: list[str | Param] = []
+    for index, piece in enumerate(_split(template)):
+        if index % 2:
+            parts.extend(slots[piece].parts)
+        elif piece:
+            parts.append(piece)
+    return Fragment(tuple(parts))
+
+
+@lru_cache(maxsize=1024)
+def _split(template: str) -> tuple[str, ...]:
+    return tuple(_SLOT.split(template))
+
+
+def join(separator: LiteralString, fragments: Iterable[Fragment]) -> Fragment:
+    """Fragments with a separator between."""
+    parts: list[str | Param] = []
+    for fragment in fragments:
+        if parts:
+            parts.append(separator)
+        parts.extend(fragment.parts)
+    return Fragment(tuple(parts))
+
+
+def all_of(conditions: Iterable[Fragment]) -> Fragment:
+    """Their conjunction; TRUE when there is none."""
+    kept = [c for c in conditions if c != TRUE]
+    if FALSE in kept:
+        return FALSE
+    if len(kept) < 2:
+        return kept[0] if kept else TRUE
+    return sql("({all})", all=join(" AND ", kept))
+
+
+def any_of(conditions: Iterable[Fragment]) -> Fragment:
+    """Their disjunction; FALSE when there is none."""
+    kept = list(dict.fromkeys(c for c in conditions if c != FALSE))
+    if TRUE in kept:
+        return TRUE
+    if len(kept) < 2:
+        return kept[0] if kept else FALSE
+    return sql("({any})", any=join(" OR ", kept))
+
+
+def negation(condition: Fragment) -> Fragment:
+    """Its two-valued complement; every condition composed here is never NULL."""
+    if condition == TRUE:
+        return FALSE
+    if condition == FALSE:
+        return TRUE
+    return sql("NOT {condition}", condition=condition)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text with `$1…` and the sources of its parameters, each once."""
+
+    text: str
+    sources: tuple[Any, ...]
+
+
+def render(fragment: Fragment) -> Statement:
+    """The statement as asyncpg takes it; equal parameters share a number."""
+    numbers: dict[Param, int] = {}
+    pieces: list[str] = []
+    for part in fragment.parts:
+        if isinstance(part, str):
+            pieces.append(part)
+        else:
+            number = numbers.setdefault(part, len(numbers) + 1)
+            pieces.append(f"${number}::{part.type}")
+    return Statement("".join(pieces), tuple(p.source for p in numbers))
+
+

@@ -1,0 +1,26 @@
+"""Tables and nothing more, by noun. Importing the package maps all of them."""
+
+from crm_graph.models.clients import Client, SigningKey
+from crm_graph.models.collaborators import Collaboration
+from crm_graph.models.contracts import Contract, ContractLine
+from crm_graph.models.customers import Address, ContactPoint, Customer
+from crm_graph.models.declarative import Base, Child, Identified, Root, Tracked, Workflow
+from crm_graph.models.events import Event
+from crm_graph.models.exchange_rates import ExchangeRate
+from crm_graph.models.external_refs import ExternalRef
+from crm_graph.models.idempotency_keys import IdempotencyKey
+from crm_graph.models.interactions import Interaction
+from crm_graph.models.leads import Lead
+from crm_graph.models.opportunities import Opportunity
+from crm_graph.models.roles import Grant, PolicyVersion, Role
+from crm_graph.models.teams import Team
+from crm_graph.models.tickets import Ticket
+from crm_graph.models.users import TeamMember, User, UserRole
+from crm_graph.models.workflows import Pipeline, Reason, Stage, StageChange, Transition
+
+__all__ = [
+    "Address", "Base", "Child", "Client", "Collaboration", "ContactPoint", "Contract", "ContractLine", "Customer",
+    "Event", "ExchangeRate", "ExternalRef", "Grant", "IdempotencyKey", "Identified", "Interaction", "Lead",
+    "Opportunity", "Pipeline", "PolicyVersion", "Reason", "Role", "Root", "SigningKey", "Stage", "StageChange",
+    "Team", "TeamMember", "Ticket", "Tracked", "Transition", "User", "UserRole", "Workflow",
+]

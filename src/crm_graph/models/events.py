@@ -1,0 +1,59 @@
+"""The one event log: append-only, written in the transaction of the change, partitioned by month on its id."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Index, SmallInteger, text
+from sqlalchemy.orm import Mapped
+from sqlalchemy.types import UserDefinedType
+
+from crm_graph.models.declarative import Base
+from crm_graph.models.fields import DataClass, internal
+
+
+class TransactionId(UserDefinedType[str]):
+    """Postgres' 64-bit transaction id, `xid8`."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+class Event(Base):
+    """One verb on one root. Its place in the log is (epoch, transaction, n): a reader takes what lies below the oldest open
+    transaction, in that order. `before` and `after` hold the changed fields only, children under their relation's name.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_entity_id_entity_version", "entity_id", "entity_version"),
+        Index("ix_events_customer_id_id", "customer_id", "id"),
+        Index("ix_events_epoch_transaction_n", "epoch", "transaction", "n"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    id: Mapped[UUID] = internal(primary_key=True)
+    epoch: Mapped[int] = internal(SmallInteger, server_default=text("1"))
+    transaction: Mapped[str] = internal(TransactionId, server_default=text("pg_current_xact_id()"))
+    n: Mapped[int] = internal(server_default=text("0"))
+    type: Mapped[str] = internal()
+    entity_type: Mapped[str] = internal()
+    entity_id: Mapped[UUID] = internal()
+    entity_version: Mapped[int] = internal(BigInteger)
+    customer_id: Mapped[UUID | None] = internal()
+    occurred_at: Mapped[datetime] = internal()
+    actor_id: Mapped[UUID | None] = internal()
+    on_behalf_of_id: Mapped[UUID | None] = internal()
+    client_id: Mapped[UUID | None] = internal()
+    source: Mapped[str] = internal()
+    request_id: Mapped[str | None] = internal()
+    causation_id: Mapped[UUID | None] = internal()
+    reason: Mapped[str | None] = internal(data_class=DataClass.CONTENT, personal=True)
+    changed: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    before: Mapped[dict[str, Any]] = internal(server_default=text("'{}'::jsonb"), personal=True)
+    after: Mapped[dict[str, Any]] = internal(server_default=text("'{}'::jsonb"), personal=True)
+    backfill: Mapped[bool] = internal(server_default=text("false"))
+    erased_at: Mapped[datetime | None] = internal()
+    schema_version: Mapped[int] = internal(SmallInteger, server_default=text("1"))
