@@ -1,0 +1,125 @@
+"""How each scalar kind is read from JSON, strictly; the write side reads its inputs leniently in `services/values.py`."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from crm_graph.catalog import Kind
+from crm_graph.errors import BadVariables
+
+Parser = Callable[[Any], Any]
+_INT32 = range(-(2**31), 2**31)
+_INT64 = range(-(2**63), 2**63)
+_MAX_TEXT = 10_000
+
+
+def _wrong(kind: Kind) -> BadVariables:
+    return BadVariables("not_a_value", kind=kind.value)
+
+
+def parse_id(raw: Any) -> UUID:
+    """A record id in the usual 36-character form."""
+    if isinstance(raw, str) and len(raw) == 36:
+        try:
+            return UUID(raw)
+        except ValueError:
+            raise _wrong(Kind.ID) from None
+    raise _wrong(Kind.ID)
+
+
+def parse_text(raw: Any) -> str:
+    """Text that Postgres can hold: no NUL, no lone surrogate, at most 10,000 characters."""
+    if not isinstance(raw, str) or "\0" in raw or len(raw) > _MAX_TEXT:
+        raise _wrong(Kind.TEXT)
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        raise _wrong(Kind.TEXT) from None
+    return raw
+
+
+def parse_int(raw: Any) -> int:
+    """A 32-bit integer, as GraphQL's Int."""
+    if isinstance(raw, int) and not isinstance(raw, bool) and raw in _INT32:
+        return raw
+    raise _wrong(Kind.INT)
+
+
+def parse_big_int(raw: Any) -> int:
+    """A 64-bit integer, as a number or a string of digits."""
+    try:
+        value = int(raw) if isinstance(raw, str) and len(raw) <= 20 and raw.isascii() else raw
+    except ValueError:
+        raise _wrong(Kind.BIG_INT) from None
+    if isinstance(value, int) and not isinstance(value, bool) and value in _INT64:
+        return value
+    raise _wrong(Kind.BIG_INT)
+
+
+def parse_decimal(raw: Any) -> Decimal:
+    """A finite decimal, as a string or a number; at most 40 characters."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float) or len(str(raw)) > 40:
+        raise _wrong(Kind.DECIMAL)
+    try:
+        value = Decimal(str(raw))
+    except InvalidOperation:
+        raise _wrong(Kind.DECIMAL) from None
+    if not value.is_finite() or abs(value.adjusted()) > 100:
+        raise _wrong(Kind.DECIMAL)
+    return value
+
+
+def parse_boolean(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    raise _wrong(Kind.BOOLEAN)
+
+
+def parse_date(raw: Any) -> date:
+    """A calendar date, `YYYY-MM-DD`."""
+    try:
+        if isinstance(raw, str) and len(raw) == 10:
+            return date.fromisoformat(raw)
+    except ValueError:
+        pass
+    raise _wrong(Kind.DATE)
+
+
+def parse_date_time(raw: Any) -> datetime:
+    """An ISO 8601 moment; without a zone it would be a guess, so it is refused."""
+    try:
+        if isinstance(raw, str) and len(raw) <= 40:
+            moment = datetime.fromisoformat(raw)
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise _wrong(Kind.DATE_TIME)
+
+
+def parse_enum(names: frozenset[str], raw: Any) -> str:
+    if isinstance(raw, str) and raw in names:
+        return str(raw)
+    raise _wrong(Kind.ENUM)
+
+
+PARSERS: Mapping[Kind, Parser] = {
+    Kind.ID: parse_id,
+    Kind.TEXT: parse_text,
+    Kind.INT: parse_int,
+    Kind.BIG_INT: parse_big_int,
+    Kind.DECIMAL: parse_decimal,
+    Kind.MONEY: parse_decimal,
+    Kind.BOOLEAN: parse_boolean,
+    Kind.DATE: parse_date,
+    Kind.DATE_TIME: parse_date_time,
+}
+
+
+def parser_for(kind: Kind, enum: type[StrEnum] | None = None) -> Parser:
+    """The parser of a field's kind; it raises BadVariables for anything else."""
+    return partial(parse_enum, frozenset(enum.__members__)) if enum is not None else PARSERS[kind]
