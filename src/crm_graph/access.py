@@ -45,8 +45,9 @@ class TypeGrant:
 
 @dataclass(frozen=True)
 class Access:
-    """The effective rights of a role set under one policy version. A cell has the highest level that a single grant gives
-    whose scope matches its row; what no grant names is denied.
+    """The effective rights of a role set under one policy version.
+
+    A cell has the highest level that a single grant gives whose scope matches its row; what no grant names is denied.
     """
 
     roles: tuple[str, ...]
@@ -79,7 +80,8 @@ def _fingerprint(access: Access) -> str:
         "actions": sorted(access.actions),
         "types": {
             name: [
-                [g.scope.rule, g.scope.predicate, sorted(g.levels.items()), sorted(g.writes)] for g in access.types[name]
+                [g.scope.rule, g.scope.predicate, sorted(g.levels.items()), sorted(g.writes)]
+                for g in access.types[name]
             ]
             for name in sorted(access.types)
         },

@@ -1,4 +1,7 @@
-"""The catalog: types, fields, relations and data classes, read from the mappers. Whoever needs to know what exists asks it."""
+"""The catalog: types, fields, relations and data classes, read from the mappers.
+
+Whoever needs to know what exists asks it.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -131,7 +134,10 @@ class Relation:
 
 @dataclass(frozen=True)
 class EntityType:
-    """One type of the API. `name` is the singular in snake_case, `root` the type that a child belongs to (`*`: any root)."""
+    """One type of the API.
+
+    `name` is the singular in snake_case, `root` the type that a child belongs to (`*`: any root).
+    """
 
     name: str
     plural: str
@@ -150,7 +156,8 @@ class EntityType:
     @cached_property
     def by_api_name(self) -> Mapping[str, Field | Relation]:
         """Fields and relations by their GraphQL names."""
-        return {m.api_name: m for m in (*self.fields.values(), *self.relations.values())}
+        members: tuple[Field | Relation, ...] = (*self.fields.values(), *self.relations.values())
+        return {m.api_name: m for m in members}
 
     @property
     def is_child(self) -> bool:
@@ -231,7 +238,7 @@ def _entity(model: type[Identified], names: Mapping[Any, str]) -> EntityType:
 
 
 def _field(name: str, column: Any, info: FieldInfo) -> Field:
-    enum = column.type.enum_class if isinstance(column.type, Enum) else None
+    enum: Any = column.type.enum_class if isinstance(column.type, Enum) else None
     return Field(
         name=name,
         api_name=camel(name),

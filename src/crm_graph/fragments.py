@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, LiteralString, Protocol
@@ -158,5 +158,3 @@ def render(fragment: Fragment) -> Statement:
             number = numbers.setdefault(part, len(numbers) + 1)
             pieces.append(f"${number}::{part.type}")
     return Statement("".join(pieces), tuple(p.source for p in numbers))
-
-

@@ -18,7 +18,10 @@ class ClientStatus(StrEnum):
 
 
 class Client(Base):
-    """A registered client. `secrets` holds salted hashes (two may live during a rotation), `user_id` its service account."""
+    """A registered client. `user_id` is its service account.
+
+    `secrets` holds salted hashes; two may live during a rotation.
+    """
 
     __tablename__ = "clients"
     __table_args__ = (UniqueConstraint("client_id"), Index("ix_clients_user_id", "user_id"))
@@ -35,7 +38,10 @@ class Client(Base):
 
 
 class SigningKey(Base):
-    """A private JWK (RFC 7517). The newest active one signs; retired ones stay in the JWKS until their last token ends."""
+    """A private JWK (RFC 7517).
+
+    The newest active one signs; retired ones stay in the JWKS until their last token ends.
+    """
 
     __tablename__ = "signing_keys"
 

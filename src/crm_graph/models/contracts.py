@@ -74,7 +74,10 @@ class Contract(Workflow, Root, Base):
 
 
 class ContractLine(Child, Base):
-    """`net_amount = quantity x unit_price x (1 - discount_rate)`, `tax_amount = net_amount x tax_rate`; rates are fractions."""
+    """`net_amount = quantity x unit_price x (1 - discount_rate)`, `tax_amount = net_amount x tax_rate`.
+
+    Rates are fractions of one.
+    """
 
     __tablename__ = "contract_lines"
     code: ClassVar[EntityCode] = EntityCode.CONTRACT_LINE

@@ -190,7 +190,10 @@ class Customer(Root, Base):
 
 
 class ContactPoint(Child, Base):
-    """A way to reach a customer. `raw` is what was entered; `e164` the phone number (ITU-T E.164) or lower-case e-mail."""
+    """A way to reach a customer.
+
+    `raw` is what was entered; `e164` the phone number (ITU-T E.164) or lower-case e-mail.
+    """
 
     __tablename__ = "contact_points"
     code: ClassVar[EntityCode] = EntityCode.CONTACT_POINT

@@ -68,22 +68,27 @@ class Root(Tracked):
     custom: Mapped[dict[str, Any]] = internal(server_default=text("'{}'::jsonb"))
 
     @declared_attr
+    @classmethod
     def owner_id(cls) -> Mapped[UUID | None]:
         return internal(ForeignKey("users.id"))
 
     @declared_attr
+    @classmethod
     def team_id(cls) -> Mapped[UUID | None]:
         return internal(ForeignKey("teams.id"))
 
     @declared_attr
+    @classmethod
     def owner(cls) -> Mapped[Any]:
-        return relationship("User", foreign_keys=[cls.owner_id], lazy="raise", viewonly=True)
+        return relationship("User", foreign_keys=f"{cls.__name__}.owner_id", lazy="raise", viewonly=True)
 
     @declared_attr
+    @classmethod
     def team(cls) -> Mapped[Any]:
-        return relationship("Team", foreign_keys=[cls.team_id], lazy="raise", viewonly=True)
+        return relationship("Team", foreign_keys=f"{cls.__name__}.team_id", lazy="raise", viewonly=True)
 
     @declared_attr
+    @classmethod
     def collaborators(cls) -> Mapped[list[Any]]:
         return relationship(
             "User",
@@ -95,6 +100,7 @@ class Root(Tracked):
         )
 
     @declared_attr
+    @classmethod
     def external_refs(cls) -> Mapped[list[Any]]:
         return relationship(
             "ExternalRef",
@@ -110,14 +116,17 @@ class Workflow:
     stage_entered_at: Mapped[datetime] = field(DataClass.BASIC, write=Write.SERVICE)
 
     @declared_attr
+    @classmethod
     def stage_id(cls) -> Mapped[UUID]:
         return internal(ForeignKey("stages.id"))
 
     @declared_attr
+    @classmethod
     def stage(cls) -> Mapped[Any]:
-        return relationship("Stage", foreign_keys=[cls.stage_id], lazy="raise", viewonly=True)
+        return relationship("Stage", foreign_keys=f"{cls.__name__}.stage_id", lazy="raise", viewonly=True)
 
     @declared_attr
+    @classmethod
     def stage_history(cls) -> Mapped[list[Any]]:
         return relationship(
             "StageChange",

@@ -22,8 +22,10 @@ class TransactionId(UserDefinedType[str]):
 
 
 class Event(Base):
-    """One verb on one root. Its place in the log is (epoch, transaction, n): a reader takes what lies below the oldest open
-    transaction, in that order. `before` and `after` hold the changed fields only, children under their relation's name.
+    """One verb on one root.
+
+    Its place in the log is (epoch, transaction, n): a reader takes what lies below the oldest open transaction, in that
+    order. `before` and `after` hold the changed fields only, children under their relation's name.
     """
 
     __tablename__ = "events"

@@ -87,7 +87,9 @@ def base_amount(data_class: DataClass = DataClass.AMOUNT) -> MappedColumn[Any]:
     return mapped_column(Numeric(18, 2), info={INFO: FieldInfo(data_class, write=Write.SERVICE, api=False)})
 
 
-def internal(*args: Any, data_class: DataClass = DataClass.INTERNAL, personal: bool = False, **column: Any) -> MappedColumn[Any]:
+def internal(
+    *args: Any, data_class: DataClass = DataClass.INTERNAL, personal: bool = False, **column: Any
+) -> MappedColumn[Any]:
     """A column that no client names: foreign keys, secrets, bookkeeping."""
     info = FieldInfo(data_class, personal, write=Write.SERVICE, api=False)
     return mapped_column(*args, info={INFO: info}, **column)
@@ -97,5 +99,3 @@ def info_of(column: Any) -> FieldInfo | None:
     """The declaration of a mapped column, if it has one."""
     found: FieldInfo | None = column.info.get(INFO)
     return found
-
-

@@ -11,7 +11,10 @@ from crm_graph.models.fields import internal
 
 
 class IdempotencyKey(Base):
-    """One answered mutation field of one actor. `request_hash` is a SHA-256; `answer` the field's JSON as it was sent."""
+    """One answered mutation field of one actor.
+
+    `request_hash` is a SHA-256; `answer` the field's JSON as it was sent.
+    """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_expires_at", "expires_at"),)

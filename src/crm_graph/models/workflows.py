@@ -66,13 +66,17 @@ class Stage(Tracked, Base):
 
 
 class Transition(Base):
-    """A move that is allowed. `requirements` is a list of `{"kind": …}` objects that the workflow service knows:
+    """A move that is allowed. `requirements` is a list of `{"kind": …}` objects that the workflow service knows.
 
-    FIELD (`field` is set), NOTE (`minLength` characters), REASON (one of the reasons of `list`), ACTION (the mover holds it).
+    FIELD (`field` is set), NOTE (`minLength` characters), REASON (one of the reasons of `list`), ACTION (the mover holds
+    it).
     """
 
     __tablename__ = "transitions"
-    __table_args__ = (UniqueConstraint("from_stage_id", "to_stage_id"), Index("ix_transitions_to_stage_id", "to_stage_id"))
+    __table_args__ = (
+        UniqueConstraint("from_stage_id", "to_stage_id"),
+        Index("ix_transitions_to_stage_id", "to_stage_id"),
+    )
 
     id: Mapped[UUID] = internal(primary_key=True)
     from_stage_id: Mapped[UUID] = internal(ForeignKey("stages.id"))
