@@ -68,8 +68,8 @@ class Stage(Tracked, Base):
 class Transition(Base):
     """A move that is allowed. `requirements` is a list of `{"kind": …}` objects that the workflow service knows.
 
-    FIELD (`field` is set), NOTE (`minLength` characters), REASON (one of the reasons of `list`), ACTION (the mover holds
-    it).
+    FIELD (`field` is set), NOTE (`minLength` characters), REASON (one of the reasons of `list`),
+    ACTION (the mover holds it).
     """
 
     __tablename__ = "transitions"

@@ -1,0 +1,160 @@
+"""Connections: an SQLAlchemy engine for writes, an asyncpg pool of its own for compiled reads.
+
+Both take one kind of URL. Session settings travel in the start-up message, so that they cost no round trip; a pooler in
+between must let them pass (pgbouncer: `ignore_startup_parameters` or `track_extra_parameters`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote, unquote, urlsplit
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from crm_graph.settings import Settings
+
+_SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg"}
+_WRITE_STATEMENT_CACHE = 500
+
+
+def dsn(url: str) -> str:
+    """The URL as asyncpg and libpq take it.
+
+    `postgres://`, `postgresql://` and `postgresql+asyncpg://` all become `postgresql://`; a socket directory stays in
+    `?host=`. Raises ValueError for anything else, without repeating the URL, which may hold a password.
+    """
+    if urlsplit(url).scheme not in _SCHEMES:
+        raise ValueError("a database URL starts with postgresql://")
+    return "postgresql://" + url.partition("://")[2]
+
+
+def with_database(url: str, database: str) -> str:
+    """The same server, another database."""
+    parts = urlsplit(dsn(url))
+    query = f"?{parts.query}" if parts.query else ""
+    return f"postgresql://{parts.netloc}/{quote(database)}{query}"
+
+
+def database_name(url: str) -> str:
+    """The database that a URL names; empty where it names none."""
+    return unquote(urlsplit(url).path.removeprefix("/"))
+
+
+async def connect(
+    url: str, *, application_name: str = "crm-graph", timeout_s: float = 5.0
+) -> "asyncpg.Connection[Any]":
+    """One plain connection for administration; the caller closes it."""
+    return await asyncpg.connect(
+        dsn(url), timeout=timeout_s, server_settings={"application_name": application_name, "TimeZone": "UTC"}
+    )
+
+
+def write_engine(url: str, settings: Settings) -> AsyncEngine:
+    """The engine of services and migrations.
+
+    `jsonb` is decoded; `json` comes as raw UTF-8 bytes, as on the read pool, so that a mutation's payload can be read
+    by a compiled statement in the transaction that made it.
+    """
+    server_settings = {
+        **_session(settings, "crm-graph write"),
+        "statement_timeout": str(settings.write_timeout_ms),
+        "lock_timeout": str(settings.lock_timeout_ms),
+        "idle_in_transaction_session_timeout": str(settings.transaction_idle_timeout_ms),
+    }
+
+    async def open_connection(**_: Any) -> "asyncpg.Connection[Any]":
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(
+            dsn(url),
+            timeout=settings.connect_timeout_s,
+            command_timeout=_command_timeout(settings.write_timeout_ms),
+            server_settings=server_settings,
+            **_statement_cache(settings),
+        )
+        return connection
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        pool_size=settings.write_pool_size,
+        max_overflow=settings.write_pool_overflow,
+        pool_timeout=settings.pool_wait_s,
+        pool_use_lifo=True,
+        connect_args={
+            "async_creator_fn": open_connection,
+            "prepared_statement_cache_size": min(settings.statement_cache_size, _WRITE_STATEMENT_CACHE),
+        },
+    )
+    event.listen(engine.sync_engine, "connect", _raw_json_on_connect)
+    return engine
+
+
+class ReadConnection(asyncpg.Connection):
+    """A connection that nothing ever changes the session of, so that there is nothing to reset when it is released."""
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class ReadPool(asyncpg.Pool):
+    """A pool of `ReadConnection`."""
+
+
+async def read_pool(url: str, settings: Settings) -> ReadPool:
+    """The pool of compiled reads: read-only sessions that hand over `json` as the bytes that Postgres built."""
+    return await ReadPool(
+        dsn(url),
+        min_size=min(2, settings.read_pool_size),
+        max_size=settings.read_pool_size,
+        max_queries=1_000_000_000,
+        max_inactive_connection_lifetime=0,
+        connect=None,
+        setup=None,
+        init=raw_json,
+        reset=None,
+        loop=None,
+        connection_class=ReadConnection,
+        record_class=asyncpg.Record,
+        timeout=settings.connect_timeout_s,
+        command_timeout=_command_timeout(settings.statement_timeout_ms),
+        server_settings={
+            **_session(settings, "crm-graph read"),
+            "statement_timeout": str(settings.statement_timeout_ms),
+            "default_transaction_read_only": "on",
+        },
+        **_statement_cache(settings),
+    )
+
+
+async def raw_json(connection: Any) -> None:
+    """Let `json` through as bytes, in both directions."""
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=_same, decoder=_same, format="binary")
+
+
+def _raw_json_on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cast("Any", connection).run_async(raw_json)
+
+
+def _same(value: bytes) -> bytes:
+    return value
+
+
+def _session(settings: Settings, application_name: str) -> Mapping[str, str]:
+    return {"application_name": application_name, "jit": "off", "TimeZone": "UTC"}
+
+
+def _statement_cache(settings: Settings) -> Mapping[str, Any]:
+    """Prepared statements are kept for good, whatever their length; asyncpg would forget long ones and old ones."""
+    return {
+        "statement_cache_size": settings.statement_cache_size,
+        "max_cached_statement_lifetime": 0,
+        "max_cacheable_statement_size": 0,
+    }
+
+
+def _command_timeout(server_ms: int) -> float:
+    """Seconds that we wait ourselves: a little more than the server allows, for when the network is gone."""
+    return server_ms / 1000 + 5

@@ -1,0 +1,111 @@
+"""One frozen settings object, read from the environment once; everything else gets its values from it."""
+
+import os
+from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _default_home() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/crm-graph")
+    return Path.home() / ".local" / "share" / "crm-graph"
+
+
+class Settings(BaseSettings):
+    """What an installation may set. Each value is an environment variable: `CRM_GRAPH_` and the name in capitals.
+
+    The few with a name of their own are those that a platform sets by convention: `DATABASE_URL`,
+    `DATABASE_READ_URL`, `HOST`, `PORT`. Times end in their unit.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CRM_GRAPH_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
+
+    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    """PostgreSQL 16 or newer; without one the embedded server is used."""
+    database_read_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("DATABASE_READ_URL", "database_read_url")
+    )
+    """A replica for compiled reads; without one they go to `database_url`."""
+    host: str = Field(default="127.0.0.1", validation_alias=AliasChoices("HOST", "host"))
+    port: int = Field(default=8000, ge=1, le=65_535, validation_alias=AliasChoices("PORT", "port"))
+    home: Path = Field(default_factory=_default_home)
+    """Where the embedded server keeps its data."""
+
+    time_zone: str = "Asia/Shanghai"
+    """The company's zone: where its days, months and years begin."""
+    base_currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
+    """ISO 4217; money is summed and ordered in it."""
+    default_country: str = Field(default="CN", pattern=r"^[A-Z]{2}$")
+    """ISO 3166-1; numbers without a country code are read as of here."""
+
+    issuer: str = ""
+    """`iss` of access tokens, the public address of the hub; `http://127.0.0.1:PORT` where it is not set."""
+    audience: str = "crm-graph"
+    """`aud` that access tokens must carry."""
+    token_lifetime_s: int = Field(default=3600, ge=60)
+
+    read_pool_size: int = Field(default=8, ge=1)
+    write_pool_size: int = Field(default=8, ge=1)
+    write_pool_overflow: int = Field(default=8, ge=0)
+    pool_wait_s: float = Field(default=5.0, gt=0)
+    """How long a request waits for a free connection before it is told UNAVAILABLE."""
+    connect_timeout_s: float = Field(default=5.0, gt=0)
+    statement_timeout_ms: int = Field(default=10_000, ge=100)
+    write_timeout_ms: int = Field(default=30_000, ge=100)
+    """The same for writes, whose batches are larger."""
+    lock_timeout_ms: int = Field(default=5_000, ge=100)
+    transaction_idle_timeout_ms: int = Field(default=60_000, ge=1_000)
+    """An open transaction holds back every reader of the event log, so an idle one is ended."""
+    statement_cache_size: int = Field(default=1000, ge=0)
+    """Prepared statements per connection; 0 behind a pooler that does not know them."""
+
+    page_size: int = Field(default=50, ge=1)
+    max_page_size: int = Field(default=200, ge=1)
+    max_offset: int = Field(default=10_000, ge=0)
+    count_cap: int = Field(default=10_000, ge=1)
+    """`totalCount` is exact up to here."""
+    max_depth: int = Field(default=15, ge=1)
+    max_tokens: int = Field(default=5_000, ge=100)
+    """Lexical tokens of one GraphQL document."""
+    max_aliases: int = Field(default=100, ge=1)
+    max_cost: int = Field(default=100_000, ge=1)
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_bulk_items: int = Field(default=10_000, ge=1)
+    operation_cache_size: int = Field(default=2_000, ge=1)
+    """Prepared operations per process."""
+    token_cache_size: int = Field(default=10_000, ge=1)
+    """Verified tokens per process."""
+    idempotency_lifetime_s: int = Field(default=7 * 24 * 3600, ge=60)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+    @model_validator(mode="after")
+    def _page_sizes_agree(self) -> Self:
+        if self.page_size > self.max_page_size:
+            raise ValueError("CRM_GRAPH_PAGE_SIZE exceeds CRM_GRAPH_MAX_PAGE_SIZE")
+        return self
+
+    @property
+    def token_issuer(self) -> str:
+        """`issuer`, or the address of a hub that runs on this machine alone."""
+        return self.issuer or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def read_url(self) -> str | None:
+        """Where compiled reads go."""
+        return self.database_read_url or self.database_url
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; `overrides` win over the environment."""
+    return Settings.model_validate({**Settings().model_dump(), **overrides}) if overrides else Settings()
