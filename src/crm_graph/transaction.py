@@ -1,0 +1,322 @@
+"""One write: a transaction with who asks, one moment, ids and its events. The only `commit()` stands here.
+
+Locks are taken in one order: idempotency key, external refs by (source, external id), rows of the written type by id,
+then the customers they touch by id. Whoever adds a lock keeps to it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog
+from crm_graph.errors import (
+    CrmError,
+    Duplicate,
+    Invalid,
+    NotFound,
+    Required,
+    RuleViolated,
+    TimedOut,
+    Unavailable,
+)
+from crm_graph.fragments import Const, Fragment, Now, Statement, Viewer, render
+from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.permissions.principals import Principal
+
+EVENTS_CHANNEL = "crm_events"
+
+CONSTRAINTS: Mapping[str, tuple[type[CrmError], str, tuple[str, ...]]] = {
+    "uq_external_refs_source_entity_type_external_id": (Duplicate, "external_ref_taken", ("externalId",)),
+    "uq_contract_lines_contract_id_position": (Duplicate, "duplicate", ("lines",)),
+    "ck_contract_lines_quantity_positive": (RuleViolated, "not_positive", ("lines", "quantity")),
+    "ck_contract_lines_tax_rate_range": (RuleViolated, "not_a_fraction", ("lines", "taxRate")),
+    "ck_contract_lines_discount_rate_range": (RuleViolated, "not_a_fraction", ("lines", "discountRate")),
+    "ck_opportunities_probability_range": (RuleViolated, "not_a_fraction", ("probability",)),
+    "ck_exchange_rates_rate_positive": (RuleViolated, "not_positive", ("rate",)),
+    "uq_pipelines_workflow_type_key": (Duplicate, "duplicate", ("key",)),
+    "uq_pipelines_default": (Duplicate, "duplicate", ("isDefault",)),
+    "uq_stages_pipeline_id_key": (Duplicate, "duplicate", ("key",)),
+}
+
+
+class NotGranted(NotFound):
+    """An action that no role of the asker has. Its mutation is not in their schema either; this is the second wall."""
+
+    template = "action_not_granted"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a statement may run, wait for a lock, or a transaction may idle; in milliseconds."""
+
+    statement_ms: int = 30_000
+    lock_ms: int = 5_000
+    idle_ms: int = 30_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A value handed to `Transaction.fetch` under this name, so that one rendered statement serves every call."""
+
+    name: str
+
+
+@dataclass(slots=True)
+class EventDraft:
+    """One verb on one root, as it will stand in the log. `before` and `after` hold the changed fields only, by their
+    catalog names, children under their relation's name.
+    """
+
+    type: str
+    entity_type: str
+    entity_id: UUID
+    entity_version: int
+    changed: Sequence[str]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    customer_id: UUID | None = None
+    reason: str | None = None
+    backfill: bool = False
+
+
+@dataclass
+class Transaction:
+    """What a service writes through. `now` is the one moment of the transaction."""
+
+    session: AsyncSession
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    principal: Principal
+    catalog: Catalog
+    now: datetime
+    ids: IdSource
+    source: str
+    base_currency: str = "CNY"
+    reason: str | None = None
+    request_id: str | None = None
+    causation_id: UUID | None = None
+    on_behalf_of_id: UUID | None = None
+    discarded: bool = False
+    _events: list[EventDraft] = field(default_factory=list)
+    _written: int = 0
+
+    @property
+    def access(self) -> Access:
+        """The rights of whoever asks."""
+        return self.principal.access
+
+    def new_id(self, code: EntityCode) -> UUID:
+        """A new id of that entity."""
+        return self.ids.new(code)
+
+    def require(self, action: str) -> None:
+        """Raise NotGranted unless the asker holds the action."""
+        if not self.access.may(action):
+            raise NotGranted(action=action)
+
+    def driver(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """The asyncpg connection inside the session's transaction, for set-based statements."""
+        return self.connection
+
+    async def fetch(self, fragment: Fragment, /, **inputs: Any) -> list[asyncpg.Record]:
+        """Run a composed statement; `Viewer`, `Now`, `Const` and `Input` parameters are bound here."""
+        statement = rendered(fragment)
+        viewer = self.principal.viewer_values()
+        arguments = [_bind(source, viewer, self.now, inputs) for source in statement.sources]
+        return await self.connection.fetch(statement.text, *arguments)
+
+    def record(self, *events: EventDraft) -> None:
+        """Append events; they are inserted together by `flush`."""
+        self._events.extend(events)
+
+    def discard(self) -> None:
+        """Roll back at the end whatever happens: a dry run."""
+        self.discarded = True
+
+    async def flush(self) -> None:
+        """Send what is pending to the database, events included."""
+        await self.session.flush()
+        events, self._events = self._events, []
+        if not events:
+            return
+        if self._written == 0:
+            await self.connection.execute("SELECT pg_notify($1, '')", EVENTS_CHANNEL)
+        await self.connection.execute(_INSERT_EVENTS, *self._event_arguments(events))
+        self._written += len(events)
+
+    def _event_arguments(self, events: Sequence[EventDraft]) -> tuple[Any, ...]:
+        start = self._written
+        return (
+            [self.new_id(EntityCode.EVENT) for _ in events],
+            range(start, start + len(events)),
+            [e.type for e in events],
+            [e.entity_type for e in events],
+            [e.entity_id for e in events],
+            [e.entity_version for e in events],
+            [e.customer_id for e in events],
+            [e.reason or self.reason for e in events],
+            [to_json(e.changed) for e in events],
+            [to_json(e.before) for e in events],
+            [to_json(e.after) for e in events],
+            [e.backfill for e in events],
+            self.now,
+            self.principal.user_id,
+            self.on_behalf_of_id,
+            self.principal.client_id,
+            self.source,
+            self.request_id,
+            self.causation_id,
+        )
+
+
+def _bind(source: Any, viewer: Mapping[str, Any], now: datetime, inputs: Mapping[str, Any]) -> Any:
+    match source:
+        case Input(name):
+            return inputs[name]
+        case Viewer(name):
+            return viewer[name]
+        case Const(value):
+            return value
+        case Now():
+            return now
+    raise TypeError(f"no value for {source!r}")
+
+
+@lru_cache(maxsize=1024)
+def rendered(fragment: Fragment) -> Statement:
+    """The statement of a fragment; equal fragments are rendered once."""
+    return render(fragment)
+
+
+def to_json(value: Any) -> str:
+    """JSON as events hold it: decimals as strings, moments in ISO 8601."""
+    return orjson.dumps(value, default=str).decode()
+
+
+_INSERT_EVENTS = """
+INSERT INTO events (
+    id, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill,
+    occurred_at, actor_id, on_behalf_of_id, client_id, source, request_id, causation_id
+)
+SELECT e.id, e.n, e.type, e.entity_type, e.entity_id, e.entity_version, e.customer_id, e.reason,
+       e.changed::jsonb, e.before::jsonb, e.after::jsonb, e.backfill,
+       $13::timestamptz, $14::uuid, $15::uuid, $16::uuid, $17::text, $18::text, $19::uuid
+FROM unnest(
+    $1::uuid[], $2::int[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::uuid[], $8::text[],
+    $9::text[], $10::text[], $11::text[], $12::bool[]
+) AS e (id, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill)
+"""
+
+
+@asynccontextmanager
+async def begin(
+    engine: AsyncEngine,
+    principal: Principal,
+    catalog: Catalog,
+    clock: Callable[[], datetime],
+    ids: IdSource,
+    *,
+    source: str,
+    reason: str | None = None,
+    request_id: str | None = None,
+    causation_id: UUID | None = None,
+    on_behalf_of: UUID | None = None,
+    base_currency: str = "CNY",
+    dry_run: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> AsyncIterator[Transaction]:
+    """One transaction: committed when the block ends well, rolled back when it raises or was a dry run.
+
+    What the database refuses is raised as a CrmError: constraints by name, lost races as UNAVAILABLE (try again).
+    """
+    async with AsyncSession(engine, expire_on_commit=False) as session:
+        try:
+            tx = Transaction(
+                session,
+                await _open(session, limits),
+                principal,
+                catalog,
+                clock(),
+                ids,
+                source,
+                base_currency,
+                reason,
+                request_id,
+                causation_id,
+                on_behalf_of,
+                dry_run,
+            )
+            yield tx
+            await tx.flush()
+            if tx.discarded:
+                await session.rollback()
+            else:
+                await session.commit()
+        except (asyncpg.PostgresError, DBAPIError) as failure:
+            known = domain_error(failure)
+            if known is None:
+                raise
+            raise known from failure
+
+
+async def _open(session: AsyncSession, limits: Limits) -> "asyncpg.Connection[asyncpg.Record]":
+    """Begin through SQLAlchemy, which sends BEGIN with its first statement, and hand out the driver's connection."""
+    await session.execute(
+        text(
+            "SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),"
+            " set_config('idle_in_transaction_session_timeout', :idle, true)"
+        ),
+        {"statement": str(limits.statement_ms), "lock": str(limits.lock_ms), "idle": str(limits.idle_ms)},
+    )
+    raw = await (await session.connection()).get_raw_connection()
+    connection: asyncpg.Connection[asyncpg.Record] = raw.driver_connection
+    return connection
+
+
+def domain_error(failure: Exception) -> CrmError | None:
+    """What a database error means to a caller; None for what is our own fault."""
+    cause = _driver_error(failure)
+    if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError | asyncpg.LockNotAvailableError):
+        return Unavailable("try_again")
+    if isinstance(cause, asyncpg.QueryCanceledError):
+        return TimedOut()
+    if isinstance(cause, asyncpg.IntegrityConstraintViolationError):
+        return _constraint_error(cause)
+    return None
+
+
+def _driver_error(failure: Exception) -> Any:
+    """asyncpg's own exception, under whatever SQLAlchemy wrapped around it."""
+    cause: Any = failure
+    while isinstance(cause, BaseException) and not isinstance(cause, asyncpg.PostgresError):
+        cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
+    return cause
+
+
+def _constraint_error(violation: Any) -> CrmError | None:
+    name = violation.constraint_name or ""
+    if name in CONSTRAINTS:
+        error, template, path = CONSTRAINTS[name]
+        return error(template, path=path)
+    if isinstance(violation, asyncpg.NotNullViolationError):
+        return Required(path=(violation.column_name or "",))
+    if isinstance(violation, asyncpg.UniqueViolationError):
+        return Duplicate()
+    if isinstance(violation, asyncpg.ForeignKeyViolationError):
+        return NotFound()
+    if isinstance(violation, asyncpg.CheckViolationError):
+        return Invalid()
+    return None
