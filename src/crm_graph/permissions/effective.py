@@ -1,0 +1,207 @@
+"""From a policy to effective access: the grants of a role set, cut to the scopes of a client, spelled out per field.
+
+Scopes (RFC 6749, section 3.3) of a client only ever take away. A token of a person without a client has no scopes and
+keeps everything. With scopes, for a type with the plural `customers`:
+
+- `customers:read` keeps what is seen of it;
+- `customers:write` keeps that, the writable fields, and create, update, archive, restore, assign, transition;
+- `sync:customers` keeps that, the writable fields, and the bulk action `customers:upsert`;
+- the name of any action (`backfill`, `contracts:approve`) keeps that action.
+
+Without one of the first three a type does not exist for the client, but for the reference types (users, teams,
+pipelines, stages), of which it keeps what everyone signed in sees.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from types import MappingProxyType
+
+import orjson
+import structlog
+
+from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
+from crm_graph.catalog import Catalog, EntityType, Field
+from crm_graph.criteria import Reader, stored_leaf
+from crm_graph.errors import CrmError
+from crm_graph.models.fields import DataClass, Write
+from crm_graph.models.roles import RowRule
+from crm_graph.permissions.rules import (
+    EVERYONE,
+    REFERENCE_TYPES,
+    GrantRule,
+    Policy,
+    actions_of,
+)
+
+log = structlog.get_logger(__name__)
+
+STRUCTURE = frozenset({"id", "version", "created_at", "updated_at"})
+"""Fields that a row has for whoever sees anything of it: the API gives them non-null."""
+
+EVERYDAY_VERBS = frozenset({"create", "update", "archive", "restore", "assign", "transition"})
+"""What `customers:write` lets a client do; every other action is a scope by its own name."""
+
+
+def scopes_of(catalog: Catalog) -> frozenset[str]:
+    """Every scope that a client can have."""
+    plurals = [entity.plural for entity in catalog.roots]
+    by_type = {s for p in plurals for s in (f"{p}:read", f"{p}:write", f"sync:{p}")}
+    return frozenset(by_type | actions_of(catalog))
+
+
+def effective_access(
+    policy: Policy, catalog: Catalog, roles: Collection[str], scopes: frozenset[str] | None = None
+) -> Access:
+    """What these roles may see and do, cut to the scopes of a client where there are any. Roles that the policy does
+    not have give nothing; the role of everyone is always among them. Equal calls give one object.
+    """
+    key = (frozenset(roles), scopes, catalog.version)
+    access = policy.resolved.get(key)
+    if access is None:
+        access = _resolve(policy, catalog, key[0], scopes)
+        policy.resolved.put(key, access)
+    return access
+
+
+def full_access(catalog: Catalog) -> Access:
+    """Everything there is, on every row: for the system's own jobs, seeds and the complete schema. No role gives it."""
+    types = {}
+    for entity in catalog.roots:
+        fields = dict(field_paths(catalog, entity))
+        levels = {path: Level.READ for path, f in fields.items() if f.data_class is not DataClass.INTERNAL}
+        writes = frozenset(path for path, f in fields.items() if path in levels and f.info.write is not Write.SERVICE)
+        types[entity.name] = (TypeGrant(EVERY_ROW, MappingProxyType(levels), writes),)
+    return Access(("system",), MappingProxyType(types), actions_of(catalog), 0)
+
+
+def field_paths(catalog: Catalog, entity: EntityType) -> Iterator[tuple[str, Field]]:
+    """The fields that grants on a root type are about: its own and, as `contact_points.raw`, those of its children."""
+    yield from entity.fields.items()
+    for relation in catalog.children(entity):
+        for name, member in catalog[relation.target].fields.items():
+            yield f"{relation.name}.{name}", member
+
+
+def _resolve(policy: Policy, catalog: Catalog, roles: frozenset[str], scopes: frozenset[str] | None) -> Access:
+    held = [policy.roles[key] for key in sorted(roles | {EVERYONE}) if key in policy.roles]
+    types = {}
+    for entity in catalog.roots:
+        reads, writes = _cut(entity, scopes)
+        rules = [
+            rule
+            for role in held
+            for rule in role.grants.get(entity.name, ())
+            if reads or (role.key == EVERYONE and entity.name in REFERENCE_TYPES)
+        ]
+        grants = _type_grants(catalog, entity, rules, writes=writes)
+        if grants:
+            types[entity.name] = grants
+    actions = actions_of(catalog) & frozenset(action for role in held for action in role.actions)
+    return Access(
+        roles=tuple(role.key for role in held if role.key != EVERYONE),
+        types=MappingProxyType(types),
+        actions=actions if scopes is None else frozenset(a for a in actions if _keeps(scopes, a)),
+        policy_version=policy.version,
+    )
+
+
+def _cut(entity: EntityType, scopes: frozenset[str] | None) -> tuple[bool, bool]:
+    """Whether the scopes of a client leave the type to be read, and to be written."""
+    if scopes is None:
+        return True, True
+    writes = not scopes.isdisjoint({f"{entity.plural}:write", f"sync:{entity.plural}"})
+    return writes or f"{entity.plural}:read" in scopes, writes
+
+
+def _keeps(scopes: frozenset[str], action: str) -> bool:
+    plural, _, verb = action.partition(":")
+    return (
+        action in scopes
+        or (verb in EVERYDAY_VERBS and f"{plural}:write" in scopes)
+        or (verb == "upsert" and f"sync:{plural}" in scopes)
+    )
+
+
+def _type_grants(
+    catalog: Catalog, entity: EntityType, rules: Iterable[GrantRule], *, writes: bool
+) -> tuple[TypeGrant, ...]:
+    """One grant per row scope, without those that give nothing beyond the grant on all rows, in a fixed order."""
+    merged: dict[RowScope, TypeGrant] = {}
+    for rule in rules:
+        levels = field_levels(catalog, entity, rule)
+        if not levels or not _usable(catalog, entity, rule.scope):
+            continue
+        given = TypeGrant(
+            rule.scope,
+            MappingProxyType(levels),
+            written_fields(catalog, entity, rule, levels) if writes else frozenset(),
+        )
+        merged[rule.scope] = _united(merged[rule.scope], given) if rule.scope in merged else given
+    everywhere = merged.get(EVERY_ROW)
+    kept = [g for g in merged.values() if g is everywhere or everywhere is None or not _within(g, everywhere)]
+    return tuple(sorted(kept, key=lambda g: (_ORDER[g.scope.rule], g.scope.predicate or "")))
+
+
+_ORDER = {rule: index for index, rule in enumerate(RowRule)}
+
+
+def field_levels(catalog: Catalog, entity: EntityType, rule: GrantRule) -> dict[str, Level]:
+    """The levels above HIDDEN that a grant gives, by field. INTERNAL is never given; a row or a child row of which
+    anything is seen also has its structural fields.
+    """
+    paths = dict(field_paths(catalog, entity))
+    levels = {}
+    for path, member in paths.items():
+        if member.data_class is DataClass.INTERNAL:
+            continue
+        level = rule.fields.get(path, rule.levels.get(member.data_class, Level.HIDDEN))
+        if level > Level.HIDDEN:
+            levels[path] = level
+    shown = {path.rpartition(".")[0] for path in levels}
+    if shown:
+        shown.add("")
+    for path in paths:
+        owner, _, name = path.rpartition(".")
+        if name in STRUCTURE and owner in shown:
+            levels[path] = Level.READ
+    return levels
+
+
+def written_fields(catalog: Catalog, entity: EntityType, rule: GrantRule, levels: dict[str, Level]) -> frozenset[str]:
+    """The fields that a grant lets be written: those that clients may set at all and that the same grant shows."""
+    named = frozenset(rule.writes)
+    return frozenset(
+        path
+        for path, member in field_paths(catalog, entity)
+        if path in levels
+        and member.info.write is not Write.SERVICE
+        and f"except:{path}" not in named
+        and (member.data_class.value in named or f"field:{path}" in named)
+    )
+
+
+def _usable(catalog: Catalog, entity: EntityType, scope: RowScope) -> bool:
+    """Whether the stored predicate still reads against the catalog. One that does not gives no row, and says so."""
+    if scope.predicate is None:
+        return scope.rule is not RowRule.WHERE
+    try:
+        read_predicate(catalog, entity, scope)
+    except CrmError as error:
+        log.warning("grant_predicate_unreadable", entity_type=entity.name, code=error.code, path=list(error.path))
+        return False
+    return True
+
+
+def read_predicate(catalog: Catalog, entity: EntityType, scope: RowScope) -> None:
+    """Read a WHERE scope's predicate with system rights. Raises Invalid or BadVariables with the path to the fault."""
+    Reader(catalog, None, stored_leaf).read(entity, orjson.loads(scope.predicate or "{}"))
+
+
+def _united(one: TypeGrant, other: TypeGrant) -> TypeGrant:
+    """Two grants on the same rows are one: each cell has the higher level."""
+    levels = {path: max(one.level(path), other.level(path)) for path in sorted({*one.levels, *other.levels})}
+    return TypeGrant(one.scope, MappingProxyType(levels), one.writes | other.writes)
+
+
+def _within(grant: TypeGrant, wider: TypeGrant) -> bool:
+    """Whether a grant gives nothing that one on all rows does not give."""
+    return grant.writes <= wider.writes and all(level <= wider.level(path) for path, level in grant.levels.items())

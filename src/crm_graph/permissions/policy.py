@@ -1,0 +1,250 @@
+"""The default policy, in one table: role x type x row rule x data class, with field overrides, writes and actions.
+
+A new installation gets it as rows; from then on the rows are the admin's. What a role does not name is denied to it.
+Children (contact points, addresses, lines, refs, stage history) follow the grants of the record that they belong to.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from crm_graph.access import Level
+from crm_graph.models.fields import DataClass
+from crm_graph.permissions.rules import ALL, EVERYONE, OWN, TEAM, GrantRule, RoleRule, grant, where
+
+BASIC, CONTACT, BILLING, BANK = DataClass.BASIC, DataClass.CONTACT, DataClass.BILLING, DataClass.BANK
+AMOUNT, METRIC, CONTENT = DataClass.AMOUNT, DataClass.METRIC, DataClass.CONTENT
+READ, LOOKUP, MASKED, HIDDEN = Level.READ, Level.LOOKUP, Level.MASKED, Level.HIDDEN
+
+# Predicates, in the language of the API's `where`.
+IS_VIEWER = {"id": {"eq": {"$viewer": "id"}}}
+IN_VIEWERS_TEAMS = {"id": {"in": {"$viewer": "team_ids"}}}
+OWNED_OR_SHARED = {"or": [{"owner": IS_VIEWER}, {"collaborators": {"some": IS_VIEWER}}]}
+IN_POOL = where({"poolState": {"eq": "PUBLIC"}})
+OF_OWN_CUSTOMERS = where({"customer": OWNED_OR_SHARED})
+OPEN_TICKET_OF_VIEWER = where(
+    {
+        "tickets": {
+            "some": {
+                "or": [{"team": IN_VIEWERS_TEAMS}, {"owner": IS_VIEWER}],
+                "stage": {"category": {"in": ["OPEN", "WAITING", "ACTIVE"]}},
+            }
+        }
+    }
+)
+OF_TICKET_OF_VIEWER = where({"ticket": {"or": [{"team": IN_VIEWERS_TEAMS}, {"owner": IS_VIEWER}]}})
+ORGANIZATIONS = where({"kind": {"eq": "ORGANIZATION"}})
+# The records that the ERP knows: its client writes its refs under the source `erp`.
+KNOWN_TO_ERP = where({"externalRefs": {"some": {"source": {"eq": "erp"}}}})
+
+
+def _actions(plurals: Iterable[str], verbs: Iterable[str]) -> frozenset[str]:
+    verbs = tuple(verbs)
+    return frozenset(f"{plural}:{verb}" for plural in plurals for verb in verbs)
+
+
+EDIT = ("create", "update", "archive", "restore")
+
+# Names and websites tell who a pooled customer is, so they stay masked until somebody claims it.
+_POOLED_CUSTOMER = {
+    "name": MASKED,
+    "short_name": MASKED,
+    "website": MASKED,
+    "number": MASKED,
+    "external_refs.external_id": MASKED,
+}
+_POOLED_LEAD = {"name": MASKED, "company_name": MASKED, "external_refs.external_id": MASKED}
+
+_EVERYONE = RoleRule(
+    EVERYONE,
+    "Everyone",
+    "所有人",
+    "What everyone signed in sees: who works here, and which pipelines there are.",
+    {
+        "user": (grant(ALL, read=[BASIC]), grant(OWN, read=[BASIC, CONTACT])),
+        "team": (grant(ALL, read=[BASIC]),),
+        "pipeline": (grant(ALL, read=[BASIC]),),
+        "stage": (grant(ALL, read=[BASIC]),),
+    },
+)
+
+_SALES = RoleRule(
+    "sales",
+    "Sales",
+    "销售",
+    "Own and shared records; the public pool with names and contacts masked until claimed.",
+    {
+        "customer": (
+            grant(
+                OWN,
+                read=[BASIC, CONTACT, BILLING, AMOUNT, METRIC, CONTENT],
+                # Credit is finance's, tier is the CRM manager's.
+                writes=[BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:credit_hold", "except:tier"],
+            ),
+            grant(IN_POOL, read=[BASIC], masked=[CONTACT], fields=_POOLED_CUSTOMER),
+        ),
+        "interaction": (
+            grant(OWN, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),
+            grant(OF_OWN_CUSTOMERS, read=[BASIC, CONTACT, CONTENT]),
+        ),
+        "lead": (
+            grant(
+                OWN,
+                read=[BASIC, CONTACT, AMOUNT, METRIC, CONTENT],
+                writes=[BASIC, CONTACT, AMOUNT, METRIC, CONTENT],
+            ),
+            grant(IN_POOL, read=[BASIC], masked=[CONTACT], fields=_POOLED_LEAD),
+        ),
+        "opportunity": (grant(OWN, read=[BASIC, AMOUNT, METRIC, CONTENT], writes=[BASIC, AMOUNT, METRIC, CONTENT]),),
+        "ticket": (grant(OWN, read=[BASIC, METRIC, CONTENT], writes=[BASIC, CONTENT]),),
+        "contract": (grant(OWN, read=[BASIC, AMOUNT, BILLING, CONTENT], writes=[BASIC, AMOUNT, BILLING, CONTENT]),),
+    },
+    _actions(["customers", "interactions", "leads", "opportunities", "contracts"], EDIT)
+    | _actions(["leads", "opportunities", "contracts"], ["transition"])
+    | _actions(["tickets"], ["create", "update"]),
+)
+
+_SERVICE = RoleRule(
+    "service",
+    "Service",
+    "客服",
+    "Tickets of own queues; every customer by name, the phone while an open ticket of theirs links the customer.",
+    {
+        "customer": (
+            grant(
+                ALL,
+                read=[BASIC],
+                lookup=[CONTACT],
+                # When they bought and how often, but not for how much.
+                fields={
+                    "order_count": READ,
+                    "first_purchase_on": READ,
+                    "last_purchase_on": READ,
+                    "last_interaction_at": READ,
+                    "health_score": READ,
+                },
+            ),
+            grant(OPEN_TICKET_OF_VIEWER, read=[BASIC, CONTACT]),
+        ),
+        "interaction": (
+            grant(ALL, read=[BASIC]),
+            grant(TEAM, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),
+            grant(OWN, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),
+            grant(OF_TICKET_OF_VIEWER, read=[BASIC, CONTACT, CONTENT]),
+        ),
+        "lead": (grant(OWN, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),),
+        "ticket": (
+            grant(TEAM, read=[BASIC, METRIC, CONTENT], writes=[BASIC, METRIC, CONTENT]),
+            grant(OWN, read=[BASIC, METRIC, CONTENT], writes=[BASIC, METRIC, CONTENT]),
+        ),
+        # Period, number, title, kind, service level and what was bought; no price of it.
+        "contract": (grant(ALL, read=[BASIC]),),
+    },
+    _actions(["tickets", "interactions"], EDIT) | {"tickets:transition", "leads:create"},
+)
+
+_FINANCE = RoleRule(
+    "finance",
+    "Finance",
+    "财务",
+    "The billing side of every customer and contract; consumers' phones and e-mails masked, no bodies.",
+    {
+        "customer": (
+            grant(
+                ALL,
+                read=[BASIC, BILLING, BANK, AMOUNT, METRIC],
+                masked=[CONTACT],
+                fields={"kyc_status": READ},
+                writes=[BILLING, BANK, "field:credit_limit", "field:credit_hold"],
+            ),
+            # An organisation's contacts are billing contacts.
+            grant(ORGANIZATIONS, read=[BASIC, CONTACT]),
+        ),
+        "interaction": (grant(ALL, read=[BASIC]),),
+        "contract": (grant(ALL, read=[BASIC, AMOUNT, BILLING, BANK], writes=[AMOUNT, BILLING, BANK]),),
+    },
+    _actions(["customers", "contracts"], ["update"]),
+)
+
+_CRM_MANAGER = RoleRule(
+    "crm_manager",
+    "CRM manager",
+    "客户运营经理",
+    "All customers, leads, opportunities and tickets with contact and metrics; no bank details, no KYC.",
+    {
+        "customer": (
+            grant(
+                ALL,
+                read=[BASIC, CONTACT, BILLING, AMOUNT, METRIC, CONTENT],
+                writes=[BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:credit_hold"],
+            ),
+        ),
+        "interaction": (grant(ALL, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),),
+        "lead": (
+            grant(
+                ALL,
+                read=[BASIC, CONTACT, AMOUNT, METRIC, CONTENT],
+                writes=[BASIC, CONTACT, AMOUNT, METRIC, CONTENT],
+            ),
+        ),
+        "opportunity": (grant(ALL, read=[BASIC, AMOUNT, METRIC, CONTENT], writes=[BASIC, AMOUNT, METRIC, CONTENT]),),
+        "ticket": (grant(ALL, read=[BASIC, METRIC, CONTENT], writes=[BASIC, METRIC, CONTENT]),),
+        "contract": (grant(ALL, read=[BASIC, AMOUNT]),),
+        "pipeline": (grant(ALL, read=[BASIC], writes=[BASIC]),),
+        "stage": (grant(ALL, read=[BASIC], writes=[BASIC]),),
+    },
+    _actions(["customers", "interactions", "leads", "opportunities", "tickets"], (*EDIT, "upsert"))
+    | _actions(["leads", "opportunities", "tickets"], ["transition"])
+    | _actions(["pipelines", "stages"], EDIT)
+    | {"leads:assign", "merge", "export", "backfill"},
+)
+
+_ERP = RoleRule(
+    "erp",
+    "ERP",
+    "ERP 系统",
+    "Syncs customers and contracts: in full what carries a ref of source `erp`, of the rest only what it matches by.",
+    {
+        # The first sync of a customer must find the one that sales made already, or each would be there twice: so every
+        # row shows its keys. Everything else, and every write, waits until the row carries a ref of the ERP.
+        "customer": (
+            grant(
+                ALL, fields={"kind": READ, "name": READ, "number": READ, "registration_number": READ, "tax_id": READ}
+            ),
+            grant(
+                KNOWN_TO_ERP,
+                read=[BASIC, CONTACT, BILLING, AMOUNT],
+                writes=[BASIC, CONTACT, BILLING, AMOUNT],
+            ),
+        ),
+        "contract": (
+            grant(ALL, fields={"number": READ, "kind": READ}),
+            grant(KNOWN_TO_ERP, read=[BASIC, AMOUNT, BILLING], writes=[BASIC, AMOUNT, BILLING]),
+        ),
+    },
+    _actions(["customers", "contracts"], (*EDIT, "upsert")) | {"contracts:transition"},
+)
+
+_ADMIN = RoleRule(
+    "admin",
+    "Administrator",
+    "系统管理员",
+    "Users, teams, roles and clients. Managing rights does not give data (三权分立).",
+    {
+        "user": (grant(ALL, read=[BASIC, CONTACT], writes=[BASIC, CONTACT]),),
+        "team": (grant(ALL, read=[BASIC], writes=[BASIC]),),
+    },
+    _actions(["users", "teams"], (*EDIT, "upsert")) | {"roles:manage", "clients:manage", "access:explain"},
+)
+
+DEFAULT_ROLES: Mapping[str, RoleRule] = MappingProxyType(
+    {role.key: role for role in (_EVERYONE, _SALES, _SERVICE, _FINANCE, _CRM_MANAGER, _ERP, _ADMIN)}
+)
+"""Built-in roles by key."""
+
+
+def table() -> Iterable[tuple[str, str, GrantRule]]:
+    """The table row by row: role, entity type, grant."""
+    for role in DEFAULT_ROLES.values():
+        for entity_type, grants in role.grants.items():
+            for rule in grants:
+                yield role.key, entity_type, rule

@@ -1,0 +1,108 @@
+"""The nouns of a policy: roles with grants by type, row rule, data class and field, and actions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from crm_graph.access import Access, Level, RowScope
+from crm_graph.catalog import Catalog
+from crm_graph.models.fields import DataClass
+from crm_graph.models.roles import RowRule
+from crm_graph.permissions.bounded import Bounded
+
+EVERYONE = "everyone"
+"""The role that everyone signed in has, beside those of their own."""
+
+REFERENCE_TYPES = frozenset({"user", "team", "pipeline", "stage"})
+"""Types that are the company's own directory and configuration, and hold nothing of its customers."""
+
+VERBS = ("create", "update", "archive", "restore", "upsert")
+"""Actions that every root type has; `upsert` is the bulk one."""
+
+SINGLE_ACTIONS = frozenset(
+    {
+        "leads:assign",
+        "contracts:approve",
+        "backfill",
+        "export",
+        "unmask",
+        "merge",
+        "erase",
+        "access:explain",
+        "roles:manage",
+        "clients:manage",
+    }
+)
+"""Actions apart from those that follow from a type."""
+
+
+def actions_of(catalog: Catalog) -> frozenset[str]:
+    """Every action there is: the verbs of each root type, `transition` where it has stages, and the single ones."""
+    verbs = {f"{entity.plural}:{verb}" for entity in catalog.roots for verb in VERBS}
+    transitions = {f"{entity.plural}:transition" for entity in catalog.roots if entity.workflow}
+    return frozenset(verbs | transitions | SINGLE_ACTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRule:
+    """What one grant gives on the rows of its scope: levels by data class, overrides by field (`phone`,
+    `contact_points.raw`), and writes: a data class, `field:phone`, or `except:credit_hold` to take one field out again.
+    A field can be written only where the same grant shows it.
+    """
+
+    scope: RowScope
+    levels: Mapping[DataClass, Level]
+    fields: Mapping[str, Level]
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRule:
+    """A role: its names, its grants by entity type (`customer`), and its actions (`customers:create`)."""
+
+    key: str
+    name_en: str
+    name_zh: str
+    description: str
+    grants: Mapping[str, tuple[GrantRule, ...]]
+    actions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """All roles at one version. `resolved` keeps the access made of it, by role set, scopes and catalog version."""
+
+    version: int
+    roles: Mapping[str, RoleRule]
+    resolved: Bounded[tuple[frozenset[str], frozenset[str] | None, int], Access] = field(
+        default_factory=lambda: Bounded(1024), repr=False
+    )
+
+
+ALL = RowScope(RowRule.ALL)
+TEAM = RowScope(RowRule.TEAM)
+TEAM_AND_BELOW = RowScope(RowRule.TEAM_AND_BELOW)
+OWN = RowScope(RowRule.OWN)
+
+
+def where(predicate: Mapping[str, Any]) -> RowScope:
+    """The rows that a stored predicate matches; equal predicates give equal scopes (canonical JSON, sorted keys)."""
+    return RowScope(RowRule.WHERE, orjson.dumps(predicate, option=orjson.OPT_SORT_KEYS).decode())
+
+
+def grant(
+    scope: RowScope,
+    *,
+    read: Iterable[DataClass] = (),
+    lookup: Iterable[DataClass] = (),
+    masked: Iterable[DataClass] = (),
+    fields: Mapping[str, Level] = MappingProxyType({}),
+    writes: Iterable[str] = (),
+) -> GrantRule:
+    """A grant as the policy table writes it; a data class that it does not name is hidden."""
+    ladder = ((Level.MASKED, masked), (Level.LOOKUP, lookup), (Level.READ, read))
+    levels = {data_class: level for level, classes in ladder for data_class in classes}
+    return GrantRule(scope, MappingProxyType(levels), MappingProxyType(dict(fields)), tuple(writes))

@@ -1,0 +1,95 @@
+"""Is a policy sound? Every name in it must exist in the catalog; errors carry the path to what is wrong."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from crm_graph.access import Level, RowScope
+from crm_graph.catalog import Catalog, CatalogError, EntityType
+from crm_graph.errors import CrmError, Invalid
+from crm_graph.models.fields import DataClass, Write
+from crm_graph.models.roles import RowRule
+from crm_graph.permissions.effective import field_levels, field_paths, read_predicate, written_fields
+from crm_graph.permissions.rules import GrantRule, RoleRule, actions_of
+
+
+def require_sound(roles: Mapping[str, RoleRule], catalog: Catalog) -> None:
+    """For the start of a process: raises CatalogError when the default table and the catalog do not fit together."""
+    problems = [
+        f"{'.'.join(map(str, p.path))}: {p.template_key} {dict(p.details)}" for p in problems_of(roles, catalog)
+    ]
+    if problems:
+        raise CatalogError("the policy is not sound:\n" + "\n".join(problems))
+
+
+def problems_of(roles: Mapping[str, RoleRule], catalog: Catalog) -> list[CrmError]:
+    """What is wrong with these roles, each with a path such as `sales.grants.customer.0.fields.phonee`."""
+    found: list[CrmError] = []
+    known_actions = actions_of(catalog)
+    for key, role in roles.items():
+        found += [
+            Invalid("unknown_action", path=(key, "actions", a), action=a) for a in sorted(role.actions - known_actions)
+        ]
+        for entity_type, rules in role.grants.items():
+            path = (key, "grants", entity_type)
+            entity = catalog.types.get(entity_type)
+            if entity is None or entity.is_child:
+                found.append(Invalid("unknown_type", path=path, type=entity_type))
+                continue
+            for index, rule in enumerate(rules):
+                found += [problem.at(*path, index) for problem in _grant_problems(catalog, entity, rule)]
+    return found
+
+
+def _grant_problems(catalog: Catalog, entity: EntityType, rule: GrantRule) -> Iterator[CrmError]:
+    yield from _scope_problems(catalog, entity, rule.scope)
+    fields = dict(field_paths(catalog, entity))
+    if rule.levels.get(DataClass.INTERNAL, Level.HIDDEN) is not Level.HIDDEN:
+        yield Invalid("internal_class", path=("levels", DataClass.INTERNAL.value))
+    for path in rule.fields:
+        if path not in fields:
+            yield Invalid("unknown_field", path=("fields", path))
+    levels = field_levels(catalog, entity, rule)
+    if not levels:
+        yield Invalid("grant_without_levels", path=("levels",))
+    written = written_fields(catalog, entity, rule, levels)
+    for entry in rule.writes:
+        problem = _write_problem(entry, {path: f.info.write for path, f in fields.items()}, written)
+        if problem:
+            yield Invalid(problem, path=("writes", entry))
+
+
+def _write_problem(entry: str, fields: Mapping[str, Write], written: frozenset[str]) -> str | None:
+    kind, _, path = entry.partition(":")
+    if kind not in ("field", "except"):
+        return None if entry in set(DataClass) - {DataClass.INTERNAL} else "unknown_write"
+    if path not in fields:
+        return "unknown_field"
+    if kind == "field" and path not in written:
+        return "field_not_writable" if fields[path] is Write.SERVICE else "written_but_hidden"
+    return None
+
+
+def _scope_problems(catalog: Catalog, entity: EntityType, scope: RowScope) -> Iterable[CrmError]:
+    if (scope.rule is RowRule.WHERE) != (scope.predicate is not None):
+        return [Invalid("predicate_iff_where", path=("scope",))]
+    if scope.rule not in row_rules_of(entity):
+        return [Invalid("row_rule_without_owner", path=("scope",), rule=scope.rule.value)]
+    try:
+        read_predicate(catalog, entity, scope)
+    except CrmError as error:
+        return [error.at("scope")]
+    return ()
+
+
+def row_rules_of(entity: EntityType) -> frozenset[RowRule]:
+    """The row rules that mean something for a type: without owner and team, OWN is about a user's own row and TEAM
+    about the teams themselves.
+    """
+    always = {RowRule.ALL, RowRule.WHERE}
+    if entity.owned:
+        return frozenset(RowRule)
+    match entity.name:
+        case "user":
+            return frozenset(always | {RowRule.OWN})
+        case "team":
+            return frozenset(always | {RowRule.TEAM, RowRule.TEAM_AND_BELOW})
+    return frozenset(always)
