@@ -1,0 +1,161 @@
+"""What people read: every message in English and Chinese, by template key. Codes never change; these texts may.
+
+A message is short and says what to do. It is filled from an error's `details`, which never hold what
+its reader may not see.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from crm_graph.errors import CrmError
+
+Locale = Literal["en", "zh"]
+
+MESSAGES: Mapping[str, tuple[str, str]] = {
+    # One for each kind of error.
+    "internal": ("Something went wrong on our side. Try again later.", "系统出现问题，请稍后重试。"),
+    "invalid": ("This value is not valid.", "该值无效。"),
+    "required": ("This field is required.", "该字段为必填项。"),
+    "not_found": ("There is no such record.", "记录不存在。"),
+    "conflict": (
+        "The record has changed since you read it. Read it again and repeat your change.",
+        "记录在您读取之后已被修改，请重新读取后再提交。",
+    ),
+    "stage_not_allowed": ("This stage cannot be reached from here.", "当前阶段不能变更为该阶段。"),
+    "duplicate": ("A record with this value already exists.", "已存在相同取值的记录。"),
+    "limit_reached": ("The limit is reached.", "已达到上限。"),
+    "masked_value": (
+        "This is a masked value. Give the full value, or leave the field out.",
+        "该值是脱敏值，请提供完整值，或不要提交此字段。",
+    ),
+    "rule_violated": ("A rule does not allow this.", "操作不符合业务规则。"),
+    "parse_failed": ("The request could not be read.", "无法解析该请求。"),
+    "validation_failed": ("The document does not fit the schema.", "请求文档与接口定义不符。"),
+    "bad_variables": ("The variables do not fit the document.", "变量与请求文档不符。"),
+    "cost_exceeded": ("The request asks for too much. Ask for less.", "请求开销过大，请减少查询内容。"),
+    "unauthenticated": ("A valid access token is needed.", "需要有效的访问令牌。"),
+    "idempotency_mismatch": (
+        "This idempotency key was used with another request. Use a new key.",
+        "该幂等键已用于其他请求，请更换新的幂等键。",
+    ),
+    "timeout": ("The request took too long. Ask for less, or try again later.", "请求超时，请减少查询内容或稍后重试。"),
+    "unavailable": ("The service is not available now. Try again later.", "服务暂不可用，请稍后重试。"),
+    # Input values.
+    "unknown_field": ("There is no such field to set.", "没有可写入的该字段。"),
+    "text_invalid": ("A text is expected.", "应为文本。"),
+    "text_too_long": ("The text may have at most {max} characters.", "文本不能超过 {max} 个字符。"),
+    "text_control_characters": (
+        "The text holds control characters or line breaks. Remove them.",
+        "文本含有控制字符或换行，请删除。",
+    ),
+    "number_invalid": ("A number is expected, such as 1280.50.", "应为数字，例如 1280.50。"),
+    "integer_invalid": ("A whole number is expected.", "应为整数。"),
+    "number_range": ("The number must lie between {min} and {max}.", "数字必须在 {min} 与 {max} 之间。"),
+    "number_scale": ("At most {scale} decimal places are allowed.", "最多允许 {scale} 位小数。"),
+    "boolean_invalid": (
+        "Yes or no is expected, such as true, 1 or 是.",
+        "应为是或否，例如 是、否、true、0。",
+    ),
+    "date_invalid": ("A date is expected, such as 2026-11-22.", "应为日期，例如 2026-11-22。"),
+    "date_time_invalid": (
+        "A date and time is expected, such as 2026-11-22T09:30:00+08:00.",
+        "应为日期时间，例如 2026-11-22T09:30:00+08:00。",
+    ),
+    "date_range": ("The year must lie between {min} and {max}.", "年份必须在 {min} 与 {max} 之间。"),
+    "enum_invalid": ("One of these is expected: {allowed}.", "应为以下之一：{allowed}。"),
+    "currency_invalid": (
+        "A currency code is expected (ISO 4217), such as CNY.",
+        "应为货币代码，例如 CNY。",
+    ),
+    "country_invalid": (
+        "A two-letter country code is expected (ISO 3166-1), such as CN.",
+        "应为两位国家代码（ISO 3166-1），例如 CN。",
+    ),
+    "language_invalid": ("A language tag is expected (BCP 47), such as zh-CN.", "应为语言标签（BCP 47），例如 zh-CN。"),
+    "time_zone_invalid": ("A time zone is expected, such as Asia/Shanghai.", "应为时区，例如 Asia/Shanghai。"),
+    "tax_id_invalid": (
+        "The tax id is not valid. A Chinese one has 18 characters with a check character, or 15.",
+        "税号无效。统一社会信用代码为 18 位（含校验码），旧税号为 15 位。",
+    ),
+    # Contact points.
+    "phone_invalid": (
+        "This is not a phone number that exists. Give a full number, with its country code if it is abroad.",
+        "电话号码无效，请填写完整号码，境外号码请带国家代码。",
+    ),
+    "phone_area_code": ("The area code is missing, as in 021-61234567.", "固定电话缺少区号，例如 021-61234567。"),
+    "phone_several": ("There are several numbers here. Give one.", "此处有多个号码，请只填写一个。"),
+    "phone_scientific": (
+        "A spreadsheet has rounded this number. Format the column as text and enter it again.",
+        "号码被表格软件转成了科学计数法，请将该列设为文本格式后重新填写。",
+    ),
+    "phone_masked": ("This number is masked. Give the full number.", "号码已脱敏，请填写完整号码。"),
+    "email_invalid": ("This is not an e-mail address.", "邮箱地址无效。"),
+    "email_several": ("There are several addresses here. Give one.", "此处有多个邮箱地址，请只填写一个。"),
+    "email_masked": ("This address is masked. Give the full address.", "邮箱地址已脱敏，请填写完整地址。"),
+    "contact_point_invalid": ("A contact point needs a value.", "联系方式不能为空。"),
+    # Imports.
+    "import_encoding": (
+        "The file's text encoding is not known. Save it as UTF-8.",
+        "无法识别文件编码，请另存为 UTF-8。",
+    ),
+    "import_empty": ("The file is empty.", "文件为空。"),
+    "import_header_missing": (
+        "A column is missing: {missing}. The file has: {found}.",
+        "缺少列：{missing}。文件中的列：{found}。",
+    ),
+    "import_header_twice": ("Two columns mean the same field: {columns}.", "有两列对应同一字段：{columns}。"),
+    "import_entity": ("Records of this type cannot be imported: {entity}.", "不支持导入该类型：{entity}。"),
+    "import_row_shape": (
+        "The row has {cells} cells, the header has {columns}. Is a quote or a comma missing?",
+        "该行有 {cells} 个单元格，表头有 {columns} 列，请检查引号或逗号。",
+    ),
+    "import_cell_too_long": ("A cell may hold at most {max} characters.", "单元格不能超过 {max} 个字符。"),
+    "import_repeated": (
+        "This external id stands in row {row} already. Keep one of them.",
+        "该外部编号已在第 {row} 行出现，请保留一行。",
+    ),
+}
+
+
+def render(error: CrmError, locale: Locale) -> str:
+    """The message of an error; a key that is not in the catalogue falls back to the text of its class."""
+    texts = MESSAGES.get(error.template_key) or MESSAGES.get(error.template) or MESSAGES["internal"]
+    details = _Details((key, _shown(value, locale)) for key, value in error.details.items())
+    return texts[locale == "zh"].format_map(details)
+
+
+class _Details(dict[str, str]):
+    """An error's details; one that was not given must not turn the error into another."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def _shown(value: Any, locale: Locale) -> str:
+    if isinstance(value, list | tuple | set | frozenset):
+        return ("、" if locale == "zh" else ", ").join(str(v) for v in value)
+    return str(value)
+
+
+def locale_of(accept_language: str | None) -> Locale:
+    """The better of our two languages for an Accept-Language header (RFC 9110, 12.5.4); else English."""
+    best: tuple[float, Locale] = (0.0, "en")
+    for item in (accept_language or "")[:1000].split(","):
+        tag, _, parameters = item.strip().lower().partition(";")
+        primary = tag.partition("-")[0]
+        quality = _quality(parameters)
+        if primary == "zh" and quality > best[0]:
+            best = (quality, "zh")
+        elif primary in ("en", "*") and quality > best[0]:
+            best = (quality, "en")
+    return best[1]
+
+
+def _quality(parameters: str) -> float:
+    name, _, value = parameters.partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

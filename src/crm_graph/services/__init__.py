@@ -1,0 +1,1 @@
+"""The rules of the business, by noun; the only writers."""
