@@ -230,7 +230,7 @@ def _international(raw: str, number: str, extension: str | None, region: str) ->
 
 def _written_email(raw: str) -> ContactPointValue:
     text = unicodedata.normalize("NFKC", raw).translate(_FOLD).strip()
-    text = _EMAIL_LABEL.sub("", text).strip(" <>;,.。'\"")
+    text = _EMAIL_LABEL.sub("", text).lstrip(" <'\"").rstrip(" >;,.。'\"")
     if "*" in text:
         raise MaskedValue("email_masked")
     if _SEVERAL_EMAILS.search(text):

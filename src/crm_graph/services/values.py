@@ -32,7 +32,7 @@ def read_values(
 ) -> tuple[dict[str, Any], list[UserFault]]:
     """The typed values of an input by column name, and everything that is wrong with it.
 
-    Keys are GraphQL names (or column names) of writable fields; keys in `ignore` belong to others (relations, children).
+    Keys are GraphQL (or column) names of writable fields; keys in `ignore` belong to others (relations, children).
     A field left out stays out; null, and the empty text that a file has for it, clears. `creating` asks for what a
     record cannot be without. `zone` is where times without an offset are. Faults carry `path=(GraphQL name,)`.
     """
