@@ -7,10 +7,11 @@ then the customers they touch by id. Whoever adds a lock keeps to it.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import orjson
@@ -57,18 +58,6 @@ class NotGranted(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a statement may run, wait for a lock, or a transaction may idle; in milliseconds."""
-
-    statement_ms: int = 30_000
-    lock_ms: int = 5_000
-    idle_ms: int = 30_000
-
-
-DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
 class Input:
     """A value handed to `Transaction.fetch` under this name, so that one rendered statement serves every call."""
 
@@ -104,7 +93,8 @@ class Transaction:
     now: datetime
     ids: IdSource
     source: str
-    base_currency: str = "CNY"
+    base_currency: str
+    zone: ZoneInfo
     reason: str | None = None
     request_id: str | None = None
     causation_id: UUID | None = None
@@ -117,6 +107,11 @@ class Transaction:
     def access(self) -> Access:
         """The rights of whoever asks."""
         return self.principal.access
+
+    @property
+    def today(self) -> date:
+        """The day of this transaction in the company's zone."""
+        return self.now.astimezone(self.zone).date()
 
     def new_id(self, code: EntityCode) -> UUID:
         """A new id of that entity."""
@@ -235,8 +230,8 @@ async def begin(
     causation_id: UUID | None = None,
     on_behalf_of: UUID | None = None,
     base_currency: str = "CNY",
+    time_zone: str = "Asia/Shanghai",
     dry_run: bool = False,
-    limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncIterator[Transaction]:
     """One transaction: committed when the block ends well, rolled back when it raises or was a dry run.
 
@@ -246,13 +241,14 @@ async def begin(
         try:
             tx = Transaction(
                 session,
-                await _open(session, limits),
+                await _open(session),
                 principal,
                 catalog,
                 clock(),
                 ids,
                 source,
                 base_currency,
+                ZoneInfo(time_zone),
                 reason,
                 request_id,
                 causation_id,
@@ -265,22 +261,18 @@ async def begin(
                 await session.rollback()
             else:
                 await session.commit()
-        except (asyncpg.PostgresError, DBAPIError) as failure:
+        except (asyncpg.PostgresError, DBAPIError, TimeoutError) as failure:
             known = domain_error(failure)
             if known is None:
                 raise
             raise known from failure
 
 
-async def _open(session: AsyncSession, limits: Limits) -> "asyncpg.Connection[asyncpg.Record]":
-    """Begin through SQLAlchemy, which sends BEGIN with its first statement, and hand out the driver's connection."""
-    await session.execute(
-        text(
-            "SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),"
-            " set_config('idle_in_transaction_session_timeout', :idle, true)"
-        ),
-        {"statement": str(limits.statement_ms), "lock": str(limits.lock_ms), "idle": str(limits.idle_ms)},
-    )
+async def _open(session: AsyncSession) -> "asyncpg.Connection[asyncpg.Record]":
+    """Begin through SQLAlchemy, which sends BEGIN with its first statement, and hand out the driver's connection.
+    Statement and lock timeouts are those of the engine's sessions.
+    """
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
     raw = await (await session.connection()).get_raw_connection()
     connection: asyncpg.Connection[asyncpg.Record] = raw.driver_connection
     return connection
@@ -291,7 +283,7 @@ def domain_error(failure: Exception) -> CrmError | None:
     cause = _driver_error(failure)
     if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError | asyncpg.LockNotAvailableError):
         return Unavailable("try_again")
-    if isinstance(cause, asyncpg.QueryCanceledError):
+    if isinstance(cause, asyncpg.QueryCanceledError) or isinstance(failure, TimeoutError):
         return TimedOut()
     if isinstance(cause, asyncpg.IntegrityConstraintViolationError):
         return _constraint_error(cause)

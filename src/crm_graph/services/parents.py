@@ -1,0 +1,117 @@
+"""Parents of records that are written: found by id or external ref, in the asker's scope, of one and the same customer."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from crm_graph.catalog import EntityType, Relation, Shape
+from crm_graph.errors import Invalid, NotFound, Required, RuleViolated
+from crm_graph.fragments import Fragment, name, param, sql
+from crm_graph.models.ids import code_of
+from crm_graph.services.commands import ExternalKey
+from crm_graph.services.drafts import Desk, Draft
+from crm_graph.services.rights import in_any_scope, rights_on
+from crm_graph.transaction import Input, Transaction
+
+OWNERSHIP = frozenset({"owner_id", "team_id", "stage_id"})
+
+
+def parent_relations(desk: Desk) -> dict[str, Relation]:
+    """The to-one relations that an input may set, by name: not ownership and stage, which have verbs of their own."""
+    return {
+        relation.name: relation
+        for relation in desk.entity.relations.values()
+        if relation.shape is Shape.ONE and relation.local not in OWNERSHIP and desk.tx.catalog[relation.target].owned
+    }
+
+
+async def resolve(desk: Desk, drafts: Sequence[Draft]) -> None:
+    """Set the foreign keys of the drafts' rows. An id of another type or scope is NOT_FOUND, like one that never was."""
+    relations = parent_relations(desk)
+    by_api_name = {relation.api_name: relation for relation in relations.values()}
+    asked: dict[str, list[tuple[Draft, Relation, UUID | ExternalKey]]] = {}
+    for draft in drafts:
+        for key, parent in draft.parents.items():
+            relation = relations.get(key) or by_api_name.get(key)
+            if relation is None:
+                draft.refuse(Invalid("unknown_field", path=(key,)))
+            elif parent is not None:
+                asked.setdefault(relation.target, []).append((draft, relation, parent))
+            elif relation.nullable:
+                draft.row[relation.local] = None
+            else:
+                draft.refuse(Required(path=(relation.api_name,)))
+    for target, wishes in asked.items():
+        await _find(desk.tx, desk.tx.catalog[target], wishes)
+    for draft in drafts:
+        _require(draft, relations.values())
+
+
+async def _find(
+    tx: Transaction, target: EntityType, wishes: Sequence[tuple[Draft, Relation, UUID | ExternalKey]]
+) -> None:
+    by_key = await ids_of_keys(tx, target, [key for _, _, key in wishes if isinstance(key, ExternalKey)])
+    ids = {key: by_key.get(key) if isinstance(key, ExternalKey) else key for _, _, key in wishes}
+    visible = await _customers_of(tx, target, [i for i in ids.values() if i is not None and code_of(i) == target.code])
+    for draft, relation, key in wishes:
+        id_ = ids[key]
+        if id_ is None or id_ not in visible or id_ == draft.id:
+            draft.refuse(NotFound(path=(relation.api_name,)))
+            continue
+        draft.row[relation.local] = id_
+        if relation.target != "customer":
+            _same_customer(draft, relation, visible[id_])
+
+
+def _same_customer(draft: Draft, relation: Relation, customer_id: UUID | None) -> None:
+    """A record belongs to the customer of its parents; where none was named, it is theirs."""
+    if customer_id is None:
+        return
+    if "customer" not in draft.parents and draft.value("customer_id") is None:
+        draft.row["customer_id"] = customer_id
+    draft.parent_customers.append((relation.api_name, customer_id))
+
+
+def _require(draft: Draft, relations: Iterable[Relation]) -> None:
+    for api_name, customer_id in draft.parent_customers:
+        if draft.value("customer_id") != customer_id and not draft.errors:
+            draft.refuse(RuleViolated("parent_of_another_customer", path=(api_name,)))
+    for relation in relations:
+        if not relation.nullable and draft.value(relation.local) is None and not draft.errors:
+            draft.refuse(Required(path=(relation.api_name,)))
+
+
+async def ids_of_keys(tx: Transaction, target: EntityType, keys: Sequence[ExternalKey]) -> dict[ExternalKey, UUID]:
+    """The records that external keys name."""
+    if not keys:
+        return {}
+    unique = list(dict.fromkeys(keys))
+    found = await tx.driver().fetch(
+        "SELECT r.source, r.external_id, r.entity_id FROM external_refs r"
+        " JOIN unnest($1::text[], $2::text[]) AS k (source, external_id)"
+        " ON r.source = k.source AND r.external_id = k.external_id WHERE r.entity_type = $3",
+        [key.source for key in unique],
+        [key.external_id for key in unique],
+        target.name,
+    )
+    return {ExternalKey(record["source"], record["external_id"]): record["entity_id"] for record in found}
+
+
+async def _customers_of(tx: Transaction, target: EntityType, ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
+    """Those of the ids that the asker sees, with the customer each belongs to."""
+    if not ids:
+        return {}
+    found = await tx.fetch(
+        sql(
+            "SELECT t.id, {customer} AS customer_id FROM {table} AS t WHERE t.id = ANY({ids}) AND {scope}",
+            customer=_customer_column(target),
+            table=name(target.table),
+            ids=param(Input("ids"), "uuid[]"),
+            scope=in_any_scope(rights_on(tx, target), "t"),
+        ),
+        ids=sorted(set(ids)),
+    )
+    return {record["id"]: record["customer_id"] for record in found}
+
+
+def _customer_column(target: EntityType) -> Fragment:
+    return sql("t.id") if target.name == "customer" else sql("t.customer_id")
