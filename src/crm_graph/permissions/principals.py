@@ -1,0 +1,302 @@
+"""Principals: who asks. The token proves it; roles, teams and status come from rows and hold under one policy version.
+
+A change of rights is known here within a second of its commit: by a notification, by a look at the version twice a
+second, and before a request is answered under a version that was last confirmed more than a second ago.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog
+from crm_graph.errors import Unauthenticated, Unavailable
+from crm_graph.permissions.bounded import Bounded
+from crm_graph.permissions.keys import NO_KEYS, KeyRing, load_keys
+from crm_graph.permissions.rules import Policy
+from crm_graph.permissions.store import POLICY_CHANNEL, Connection, effective_access, load_policy, utc_now
+from crm_graph.permissions.tokens import TokenClaims, TokenTerms, UnknownKey, verify_access_token
+
+log = structlog.get_logger(__name__)
+
+API_SOURCE = "api"
+"""The source of what people and clients without a system of their own write."""
+
+CONFIRM_WITHIN_S = 1.0
+POLL_EVERY_S = 0.5
+UNKNOWN_KEY_EVERY_S = 0.2
+"""How often, at most, tokens with unknown keys make the process look for new ones."""
+COMMAND_TIMEOUT_S = 5.0
+DATABASE_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks. `client_id` is the id of the client's row; `source` the external system it stands for, or `api`;
+    `team_id` the primary team; `team_tree_ids` own teams and all below them.
+    """
+
+    user_id: UUID
+    username: str
+    client_id: UUID | None
+    source: str
+    roles: tuple[str, ...]
+    team_id: UUID | None
+    team_ids: tuple[UUID, ...]
+    team_tree_ids: tuple[UUID, ...]
+    access: Access
+    locale: str
+    time_zone: str
+
+    def viewer_values(self) -> Mapping[str, Any]:
+        """The values of the SQL sources `Viewer(…)`."""
+        return {"id": self.user_id, "team_ids": self.team_ids, "team_tree_ids": self.team_tree_ids}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A principal as of a policy version, and when one of its roles ends (seconds since 1970, or infinite)."""
+
+    principal: Principal
+    version: int
+    until: float
+
+
+_PRINCIPAL = """
+SELECT (SELECT version FROM policy_version WHERE id = 1) AS version,
+       u.id, u.username, u.locale, u.time_zone, c.id AS client_id, c.source, c.scopes::text AS scopes,
+       ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
+             WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $3) ORDER BY r.key) AS roles,
+       (SELECT min(h.expires_at) FROM user_roles h WHERE h.user_id = u.id AND h.expires_at > $3) AS until,
+       (SELECT m.team_id FROM team_members m WHERE m.user_id = u.id AND m.is_primary) AS team_id,
+       ARRAY(SELECT m.team_id FROM team_members m WHERE m.user_id = u.id ORDER BY m.team_id) AS team_ids,
+       ARRAY(SELECT DISTINCT below.id FROM team_members m JOIN teams own ON own.id = m.team_id
+             JOIN teams below ON starts_with(below.path, own.path)
+             WHERE m.user_id = u.id ORDER BY below.id) AS team_tree_ids
+FROM users u
+LEFT JOIN clients c ON c.client_id = $2 AND c.user_id = u.id AND c.status = 'ACTIVE'
+WHERE u.id = $1 AND u.status = 'ACTIVE' AND u.archived_at IS NULL AND ($2::text IS NULL OR c.id IS NOT NULL)
+"""
+
+
+async def load_principal(
+    connection: Connection,
+    policy: Policy,
+    catalog: Catalog,
+    subject: UUID,
+    *,
+    client_id: str | None = None,
+    scopes: frozenset[str] | None = None,
+    now: datetime,
+) -> Loaded:
+    """A user as the rows say, for a client only within what it was registered for. Raises Unauthenticated unless user
+    and client are active. `version` is that of the rows; a caller whose policy is of another one loads that first.
+    """
+    row = await connection.fetchrow(_PRINCIPAL, subject, client_id, now, timeout=COMMAND_TIMEOUT_S)
+    if row is None:
+        raise Unauthenticated
+    granted = None if client_id is None else (scopes or frozenset()) & frozenset(orjson.loads(row["scopes"]))
+    principal = Principal(
+        user_id=row["id"],
+        username=row["username"],
+        client_id=row["client_id"],
+        source=row["source"] or API_SOURCE,
+        roles=tuple(row["roles"]),
+        team_id=row["team_id"],
+        team_ids=tuple(row["team_ids"]),
+        team_tree_ids=tuple(row["team_tree_ids"]),
+        access=effective_access(policy, catalog, row["roles"], granted),
+        locale=row["locale"],
+        time_zone=row["time_zone"],
+    )
+    return Loaded(principal, row["version"] or 0, row["until"].timestamp() if row["until"] else float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A token that was verified: whose it is, until when that holds, and under which policy version."""
+
+    principal: Principal
+    until: float
+    version: int
+
+
+class Principals:
+    """Tokens to principals, for one process. `start` loads policy and keys and keeps them current; `stop` ends that."""
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        catalog: Catalog,
+        terms: TokenTerms,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+        cache_size: int = 10_000,
+        listen: Callable[[], Awaitable["asyncpg.Connection[Any]"]] | None = None,
+    ) -> None:
+        self._pool = pool
+        self._catalog = catalog
+        self._terms = terms
+        self._clock = clock
+        self._monotonic = monotonic
+        self._listen = listen
+        self._seen: Bounded[bytes, _Seen] = Bounded(cache_size)
+        self._loaded: Bounded[tuple[UUID, str | None, frozenset[str] | None], Loaded] = Bounded(cache_size)
+        self._policy = Policy(-1, {})
+        self._keys = NO_KEYS
+        self._confirmed_at = float("-inf")
+        self._refreshing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as last confirmed."""
+        return self._policy
+
+    @property
+    def keys(self) -> KeyRing:
+        """The keys as last loaded."""
+        return self._keys
+
+    @property
+    def terms(self) -> TokenTerms:
+        """What tokens are issued under."""
+        return self._terms
+
+    async def start(self) -> None:
+        """Load policy and keys, and watch for changes until `stop`."""
+        await self.refresh()
+        self._watcher = asyncio.create_task(self._watch(), name="policy watcher")
+
+    async def stop(self) -> None:
+        """End the watching."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+
+    async def authenticate(self, token: str) -> Principal:
+        """Whose token this is. Raises Unauthenticated for every token that is not valid now, of an active user and
+        client; Unavailable while the rows cannot be asked. A token seen before costs a hash and a look-up.
+        """
+        if self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S:
+            await self.refresh()
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        seen = self._seen.get(digest)
+        if seen is not None and seen.version == self._policy.version and self._clock().timestamp() < seen.until:
+            return seen.principal
+        claims = await self._verify(token)
+        loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
+        self._seen.put(digest, _Seen(loaded.principal, min(claims.ends_at, loaded.until), loaded.version))
+        return loaded.principal
+
+    async def of_user(self, user_id: UUID) -> Principal:
+        """A user of the hub itself, without token and client: for jobs and the command line."""
+        if self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S:
+            await self.refresh()
+        return (await self._load(user_id, None, None)).principal
+
+    async def _verify(self, token: str) -> TokenClaims:
+        now = self._clock()
+        try:
+            return verify_access_token(self._terms, self._keys, token, now=now)
+        except UnknownKey:
+            if self._monotonic() - self._confirmed_at < UNKNOWN_KEY_EVERY_S:
+                raise
+        await self.refresh()
+        return verify_access_token(self._terms, self._keys, token, now=now)
+
+    async def _load(self, subject: UUID, client_id: str | None, scopes: frozenset[str] | None) -> Loaded:
+        key = (subject, client_id, scopes)
+        now = self._clock()
+        for _ in range(3):
+            known = self._loaded.get(key)
+            if known is not None and known.version == self._policy.version and now.timestamp() < known.until:
+                return known
+            policy = self._policy
+            async with self._connection() as connection:
+                loaded = await load_principal(
+                    connection, policy, self._catalog, subject, client_id=client_id, scopes=scopes, now=now
+                )
+            if loaded.version == policy.version:
+                self._loaded.put(key, loaded)
+                return loaded
+            await self.refresh()
+        raise Unavailable("try_again")
+
+    async def refresh(self) -> None:
+        """Confirm the policy version, and load policy and keys anew when it has changed. Calls at the same time share
+        one look.
+        """
+        asked_at = self._monotonic()
+        async with self._refreshing:
+            if self._confirmed_at >= asked_at:
+                return
+            started = self._monotonic()
+            async with self._connection() as connection:
+                version = await connection.fetchval(
+                    "SELECT version FROM policy_version WHERE id = 1", timeout=COMMAND_TIMEOUT_S
+                )
+                if (version or 0) != self._policy.version:
+                    await self._reload(connection)
+            self._confirmed_at = started
+
+    async def _reload(self, connection: Connection) -> None:
+        # The keys come second, so that they are never older than the version that they are kept under.
+        policy = await load_policy(connection)
+        keys = await load_keys(connection, now=self._clock(), token_lifetime_s=self._terms.lifetime_s)
+        self._policy, self._keys = policy, keys
+        self._seen.clear()
+        self._loaded.clear()
+        log.info("policy_loaded", version=policy.version, roles=len(policy.roles), keys=len(keys.verifying))
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.acquire(timeout=COMMAND_TIMEOUT_S) as connection:
+                yield connection
+        except DATABASE_FAILURES as failure:
+            raise Unavailable from failure
+
+    async def _watch(self) -> None:
+        listener: asyncpg.Connection[Any] | None = None
+        try:
+            while True:
+                listener = await self._listening(listener)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL_EVERY_S)
+                self._wake.clear()
+                try:
+                    await self.refresh()
+                except Unavailable as failure:
+                    log.warning("policy_not_confirmed", cause=repr(failure.__cause__))
+        finally:
+            if listener is not None:
+                listener.terminate()
+
+    async def _listening(self, listener: "asyncpg.Connection[Any] | None") -> "asyncpg.Connection[Any] | None":
+        """The connection that hears of new versions; opened again when it was lost. Without one the polling serves."""
+        if self._listen is None or (listener is not None and not listener.is_closed()):
+            return listener
+        try:
+            fresh = await self._listen()
+            await fresh.add_listener(POLICY_CHANNEL, self._told)
+        except DATABASE_FAILURES as failure:
+            log.warning("policy_not_heard", cause=repr(failure))
+            return None
+        return fresh
+
+    def _told(self, *_: object) -> None:
+        self._wake.set()

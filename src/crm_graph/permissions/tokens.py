@@ -1,0 +1,144 @@
+"""Access tokens: JWTs after RFC 9068, signed and verified here and nowhere else. A token that is not valid is refused
+with one and the same error, whatever is wrong with it.
+"""
+
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jws import JWSRegistry
+from joserfc.jwt import JWTClaimsRegistry
+from joserfc.util import urlsafe_b64decode
+
+from crm_graph.errors import Unauthenticated
+from crm_graph.permissions.keys import ALGORITHM, KeyRing
+from crm_graph.settings import Settings
+
+FIRST_PARTY = "crm-graph"
+"""The `client_id` of tokens that the hub itself gives to its users; no client can be registered under it."""
+
+TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+MAX_TOKEN_BYTES = 8_192
+LEEWAY_S = 5
+"""How far the clocks of issuer and reader may be apart."""
+
+
+class UnknownKey(Unauthenticated):
+    """The token names a key that this process does not hold, perhaps because it is newer than what was loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTerms:
+    """What tokens are issued under and checked against."""
+
+    issuer: str
+    audience: str
+    lifetime_s: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "TokenTerms":
+        """The terms of an installation."""
+        return cls(settings.token_issuer, settings.audience, settings.token_lifetime_s)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """What a verified token says: the user, the client (None for the hub's own tokens), its scopes (None: not limited
+    by any), and when it ends, in seconds since 1970.
+    """
+
+    subject: UUID
+    client_id: str | None
+    scopes: frozenset[str] | None
+    ends_at: float
+
+
+def issue_access_token(
+    terms: TokenTerms,
+    keys: KeyRing,
+    *,
+    subject: UUID,
+    client_id: str,
+    scopes: Collection[str],
+    now: datetime,
+    lifetime_s: int | None = None,
+    new_token_id: Callable[[int], str] = secrets.token_urlsafe,
+) -> str:
+    """A signed access token for a user, on behalf of a client. Raises RuntimeError before the first key exists."""
+    if keys.signing is None:
+        raise RuntimeError("there is no signing key yet")
+    issued_at = int(now.timestamp())
+    claims: dict[str, Any] = {
+        "iss": terms.issuer,
+        "aud": terms.audience,
+        "sub": str(subject),
+        "client_id": client_id,
+        "iat": issued_at,
+        "exp": issued_at + (terms.lifetime_s if lifetime_s is None else lifetime_s),
+        "jti": new_token_id(16),
+    }
+    if client_id != FIRST_PARTY:
+        claims["scope"] = " ".join(sorted(scopes))
+    header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": keys.signing_kid}
+    return jwt.encode(header, claims, keys.signing, algorithms=[ALGORITHM])
+
+
+def issue_user_token(terms: TokenTerms, keys: KeyRing, user_id: UUID, *, now: datetime) -> str:
+    """A token of the hub's own for one of its users: the demo's, and those that the command line prints."""
+    return issue_access_token(terms, keys, subject=user_id, client_id=FIRST_PARTY, scopes=(), now=now)
+
+
+def verify_access_token(terms: TokenTerms, keys: KeyRing, token: str, *, now: datetime) -> TokenClaims:
+    """What a token says, if it is one of ours and valid at this moment (RFC 9068, section 4). Raises UnknownKey for a
+    kid that the ring does not hold and Unauthenticated for everything else that is wrong.
+    """
+    try:
+        return _claims(_verified(terms, keys, token, now))
+    except (JoseError, ValueError, TypeError, OverflowError, RecursionError):
+        raise Unauthenticated from None
+
+
+def _verified(terms: TokenTerms, keys: KeyRing, token: str, now: datetime) -> dict[str, Any]:
+    if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
+        raise ValueError("not a compact JWS")
+    header = orjson.loads(urlsafe_b64decode(token.partition(".")[0].encode()))
+    kid = header.get("kid") if isinstance(header, dict) else None
+    if not isinstance(kid, str) or header.get("alg") != ALGORITHM:
+        raise ValueError("not signed by a key of ours")
+    if str(header.get("typ", "")).lower() not in TOKEN_TYPES:
+        raise ValueError("not an access token")
+    key = keys.verifying.get(kid)
+    if key is None:
+        raise UnknownKey
+    decoded = jwt.decode(token, key, algorithms=[ALGORITHM], registry=JWSRegistry(algorithms=[ALGORITHM]))
+    _registry(terms, int(now.timestamp())).validate(decoded.claims)
+    return decoded.claims
+
+
+def _registry(terms: TokenTerms, now: int) -> JWTClaimsRegistry:
+    return JWTClaimsRegistry(
+        now=now,
+        leeway=LEEWAY_S,
+        iss={"essential": True, "value": terms.issuer},
+        aud={"essential": True, "value": terms.audience},
+        sub={"essential": True},
+        client_id={"essential": True},
+        exp={"essential": True},
+        iat={"essential": True},
+        jti={"essential": True},
+    )
+
+
+def _claims(claims: dict[str, Any]) -> TokenClaims:
+    client_id, scope = claims["client_id"], claims.get("scope")
+    if not isinstance(client_id, str) or not isinstance(scope, str | None):
+        raise TypeError("claims of another type")
+    if client_id == FIRST_PARTY:
+        return TokenClaims(UUID(claims["sub"]), None, None, float(claims["exp"]))
+    return TokenClaims(UUID(claims["sub"]), client_id, frozenset((scope or "").split()), float(claims["exp"]))
