@@ -1,0 +1,68 @@
+"""Interactions as clients see them."""
+
+from crm_graph.models.interactions import Direction, InteractionChannel, Sentiment
+from crm_graph.schema.declarations import EnumDeclaration, TypeDeclaration
+
+TYPES = (
+    TypeDeclaration(
+        "interaction",
+        "A contact with a customer or lead (跟进记录), on any channel.",
+        {
+            "channel": "The channel it took place on.",
+            "direction": "Who began it.",
+            "occurred_at": "When it took place or began, in UTC.",
+            "duration_seconds": "How long it took, in seconds; null where that has no meaning or is unknown.",
+            "outcome": "What came of it, in a few words.",
+            "sentiment": "The mood of the other side; null while not judged.",
+            "location": "Where it took place, for visits and meetings.",
+            "thread_key": "Key that the messages of one conversation share; null outside conversations.",
+            "next_follow_up_at": "When to follow up next (下次跟进), in UTC; null if nothing is planned.",
+            "counterpart": "Number, address or account of the other side.",
+            "subject": "Subject or headline, at most 500 characters.",
+            "body": "What was said or written, at most 100,000 characters.",
+            "next_follow_up_note": "What to do at the next follow-up, at most 2,000 characters.",
+            "customer": "The customer it was with.",
+            "lead": "The lead (线索) it was about.",
+            "opportunity": "The opportunity (商机) it was about.",
+            "ticket": "The ticket (工单) it was about.",
+        },
+    ),
+)
+
+ENUMS = (
+    EnumDeclaration(
+        InteractionChannel,
+        "Channels that contacts take place on.",
+        {
+            "CALL": "A phone call (电话).",
+            "EMAIL": "An e-mail.",
+            "SMS": "A text message (短信).",
+            "WECHAT": "A WeChat or WeCom message (微信).",
+            "VISIT": "A visit on site (拜访).",
+            "MEETING": "A meeting, in a room or online (会议).",
+            "WEB": "The website or web shop.",
+            "APP": "The company's app.",
+            "STORE": "A store (门店).",
+            "CHAT": "Online chat (在线客服).",
+            "SURVEY": "An answer to a survey (问卷).",
+        },
+    ),
+    EnumDeclaration(
+        Direction,
+        "Who began a contact.",
+        {
+            "INBOUND": "The other side came to the company (呼入).",
+            "OUTBOUND": "The company reached out (呼出).",
+            "INTERNAL": "A contact among colleagues about the customer.",
+        },
+    ),
+    EnumDeclaration(
+        Sentiment,
+        "The mood of the other side in a contact.",
+        {
+            "POSITIVE": "Satisfied or pleased.",
+            "NEUTRAL": "Neither pleased nor upset.",
+            "NEGATIVE": "Upset or disappointed.",
+        },
+    ),
+)
