@@ -65,6 +65,9 @@ PG_TYPES: Mapping[Kind, str] = {
 }
 
 
+LONGEST_ORDERED = 500
+
+
 class CatalogError(Exception):
     """The mappers, the API and the policy do not fit together; the process must not start."""
 
@@ -99,6 +102,11 @@ class Field:
     @property
     def pg_type(self) -> str:
         return PG_TYPES[self.kind]
+
+    @property
+    def orderable(self) -> bool:
+        """Whether lists can be ordered by it; bodies of text are too long to stand in a cursor."""
+        return self.info.max_length <= LONGEST_ORDERED
 
 
 class Shape(StrEnum):

@@ -234,15 +234,11 @@ def own_row(entity: EntityType, alias: str) -> Row:
 
 @dataclass
 class Compiler:
-    """Turns criteria and rights into SQL conditions. Without `access` it compiles with system rights.
-
-    `flags` holds conditions of row scopes that the statement has already computed, by (alias, scope).
-    """
+    """Turns criteria and rights into SQL conditions. Without `access` it compiles with system rights."""
 
     catalog: Catalog
     access: Access | None
     aliases: Iterator[int] = field(default_factory=lambda: count(1))
-    flags: dict[tuple[str, RowScope], Fragment] = field(default_factory=dict)
 
     def alias(self) -> str:
         """A fresh table alias."""
@@ -264,10 +260,7 @@ class Compiler:
 
     def scope(self, row: Row, scope: RowScope) -> Fragment:
         """Whether a row scope matches the row's root, with system rights; never NULL."""
-        flag = self.flags.get((row.root_alias, scope))
-        return flag if flag is not None else self._scope(own_row(row.root, row.root_alias), scope)
-
-    def _scope(self, row: Row, scope: RowScope) -> Fragment:
+        row = own_row(row.root, row.root_alias)
         match scope.rule:
             case RowRule.ALL:
                 return TRUE
@@ -395,7 +388,9 @@ def related_rows(relation: Relation, target: EntityType, alias: str) -> Fragment
 def related_join(relation: Relation, row: Row, alias: str) -> Fragment:
     """What ties a relation's rows to the row they are of."""
     if relation.link is None:
-        return sql("{a}.{remote} = {here}", a=name(alias), remote=name(relation.remote), here=row.column(relation.local))
+        return sql(
+            "{a}.{remote} = {here}", a=name(alias), remote=name(relation.remote), here=row.column(relation.local)
+        )
     return sql(
         "{l}.{here} = {id}",
         l=name(f"{alias}_link"),

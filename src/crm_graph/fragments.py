@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, LiteralString, Protocol
 
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+MAX_LABEL = 63
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -67,6 +68,21 @@ def name(identifier: str) -> Fragment:
     if not _IDENTIFIER.fullmatch(identifier):
         raise ValueError(f"not an identifier: {identifier!r}")
     return Fragment((f'"{identifier}"',))
+
+
+_LABEL = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
+
+
+def label(key: str) -> Fragment:
+    """A GraphQL name as the name of an output column. Postgres cuts names at 63 bytes, so longer ones are refused."""
+    if len(key) > MAX_LABEL or not _LABEL.fullmatch(key):
+        raise ValueError(f"not a label: {key!r}")
+    return Fragment((f'"{key}"',))
+
+
+def number(value: int) -> Fragment:
+    """An integer of ours (never a caller's) as a literal, where the planner should know it."""
+    return Fragment((str(int(value)),))
 
 
 def param(source: Source, type_: str) -> Fragment:

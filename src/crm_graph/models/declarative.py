@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, DateTime, Enum, ForeignKey, Integer, MetaData, Numeric, Text, Uuid, text
+from sqlalchemy import Date, DateTime, Enum, ForeignKey, Integer, MetaData, Numeric, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, relationship
 
@@ -56,7 +56,7 @@ class Child(Identified):
 class Tracked(Identified):
     """Version and times; `version` counts the verbs that changed the row or its children, from 1."""
 
-    version: Mapped[int] = field(DataClass.BASIC, BigInteger, server_default=text("1"), write=Write.SERVICE)
+    version: Mapped[int] = field(DataClass.BASIC, server_default=text("1"), write=Write.SERVICE)
     created_at: Mapped[datetime] = field(DataClass.BASIC, write=Write.SERVICE)
     updated_at: Mapped[datetime] = field(DataClass.BASIC, write=Write.SERVICE)
     archived_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)

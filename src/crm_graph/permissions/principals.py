@@ -19,9 +19,9 @@ import orjson
 import structlog
 
 from crm_graph.access import Access
+from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog
 from crm_graph.errors import Unauthenticated, Unavailable
-from crm_graph.permissions.bounded import Bounded
 from crm_graph.permissions.keys import NO_KEYS, KeyRing, load_keys
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import POLICY_CHANNEL, Connection, effective_access, load_policy, utc_now
@@ -159,6 +159,7 @@ class Principals:
         self._refreshing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+        self._listener: asyncpg.Connection[Any] | None = None
 
     @property
     def policy(self) -> Policy:
@@ -177,6 +178,7 @@ class Principals:
 
     async def start(self) -> None:
         """Load policy and keys, and watch for changes until `stop`."""
+        await self._hear()
         await self.refresh()
         self._watcher = asyncio.create_task(self._watch(), name="policy watcher")
 
@@ -186,6 +188,10 @@ class Principals:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
             self._watcher = None
+        if self._listener is not None:
+            with suppress(*DATABASE_FAILURES):
+                await self._listener.close(timeout=COMMAND_TIMEOUT_S)
+            self._listener = None
 
     async def authenticate(self, token: str) -> Principal:
         """Whose token this is. Raises Unauthenticated for every token that is not valid now, of an active user and
@@ -271,32 +277,25 @@ class Principals:
             raise Unavailable from failure
 
     async def _watch(self) -> None:
-        listener: asyncpg.Connection[Any] | None = None
-        try:
-            while True:
-                listener = await self._listening(listener)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL_EVERY_S)
-                self._wake.clear()
-                try:
-                    await self.refresh()
-                except Unavailable as failure:
-                    log.warning("policy_not_confirmed", cause=repr(failure.__cause__))
-        finally:
-            if listener is not None:
-                listener.terminate()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_EVERY_S)
+            self._wake.clear()
+            await self._hear()
+            try:
+                await self.refresh()
+            except Unavailable as failure:
+                log.warning("policy_not_confirmed", cause=repr(failure.__cause__))
 
-    async def _listening(self, listener: "asyncpg.Connection[Any] | None") -> "asyncpg.Connection[Any] | None":
-        """The connection that hears of new versions; opened again when it was lost. Without one the polling serves."""
-        if self._listen is None or (listener is not None and not listener.is_closed()):
-            return listener
+    async def _hear(self) -> None:
+        """Listen for new versions, again where the connection was lost. Without one the looks at the version serve."""
+        if self._listen is None or (self._listener is not None and not self._listener.is_closed()):
+            return
         try:
-            fresh = await self._listen()
-            await fresh.add_listener(POLICY_CHANNEL, self._told)
+            self._listener = await self._listen()
+            await self._listener.add_listener(POLICY_CHANNEL, self._told)
         except DATABASE_FAILURES as failure:
             log.warning("policy_not_heard", cause=repr(failure))
-            return None
-        return fresh
 
     def _told(self, *_: object) -> None:
         self._wake.set()

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from crm_graph.access import Access, Level, RowScope
+from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog
 from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
-from crm_graph.permissions.bounded import Bounded
 
 EVERYONE = "everyone"
 """The role that everyone signed in has, beside those of their own."""

@@ -108,11 +108,14 @@ def _verified(terms: TokenTerms, keys: KeyRing, token: str, now: datetime) -> di
     if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
         raise ValueError("not a compact JWS")
     header = orjson.loads(urlsafe_b64decode(token.partition(".")[0].encode()))
-    kid = header.get("kid") if isinstance(header, dict) else None
-    if not isinstance(kid, str) or header.get("alg") != ALGORITHM:
-        raise ValueError("not signed by a key of ours")
-    if str(header.get("typ", "")).lower() not in TOKEN_TYPES:
+    # Ours have these three parameters and no other: no key or address of one in the header, no critical extension.
+    if not isinstance(header, dict) or header.keys() != {"alg", "typ", "kid"}:
+        raise ValueError("not a header of ours")
+    if header["alg"] != ALGORITHM or str(header["typ"]).lower() not in TOKEN_TYPES:
         raise ValueError("not an access token")
+    kid = header["kid"]
+    if not isinstance(kid, str):
+        raise TypeError("not a key id")
     key = keys.verifying.get(kid)
     if key is None:
         raise UnknownKey

@@ -1,0 +1,1 @@
+"""How a field is answered: selection → plan → sql → read, with no per-entity code. See README.md beside this file."""

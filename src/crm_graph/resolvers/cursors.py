@@ -1,0 +1,75 @@
+"""Cursors: the order key of a row, opaque, and bound to the order it was made for."""
+
+import hashlib
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from crm_graph.catalog import Field, Kind
+from crm_graph.errors import BadVariables
+from crm_graph.scalars import Parser, parser_for
+
+MAX_LENGTH = 4_000
+
+
+def signature(entity: str, keys: Sequence[tuple[str, str, str]]) -> str:
+    """A short name of an order; a cursor carries it so that it cannot continue another one."""
+    return hashlib.sha256(repr((entity, list(keys))).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class CursorKey:
+    """Parses one key out of a cursor."""
+
+    signature: str
+    index: int
+    length: int
+    kind: Kind
+    parse: Parser
+
+    def __call__(self, raw: Any) -> Any:
+        value = _decode(raw, self.signature, self.length)[self.index]
+        if value is None:
+            return None
+        try:
+            return _READERS.get(self.kind, self.parse)(value)
+        except (BadVariables, ValueError, ArithmeticError):
+            raise BadVariables("cursor") from None
+
+
+# Keys stand in a cursor as Postgres prints them.
+_READERS: dict[Kind, Parser] = {
+    Kind.DATE_TIME: datetime.fromisoformat,
+    Kind.INT: int,
+    Kind.BOOLEAN: lambda text: text == "true",
+    Kind.DECIMAL: Decimal,
+    Kind.MONEY: Decimal,
+}
+
+
+def cursor_key(sign: str, index: int, length: int, field: Field) -> CursorKey:
+    """The parser of one order key."""
+    return CursorKey(sign, index, length, field.kind, parser_for(field.kind, field.enum))
+
+
+def _decode(raw: Any, sign: str, length: int) -> list[Any]:
+    if not isinstance(raw, str) or len(raw) > MAX_LENGTH:
+        raise BadVariables("cursor")
+    try:
+        parts = orjson.loads(b64decode(raw, validate=True))
+    except ValueError:
+        raise BadVariables("cursor") from None
+    if not isinstance(parts, list) or len(parts) != length + 1 or not all(_is_key(p) for p in parts):
+        raise BadVariables("cursor")
+    if parts[0] != sign:
+        raise BadVariables("cursor_of_other_order")
+    return parts[1:]
+
+
+def _is_key(part: Any) -> bool:
+    return part is None or isinstance(part, str)

@@ -1,0 +1,108 @@
+"""Derived fields: what SQL cannot compute is filled in after the statement, by one set-based function per field."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from crm_graph.catalog import EntityType
+from crm_graph.resolvers.plan import Connection, Derived, Lookup, NodeLookup, ObjectPlan, ReadPlan
+from crm_graph.resolvers.selection import TYPENAME, Selected
+
+Step = str | None
+"""A response key, or None for each item of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a derived field stands in the answer, and what of its value is selected."""
+
+    path: tuple[Step, ...]
+    key: str
+    name: str
+    entity: EntityType
+    children: tuple[Selected, ...]
+
+
+Compute = Callable[[EntityType, Sequence[UUID]], Awaitable[Mapping[UUID, Any]]]
+"""The value of one derived field for many rows of a type."""
+
+
+def sites_of(plan: ReadPlan) -> tuple[Site, ...]:
+    """Every derived field of a plan."""
+    found: list[Site] = []
+    for root in plan.roots:
+        if isinstance(root, Connection):
+            found.extend(_in_connection(root, ()))
+        elif isinstance(root, Lookup):
+            found.extend(in_object(root.row, (root.key,)))
+        elif isinstance(root, NodeLookup):
+            for row in root.rows:
+                found.extend(in_object(row, (root.key,)))
+    return tuple(found)
+
+
+def in_object(plan: ObjectPlan, path: tuple[Step, ...]) -> Iterable[Site]:
+    """Every derived field of an object and what it contains."""
+    for member in plan.members:
+        if isinstance(member, Derived):
+            yield Site(path, member.key, member.name, plan.entity, member.children)
+        elif isinstance(member, Connection):
+            yield from _in_connection(member, path)
+        elif hasattr(member, "row"):
+            yield from in_object(member.row, (*path, member.key))
+
+
+def _in_connection(plan: Connection, path: tuple[Step, ...]) -> Iterable[Site]:
+    for part in plan.parts:
+        for key, row in part.rows:
+            inner = (part.key, None) if key == part.key and not part.names else (part.key, None, key)
+            yield from in_object(row, (*path, plan.key, *inner))
+
+
+async def fill(answer: bytes, sites: Sequence[Site], compute: Mapping[str, Compute]) -> bytes:
+    """The answer with its derived fields; the statement left the id of the row in the place of each."""
+    data = orjson.loads(answer)
+    places: dict[tuple[str, str], list[tuple[Site, dict[str, Any]]]] = {}
+    for site in sites:
+        for holder in _reach(data, site.path):
+            if isinstance(holder.get(site.key), str):
+                places.setdefault((site.name, site.entity.name), []).append((site, holder))
+    for (name, _), found in places.items():
+        ids = list(dict.fromkeys(UUID(holder[site.key]) for site, holder in found))
+        values = await compute[name](found[0][0].entity, ids)
+        for site, holder in found:
+            holder[site.key] = project(values.get(UUID(holder[site.key]), []), site.children, "Transition")
+    return orjson.dumps(data)
+
+
+def _reach(data: Any, path: tuple[Step, ...]) -> Iterable[dict[str, Any]]:
+    if data is None:
+        return
+    if isinstance(data, list):
+        for item in data:
+            yield from _reach(item, path[1:] if path and path[0] is None else path)
+    elif path:
+        yield from _reach(data.get(path[0]) if path[0] is not None else data, path[1:])
+    else:
+        yield data
+
+
+def project(value: Any, children: Sequence[Selected], type_name: str) -> Any:
+    """A computed value as it was selected, under its response keys."""
+    if isinstance(value, list):
+        return [project(item, children, type_name) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    picked: dict[str, Any] = {}
+    for child in children:
+        if child.name == TYPENAME:
+            picked[child.key] = type_name
+        elif child.children:
+            ((inner_type, inner),) = child.children.items()
+            picked[child.key] = project(value[child.name], inner, inner_type)
+        else:
+            picked[child.key] = value[child.name]
+    return picked

@@ -1,0 +1,121 @@
+"""Documents: GraphQL text parsed, limited and validated against a role's schema, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    get_named_type,
+    get_variable_values,
+    parse,
+    type_from_ast,
+    validate,
+)
+
+from crm_graph.errors import BadVariables, ParseFailed, ValidationFailed
+from crm_graph.resolvers.arguments import shape
+
+MAX_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a valid document. `structural` names the variables whose very values shape the SQL."""
+
+    node: OperationDefinitionNode
+    variables: tuple[str, ...]
+    structural: frozenset[str]
+
+    @property
+    def is_query(self) -> bool:
+        return self.node.operation is OperationType.QUERY
+
+    @property
+    def is_mutation(self) -> bool:
+        return self.node.operation is OperationType.MUTATION
+
+    def shape(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What of the given variables may change the SQL."""
+        return tuple(
+            (name, repr(variables[name]) if name in self.structural else shape(variables[name]))
+            for name in self.variables
+            if name in variables
+        )
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document that is valid for one role schema, and what was prepared from it."""
+
+    schema: GraphQLSchema
+    node: DocumentNode
+    operations: Mapping[str, Operation]
+    fragments: Mapping[str, FragmentDefinitionNode]
+    prepared: dict[Any, Any] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> Operation:
+        """The operation of that name, or the only one. Raises ValidationFailed."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        found = self.operations.get(name or "")
+        if found is None or name is None:
+            raise ValidationFailed("unknown_operation")
+        return found
+
+
+def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document:
+    """Parse and validate. Raises ParseFailed or ValidationFailed with the messages of the GraphQL rules, no suggestions."""
+    try:
+        node = parse(text, max_lexical_tokens=max_tokens, allow_empty_selection_sets=False)
+    except GraphQLError as error:
+        raise ParseFailed("parse_failed", problems=[_problem(error)]) from None
+    except RecursionError:
+        raise ParseFailed("too_deep_to_parse") from None
+    try:
+        errors = validate(schema, node, max_errors=MAX_ERRORS, hide_suggestions=True, allow_empty_selection_sets=False)
+    except RecursionError:
+        raise ValidationFailed("too_deep_to_parse") from None
+    if errors:
+        raise ValidationFailed("validation_failed", problems=[_problem(e) for e in errors])
+    operations = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
+    if not operations:
+        raise ValidationFailed("unknown_operation")
+    return Document(
+        schema,
+        node,
+        {o.name.value if o.name else "": _operation(o, schema) for o in operations},
+        {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)},
+    )
+
+
+def _problem(error: GraphQLError) -> dict[str, Any]:
+    places = [{"line": p.line, "column": p.column} for p in error.locations or ()]
+    return {"message": error.message, "locations": places}
+
+
+def _operation(node: OperationDefinitionNode, schema: GraphQLSchema) -> Operation:
+    definitions = node.variable_definitions or ()
+    structural = set()
+    for definition in definitions:
+        named: Any = get_named_type(type_from_ast(schema, definition.type))
+        if named is None or named.name == "Boolean" or isinstance(named, GraphQLEnumType):
+            structural.add(definition.variable.name.value)
+        elif isinstance(named, GraphQLInputObjectType) and named.name.endswith("OrderBy"):
+            structural.add(definition.variable.name.value)
+    return Operation(node, tuple(d.variable.name.value for d in definitions), frozenset(structural))
+
+
+def check_variables(document: Document, operation: Operation, variables: Mapping[str, Any]) -> None:
+    """Raise BadVariables unless the variables fit their types."""
+    definitions = operation.node.variable_definitions or ()
+    values = get_variable_values(document.schema, definitions, dict(variables), MAX_ERRORS, hide_suggestions=True)
+    if isinstance(values, list):
+        raise BadVariables("bad_variables", problems=[_problem(e) for e in values])

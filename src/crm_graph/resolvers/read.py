@@ -1,0 +1,212 @@
+"""Stage 4: a prepared operation is bound to the request's variables and run; the bytes of Postgres are the answer."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    execute_sync,
+)
+
+from crm_graph.access import Access
+from crm_graph.bounded import Bounded
+from crm_graph.catalog import Catalog, EntityType
+from crm_graph.errors import BadVariables, CrmError, TimedOut, Unavailable, UserFault, ValidationFailed
+from crm_graph.fragments import Const, Now, Statement, Viewer
+from crm_graph.permissions.principals import Principal
+from crm_graph.resolvers.arguments import Given
+from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
+from crm_graph.resolvers.documents import Document, Operation, check_variables, read_document
+from crm_graph.resolvers.plan import Limits, Literal, plan_read
+from crm_graph.resolvers.selection import TYPENAME, reader_of
+from crm_graph.resolvers.sql import compile_read
+from crm_graph.services import workflows
+
+SHAPES_PER_DOCUMENT = 64
+RoleSchemas = Callable[[Access], GraphQLSchema]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRead:
+    """A query compiled for one role set and one shape of its variables."""
+
+    statement: Statement
+    derived: tuple[Site, ...]
+
+    def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
+        """The statement's arguments. Raises BadVariables for a value that does not fit."""
+        return bind(self.statement.sources, variables, principal, now)
+
+
+def bind(sources: Sequence[Any], variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
+    """The values of a statement's sources."""
+    viewer = principal.viewer_values()
+    values = []
+    for source in sources:
+        if isinstance(source, Given):
+            try:
+                values.append(source.value(variables))
+            except CrmError as error:
+                raise error.at(*(source.path or ())) from None
+        elif isinstance(source, Viewer):
+            values.append(viewer[source.name])
+        elif isinstance(source, Const):
+            values.append(source.value)
+        elif isinstance(source, Now):
+            values.append(now)
+    return values
+
+
+class Operations:
+    """Documents and prepared operations of one process, bounded, by role set."""
+
+    def __init__(
+        self, catalog: Catalog, role_schemas: RoleSchemas, limits: Limits, *, max_tokens: int, cache_size: int
+    ) -> None:
+        self.catalog = catalog
+        self.limits = limits
+        self._role_schemas = role_schemas
+        self._max_tokens = max_tokens
+        self._documents: Bounded[tuple[str, str], Document] = Bounded(cache_size)
+        self._schemas: Bounded[str, asyncio.Future[GraphQLSchema]] = Bounded(200)
+
+    async def document(self, text: str, access: Access) -> Document:
+        """The document, valid for the role set. Raises ParseFailed or ValidationFailed."""
+        key = (text, access.fingerprint)
+        found = self._documents.get(key)
+        if found is None:
+            schema = await self.schema(access)
+            found = read_document(text, schema, self._max_tokens)
+            self._documents.put(key, found)
+        return found
+
+    async def schema(self, access: Access) -> GraphQLSchema:
+        """The role set's schema, built once, off the event loop."""
+        building = self._schemas.get(access.fingerprint)
+        if building is None or building.cancelled():
+            building = asyncio.ensure_future(asyncio.to_thread(self._role_schemas, access))
+            self._schemas.put(access.fingerprint, building)
+        return await asyncio.shield(building)
+
+    async def prepare(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], access: Access
+    ) -> PreparedRead:
+        """The compiled query, from the cache where its shape was seen before."""
+        key = (operation.node.name.value if operation.node.name else "", operation.shape(variables))
+        prepared: PreparedRead | None = document.prepared.get(key)
+        if prepared is None:
+            check_variables(document, operation, variables)
+            prepared = await self._compile(document, operation, variables, access)
+            if len(document.prepared) >= SHAPES_PER_DOCUMENT:
+                document.prepared.pop(next(iter(document.prepared)))
+            document.prepared[key] = prepared
+        return prepared
+
+    async def _compile(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], access: Access
+    ) -> PreparedRead:
+        reader = reader_of(document.schema, operation.node, document.fragments, variables, self.limits.max_depth)
+        root = document.schema.query_type
+        if root is None:
+            raise ValidationFailed("unknown_operation")
+        selections = operation.node.selection_set.selections
+        introspected = {
+            key: nodes for key, nodes in reader.collect(root, selections).items() if _introspects(nodes[0])
+        }
+        literals = await self._introspect(document, operation, variables, introspected)
+        selection = reader.read(root, selections, leave_out=introspected)
+        try:
+            plan = plan_read(selection, self.catalog, access, self.limits)
+        except UserFault as fault:
+            raise _of_request(fault) from None
+        plan = plan.with_literals(literals, order=list(reader.collect(root, selections)))
+        return PreparedRead(compile_read(plan, self.catalog, access, self.limits), sites_of(plan))
+
+    async def _introspect(
+        self,
+        document: Document,
+        operation: Operation,
+        variables: Mapping[str, Any],
+        fields: Mapping[str, list[FieldNode]],
+    ) -> list[Literal]:
+        """Introspection depends on the role's schema alone, so its answer is part of the prepared operation."""
+        if not fields:
+            return []
+        nodes = tuple(node for same in fields.values() for node in same)
+        part = DocumentNode(
+            definitions=(
+                OperationDefinitionNode(
+                    operation=operation.node.operation,
+                    variable_definitions=operation.node.variable_definitions,
+                    directives=(),
+                    selection_set=SelectionSetNode(selections=nodes),
+                ),
+                *document.fragments.values(),
+            )
+        )
+        run = partial(execute_sync, document.schema, part, variable_values=dict(variables))
+        result = await asyncio.to_thread(run)
+        if result.errors or result.data is None:
+            raise ValidationFailed("introspection_failed")
+        return [Literal(key, orjson.dumps(value)) for key, value in result.data.items()]
+
+
+def _introspects(node: FieldNode) -> bool:
+    return node.name.value.startswith("__") and node.name.value != TYPENAME
+
+
+def _of_request(fault: UserFault) -> CrmError:
+    """What is wrong with an argument refuses the whole request."""
+    kind = BadVariables if fault.template_key.startswith("predicate_value") else ValidationFailed
+    return kind(fault.template_key, path=fault.path, **fault.details)
+
+
+class Reader:
+    """Runs compiled reads on a pool."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", operations: Operations) -> None:
+        self._pool = pool
+        self._operations = operations
+
+    async def run(
+        self,
+        document: Document,
+        operation: Operation,
+        variables: Mapping[str, Any],
+        principal: Principal,
+        now: datetime,
+    ) -> bytes:
+        """The `data` of the answer as JSON bytes. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
+        prepared = await self._operations.prepare(document, operation, variables, principal.access)
+        arguments = prepared.bind(variables, principal, now)
+        try:
+            async with self._pool.acquire() as connection:
+                answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
+                if prepared.derived:
+                    computed = derived_fields(connection, principal, self._operations.catalog)
+                    return await fill(answer, prepared.derived, computed)
+                return answer
+        except (asyncpg.QueryCanceledError, TimeoutError):
+            raise TimedOut from None
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError):
+            raise Unavailable from None
+
+
+def derived_fields(connection: Any, principal: Principal, catalog: Catalog) -> Mapping[str, Compute]:
+    """The functions behind derived fields, on the connection that read the rows."""
+
+    async def available_transitions(entity: EntityType, ids: Sequence[UUID]) -> Mapping[UUID, Any]:
+        return await workflows.available_transitions(connection, principal, catalog, entity, ids)
+
+    return {"available_transitions": available_transitions}

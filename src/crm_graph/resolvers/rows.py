@@ -1,0 +1,54 @@
+"""The rows that an object's JSON is built from: scoped, ordered and limited before anything is joined to them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from crm_graph.access import Access, RowScope
+from crm_graph.catalog import Catalog
+from crm_graph.criteria import Compiler, Row
+from crm_graph.fragments import FALSE, TRUE, Fragment, join, name, sql
+from crm_graph.resolvers.plan import Limits
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every part of one statement shares."""
+
+    catalog: Catalog
+    access: Access
+    limits: Limits
+    aliases: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def compiler(self) -> Compiler:
+        """A compiler of conditions that stand beside the table itself."""
+        return Compiler(self.catalog, self.access, self.aliases)
+
+    def flags(self, row: Row) -> "RowFlags":
+        """A compiler of conditions that stand outside the base rows of `row`."""
+        return RowFlags(self.catalog, self.access, self.aliases, row)
+
+    def alias(self) -> str:
+        return f"t{next(self.aliases)}"
+
+
+@dataclass
+class RowFlags(Compiler):
+    """Computes each row scope that the cells of `row` depend on once, as a column `s1…` of its base rows."""
+
+    row: Row | None = None
+    columns: dict[RowScope, tuple[str, Fragment]] = field(default_factory=dict)
+
+    def scope(self, row: Row, scope: RowScope) -> Fragment:
+        if self.row is None or row.root_alias != self.row.alias:
+            return super().scope(row, scope)
+        if scope not in self.columns:
+            condition = super().scope(row, scope)
+            if condition in (TRUE, FALSE):
+                return condition
+            self.columns[scope] = (f"s{len(self.columns) + 1}", condition)
+        return sql("{a}.{s}", a=name(row.root_alias), s=name(self.columns[scope][0]))
+
+    def flag_columns(self) -> Fragment:
+        """The columns to add to the base rows."""
+        return join("", [sql(", {c} AS {s}", c=condition, s=name(s)) for s, condition in self.columns.values()])

@@ -1,0 +1,146 @@
+"""Stage 3: a plan becomes one SQL statement whose JSON Postgres builds, with the asker's rights compiled in."""
+
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog, Relation
+from crm_graph.criteria import Row, own_row, related_join, related_rows
+from crm_graph.fragments import EMPTY, FALSE, Fragment, Statement, all_of, const, join, name, number, render, sql, text
+from crm_graph.resolvers.cells import NULL, cell, masked_fields
+from crm_graph.resolvers.connections import connection
+from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
+from crm_graph.resolvers.plan import (
+    Cell,
+    Connection,
+    Derived,
+    Limits,
+    Literal,
+    Lookup,
+    Many,
+    MaskedFields,
+    NodeLookup,
+    ObjectPlan,
+    One,
+    ReadPlan,
+    Root,
+    Typename,
+)
+from crm_graph.resolvers.rows import Context, RowFlags
+
+
+def compile_read(plan: ReadPlan, catalog: Catalog, access: Access, limits: Limits) -> Statement:
+    """The one statement of a plan; its single value is the `data` of the answer as JSON."""
+    writer = Writer(Context(catalog, access, limits))
+    return render(sql("SELECT {data}", data=as_object([(root.key, writer.root(root)) for root in plan.roots])))
+
+
+class Writer:
+    """Writes objects and what they contain; lists of rows are written by `connections`."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def root(self, root: Root) -> Fragment:
+        match root:
+            case Typename():
+                return text(root.name)
+            case Connection():
+                return connection(root, None, self.context, self.object)
+            case Lookup():
+                return self.lookup(root)
+            case NodeLookup():
+                return self._node(root)
+            case Literal():
+                return const(root.json, "json")
+
+    def lookup(self, lookup: Lookup) -> Fragment:
+        """The object of one row by id or external ref, null when the asker does not see it."""
+        entity = lookup.row.entity
+        row = own_row(entity, self.context.alias())
+        if lookup.id is not None:
+            by = sql("{id} = {value}", id=row.column("id"), value=lookup.id)
+        elif lookup.source is not None and lookup.external_id is not None:
+            by = sql(
+                "{id} = (SELECT e.entity_id FROM external_refs AS e"
+                " WHERE e.source = {source} AND e.entity_type = {type} AND e.external_id = {external})",
+                id=row.column("id"),
+                source=lookup.source,
+                type=const(entity.name, "text"),
+                external=lookup.external_id,
+            )
+        else:
+            by = FALSE
+        source = sql("{table} AS {a}", table=name(entity.table), a=name(row.alias))
+        return self._single(lookup.row, row, source, by)
+
+    def _node(self, node: NodeLookup) -> Fragment:
+        branches = [
+            sql(
+                "WHEN {code} THEN {row}",
+                code=number(plan.entity.code),
+                row=self.lookup(Lookup(node.key, plan, id=node.id)),
+            )
+            for plan in node.rows
+        ]
+        if not branches:
+            return NULL
+        return sql("CASE get_byte(uuid_send({id}), 8) & 63 {branches} END", id=node.id, branches=join(" ", branches))
+
+    def _single(self, plan: ObjectPlan, row: Row, source: Fragment, by: Fragment) -> Fragment:
+        flags = self.context.flags(row)
+        json = as_object(self.object(plan, row, flags))
+        where = all_of([by, self.context.compiler().visible(row)])
+        if not flags.columns:
+            return sql("(SELECT {json} FROM {source} WHERE {where})", json=json, source=source, where=where)
+        # OFFSET 0 keeps the planner from pulling the flags up and computing them once per cell.
+        return sql(
+            "(SELECT {json} FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} OFFSET 0) AS {a})",
+            json=json,
+            a=name(row.alias),
+            flags=flags.flag_columns(),
+            source=source,
+            where=where,
+        )
+
+    def object(self, plan: ObjectPlan, row: Row, flags: RowFlags) -> Pairs:
+        """The members of a row's object, whose scopes `flags` computes."""
+        return [(m.key, self._member(m, row, flags)) for m in plan.members]
+
+    def _member(
+        self, member: Typename | Cell | MaskedFields | Derived | One | Many | Connection, row: Row, flags: RowFlags
+    ) -> Fragment:
+        match member:
+            case Typename():
+                return text(member.name)
+            case Cell():
+                return cell(member, row, flags)
+            case MaskedFields():
+                return masked_fields(row, flags, self.context.access)
+            case Derived():
+                return row.column("id")
+            case One():
+                return self._one(member, row)
+            case Many():
+                return self._many(member.relation, member.row, row, flags)
+            case Connection():
+                return connection(member, row, self.context, self.object)
+
+    def _one(self, one: One, parent: Row) -> Fragment:
+        row = own_row(one.row.entity, self.context.alias())
+        source = related_rows(one.relation, one.row.entity, row.alias)
+        return self._single(one.row, row, source, related_join(one.relation, parent, row.alias))
+
+    def _many(self, relation: Relation, plan: ObjectPlan, parent: Row, flags: RowFlags) -> Fragment:
+        row = parent.child(relation, plan.entity, self.context.alias())
+        own = flags if plan.entity.is_child else self.context.flags(row)
+        item, columns = as_items(self.object(plan, row, own))
+        where = all_of([related_join(relation, parent, row.alias), self.context.compiler().visible(row)])
+        return sql(
+            "(SELECT COALESCE(json_agg({item}), '[]'::json) FROM (SELECT {columns}"
+            " FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} ORDER BY {a}.id LIMIT {limit}) AS {a}) AS x)",
+            item=item,
+            columns=columns,
+            a=name(row.alias),
+            flags=EMPTY if plan.entity.is_child else own.flag_columns(),
+            source=related_rows(relation, plan.entity, row.alias),
+            where=where,
+            limit=number(self.context.limits.max_children),
+        )

@@ -1,0 +1,1 @@
+"""What clients see: types, inputs, query and mutation fields, by noun. No SQL and no rules; role schemas by omission."""

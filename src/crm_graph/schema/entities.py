@@ -1,0 +1,197 @@
+"""The read side of the schema: a type and a connection for every entity of the catalog, and the root query fields."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import chain
+from typing import Any
+
+import strawberry
+
+from crm_graph.catalog import Catalog, CatalogError, EntityType, Field, Kind, Relation, Shape
+from crm_graph.resolvers.plan import Archived
+from crm_graph.schema import (
+    contracts,
+    customers,
+    external_refs,
+    interactions,
+    leads,
+    opportunities,
+    teams,
+    tickets,
+    users,
+    workflows,
+)
+from crm_graph.schema.building import Argument, Member, define_enum, define_interface, define_type, empty, enum_of
+from crm_graph.schema.declarations import TypeDeclaration
+from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
+from crm_graph.schema.scalars import Currency
+from crm_graph.schema.transitions import Transition
+
+# Registering a noun's declarations is one line here.
+NOUNS = (customers, interactions, leads, opportunities, tickets, contracts, users, teams, workflows, external_refs)
+
+COMMON: Mapping[str, str] = {
+    "id": "Opaque id, unique over all types.",
+    "version": "Counts the changes of the record and what belongs to it, from 1; pass it as `expectedVersion`.",
+    "created_at": "When the record was created here, in UTC.",
+    "updated_at": "When the record last changed here, in UTC.",
+    "archived_at": "When the record was archived, in UTC; null while it is in use.",
+    "owner": "The user who is responsible for the record.",
+    "team": "The team that the record belongs to.",
+    "collaborators": "Users who work on the record beside its owner (协作人), at most 200.",
+    "external_refs": "What other systems call the record, at most 200.",
+    "stage": "Where the record stands in its pipeline.",
+    "stage_entered_at": "When it came to its present stage, in UTC.",
+    "stage_history": "Every stay in a stage, oldest first, at most 200.",
+}
+_ENUMS = (
+    enum_of(
+        OrderDirection,
+        ASC="Smallest first, nulls last.",
+        DESC="Largest first, nulls first.",
+        ASC_NULLS_FIRST="Smallest first, nulls first.",
+        DESC_NULLS_LAST="Largest first, nulls last.",
+    ),
+    enum_of(
+        Archived,
+        EXCLUDE="Only records in use.",
+        INCLUDE="Records in use and archived ones.",
+        ONLY="Only archived records.",
+    ),
+)
+
+_MONEY = {
+    "amount": Member(Decimal, "The amount, with two decimals."),
+    "currency": Member(Currency, "Its currency, ISO 4217."),
+}
+_PAGE_INFO = {
+    "has_next_page": Member(bool, "Whether records follow the page."),
+    "has_previous_page": Member(bool, "Whether records stand before the page."),
+    "start_cursor": Member(str | None, "Cursor of the first record, null on an empty page."),
+    "end_cursor": Member(str | None, "Cursor of the last record, null on an empty page."),
+}
+
+
+@strawberry.input(description="What another system calls a record.")
+class ExternalRefInput:
+    source: str = strawberry.field(description="Key of the other system, such as `erp`.")
+    external_id: str = strawberry.field(description="The record's id there.")
+
+
+_LOOKUP = {
+    "id": Argument(strawberry.ID | None, "The record's id.", None),
+    "external_ref": Argument(ExternalRefInput | None, "What another system calls it.", None),
+}
+
+
+class EntityTypes:
+    """The Strawberry types of a catalog. Raises CatalogError where declarations and catalog differ."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.declarations = _declarations(catalog)
+        for declaration in chain(_ENUMS, *(noun.ENUMS for noun in NOUNS)):
+            define_enum(declaration)
+        self.filters = Filters(catalog)
+        self.node = define_interface(
+            empty("Node"), "A record that can be fetched by its id alone.", {"id": Member(strawberry.ID, COMMON["id"])}
+        )
+        self.money = define_type(empty("Money"), "An amount in a currency.", _MONEY)
+        self.page_info = define_type(empty("PageInfo"), "Where a page stands in its list.", _PAGE_INFO)
+        self.types = {n: self._empty(t) for n, t in catalog.types.items()}
+        self.connections = {n: empty(f"{t.api_name}Connection") for n, t in catalog.types.items() if not t.is_child}
+        for entity in catalog.types.values():
+            self._define(entity)
+        for name in self.connections:
+            self._define_connection(catalog[name])
+
+    def _empty(self, entity: EntityType) -> Any:
+        bases = () if entity.is_child else (self.node,)
+        return type(entity.api_name, bases, {"__module__": __name__})
+
+    def _define(self, entity: EntityType) -> None:
+        declaration = self.declarations[entity.name]
+        lines = {**{n: COMMON[n] for n in (*entity.fields, *entity.relations) if n in COMMON}, **declaration.members}
+        members = {f.name: Member(self._scalar(f), lines[f.name]) for f in entity.fields.values()}
+        for relation in entity.relations.values():
+            members[relation.name] = self._relation(relation, lines[relation.name])
+        members["masked_fields"] = Member(list[str], "Names of the fields that are masked or withheld from you here.")
+        if entity.workflow:
+            members["available_transitions"] = Member(
+                list[Transition], "The moves from its present stage, each with what it still needs."
+            )
+        define_type(self.types[entity.name], declaration.description, members)
+
+    def _scalar(self, field: Field) -> Any:
+        python = self.money if field.kind is Kind.MONEY else field.enum or PYTHON_TYPES[field.kind]
+        return python if field.name in ("id", "version", "created_at", "updated_at") else python | None
+
+    def _relation(self, relation: Relation, description: str) -> Member:
+        target = self.types[relation.target]
+        if relation.shape is Shape.ONE:
+            return Member(target | None, description)
+        if relation.shape is Shape.LIST:
+            return Member(list[target], description)
+        connection = self.connections[relation.target]
+        return Member(connection, description, self.list_arguments(self.catalog[relation.target]))
+
+    def list_arguments(self, entity: EntityType) -> Mapping[str, Argument]:
+        """The arguments of every list."""
+        return {
+            "first": Argument(int | None, "At most this many records from the start, 0 to 200; 50 if nothing is said.", None),
+            "after": Argument(str | None, "Only records behind this cursor.", None),
+            "last": Argument(int | None, "At most this many records from the end, 0 to 200.", None),
+            "before": Argument(str | None, "Only records in front of this cursor.", None),
+            "offset": Argument(int | None, "Leave out this many records, up to 10,000; not with cursors.", None),
+            "where": Argument(self.filters.where[entity.name] | None, "Only records that match.", None),
+            "order_by": Argument(
+                list[self.filters.order[entity.name]] | None,  # type: ignore[name-defined]
+                "Order by these keys, the first one counting most; newest first if nothing is said.",
+                None,
+            ),
+            "archived": Argument(Archived, "Whether archived records are in the list.", Archived.EXCLUDE),
+        }
+
+    def _define_connection(self, entity: EntityType) -> None:
+        node = self.types[entity.name]
+        edge = define_type(
+            empty(f"{entity.api_name}Edge"),
+            f"A {entity.api_name} in a list, with its place.",
+            {"cursor": Member(str, "Opaque place in this order."), "node": Member(node, "The record.")},
+        )
+        define_type(
+            self.connections[entity.name],
+            f"A page of {entity.api_name} records.",
+            {
+                "nodes": Member(list[node], "The records of the page."),  # type: ignore[valid-type]
+                "edges": Member(list[edge], "The records of the page with their cursors."),
+                "page_info": Member(self.page_info, "Where the page stands in the list."),
+                "total_count": Member(int, "How many records match, counted up to a cap of 10,000."),
+                "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
+            },
+        )
+
+    def query(self) -> Any:
+        """The root query type."""
+        members = {"node": Member(self.node | None, "Any record by its id.", {"id": Argument(strawberry.ID, "Its id.")})}
+        for entity in self.catalog.roots:
+            one = entity.name
+            members[one] = Member(
+                self.types[entity.name] | None, f"One {entity.api_name} by `id` or `externalRef`.", _LOOKUP
+            )
+            members[entity.plural] = Member(
+                self.connections[entity.name], f"A list of {entity.api_name} records.", self.list_arguments(entity)
+            )
+        return define_type(empty("Query"), "Everything that can be read.", members)
+
+
+def _declarations(catalog: Catalog) -> Mapping[str, TypeDeclaration]:
+    found = {d.entity: d for noun in NOUNS for d in noun.TYPES}
+    if set(found) != set(catalog.types):
+        raise CatalogError(f"types without declaration or model: {sorted(set(found) ^ set(catalog.types))}")
+    for entity in catalog.types.values():
+        expected = {n for n in (*entity.fields, *entity.relations) if n not in COMMON}
+        if expected != set(found[entity.name].members):
+            differing = sorted(expected ^ set(found[entity.name].members))
+            raise CatalogError(f"{entity.name}: fields without declaration or column: {differing}")
+    return found
