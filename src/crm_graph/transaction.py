@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ from crm_graph.errors import (
 from crm_graph.fragments import Const, Fragment, Now, Statement, Viewer, render
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.permissions.principals import Principal
+from crm_graph.permissions.store import Connection
 
 EVENTS_CHANNEL = "crm_events"
 
@@ -128,10 +129,7 @@ class Transaction:
 
     async def fetch(self, fragment: Fragment, /, **inputs: Any) -> list[asyncpg.Record]:
         """Run a composed statement; `Viewer`, `Now`, `Const` and `Input` parameters are bound here."""
-        statement = rendered(fragment)
-        viewer = self.principal.viewer_values()
-        arguments = [_bind(source, viewer, self.now, inputs) for source in statement.sources]
-        return await self.connection.fetch(statement.text, *arguments)
+        return await fetch(self.connection, self.principal, self.now, fragment, **inputs)
 
     def record(self, *events: EventDraft) -> None:
         """Append events; they are inserted together by `flush`."""
@@ -175,6 +173,17 @@ class Transaction:
             self.request_id,
             self.causation_id,
         )
+
+
+async def fetch(
+    connection: Connection, principal: Principal, now: datetime, fragment: Fragment, /, **inputs: Any
+) -> list[asyncpg.Record]:
+    """Run a composed statement for someone on any connection; `Input` parameters are given by name."""
+    statement = rendered(fragment)
+    viewer = principal.viewer_values()
+    arguments = [_bind(source, viewer, now, inputs) for source in statement.sources]
+    found: list[asyncpg.Record] = await connection.fetch(statement.text, *arguments)
+    return found
 
 
 def _bind(source: Any, viewer: Mapping[str, Any], now: datetime, inputs: Mapping[str, Any]) -> Any:
@@ -274,8 +283,7 @@ async def _open(session: AsyncSession) -> "asyncpg.Connection[asyncpg.Record]":
     """
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
     raw = await (await session.connection()).get_raw_connection()
-    connection: asyncpg.Connection[asyncpg.Record] = raw.driver_connection
-    return connection
+    return cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
 
 
 def domain_error(failure: Exception) -> CrmError | None:
@@ -291,7 +299,7 @@ def domain_error(failure: Exception) -> CrmError | None:
 
 
 def _driver_error(failure: Exception) -> Any:
-    """asyncpg's own exception, under whatever SQLAlchemy wrapped around it."""
+    """The driver's own exception, under whatever SQLAlchemy wrapped around it."""
     cause: Any = failure
     while isinstance(cause, BaseException) and not isinstance(cause, asyncpg.PostgresError):
         cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__

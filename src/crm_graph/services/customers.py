@@ -6,7 +6,7 @@ from typing import Any
 
 from crm_graph.errors import UserFault
 from crm_graph.models.customers import ContactPointKind
-from crm_graph.services import records
+from crm_graph.services import numbers, records
 from crm_graph.services.commands import Archive, Create, Mode, Outcome, Restore, Update
 from crm_graph.services.contact_points import ContactPointValue, normalise, normalise_email, normalise_phone
 from crm_graph.services.drafts import Draft, Noun
@@ -49,7 +49,7 @@ def _address_key(row: Row, number: int) -> Any:
     return number
 
 
-async def _prepare(_tx: Transaction, drafts: Sequence[Draft]) -> None:
+async def _prepare(tx: Transaction, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         replaces = CONTACT_POINTS in draft.children
         if replaces:
@@ -62,6 +62,7 @@ async def _prepare(_tx: Transaction, drafts: Sequence[Draft]) -> None:
                 _write_through(draft, mirror, points, replaces=replaces)
             _mirror(draft, mirror, points)
         draft.children[CONTACT_POINTS] = points
+    await numbers.fill(tx, drafts, "customer_numbers", "K")
 
 
 def _normalised(draft: Draft) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from crm_graph.models.ids import EntityCode
 from crm_graph.services.commands import Create, ParentKey, Update, Values
 from crm_graph.services.rights import Flags, Rights, paths_of, rights_on
 from crm_graph.services.rows import Row
+from crm_graph.services.stages import Move
 from crm_graph.services.values import read_values
 from crm_graph.transaction import Transaction
 
@@ -34,7 +34,8 @@ class Draft:
     """One record on its way to being written.
 
     `values` is what the caller wrote, typed, by column; `row` holds that and what services add to it, and overlays
-    `present`, the row as it stands; `children` are wanted lists, `present_children` those that stand.
+    `present`, the row as it stands; `children` are wanted lists, `present_children` those that stand. `verb` names the
+    event where it is neither `created` nor `updated`, `move` is the step along a workflow.
     """
 
     index: int
@@ -54,8 +55,9 @@ class Draft:
     child_changes: dict[str, ChildChange] = field(default_factory=dict)
     parent_customers: list[tuple[str, UUID]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    restores: bool = False
-    archives: bool = False
+    verb: str | None = None
+    reason: str | None = None
+    move: Move | None = None
 
     @property
     def creating(self) -> bool:
@@ -81,8 +83,8 @@ async def _nothing(_tx: Transaction, _drafts: Sequence[Draft]) -> None:
     """A noun without a rule of its own here."""
 
 
-def _today(tx: Transaction, _draft: Draft) -> date:
-    return tx.today
+def _no_effect(_tx: Transaction, _draft: Draft, _move: Move) -> None:
+    """A noun whose columns say nothing of its stage."""
 
 
 def _no_children(_draft: Draft) -> frozenset[str]:
@@ -95,7 +97,8 @@ class Noun:
 
     `prepare` applies its rules before anything is written, `written` what follows from the write; `children` names the
     relations that inputs may carry with the key by which a given child is one that stands; `also_reads` the relations
-    that `prepare` must know on an update; `rate_date` the day whose exchange rates its amounts are converted at.
+    that `prepare` must know on an update; `rate_on` the column with the day whose exchange rates its amounts
+    are converted at, today's where it is empty; `enter` sets the columns that follow from a stage.
     """
 
     entity: str
@@ -103,7 +106,8 @@ class Noun:
     prepare: Callable[[Transaction, Sequence[Draft]], Awaitable[None]] = _nothing
     written: Callable[[Transaction, Sequence[Draft]], Awaitable[None]] = _nothing
     also_reads: Callable[[Draft], frozenset[str]] = _no_children
-    rate_date: Callable[[Transaction, Draft], date] = _today
+    rate_on: str | None = None
+    enter: Callable[[Transaction, Draft, Move], None] = _no_effect
 
     def type(self, tx: Transaction) -> EntityType:
         return tx.catalog[self.entity]

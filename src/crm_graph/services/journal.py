@@ -17,8 +17,8 @@ def version_after(draft: Draft) -> int:
     return 1 if draft.present is None else draft.present["version"] + 1
 
 
-def event(desk: Desk, draft: Draft, verb: str | None = None) -> EventDraft:
-    """The event of a draft; its verb follows from what was done unless one is given."""
+def event(desk: Desk, draft: Draft) -> EventDraft:
+    """The event of a draft."""
     columns = _told(desk, draft.row if draft.creating else draft.changed)
     after: Row = {c: draft.row[c] for c in columns if not draft.creating or draft.row[c] is not None}
     before: Row = {} if draft.present is None else {c: draft.present[c] for c in columns}
@@ -27,8 +27,10 @@ def event(desk: Desk, draft: Draft, verb: str | None = None) -> EventDraft:
         after[relation_name] = as_told(relation, change.after)
         if not draft.creating:
             before[relation_name] = as_told(relation, change.before)
+    if draft.move is not None and not draft.creating:
+        after["stage_history"] = [draft.move.as_told()]
     return EventDraft(
-        type=f"{desk.entity.name}.{verb or _verb(draft)}",
+        type=f"{desk.entity.name}.{_verb(draft)}",
         entity_type=desk.entity.name,
         entity_id=draft.id,
         entity_version=version_after(draft),
@@ -36,6 +38,7 @@ def event(desk: Desk, draft: Draft, verb: str | None = None) -> EventDraft:
         before=before,
         after=after,
         customer_id=customer_of(desk, draft),
+        reason=draft.reason,
     )
 
 
@@ -57,8 +60,4 @@ def customer_of(desk: Desk, draft: Draft) -> Any:
 
 
 def _verb(draft: Draft) -> str:
-    if draft.creating:
-        return "created"
-    if draft.archives:
-        return "archived"
-    return "restored" if draft.restores else "updated"
+    return draft.verb or ("created" if draft.creating else "updated")

@@ -1,7 +1,7 @@
 """Amounts in the company's base currency, at the exchange rate of a day."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from crm_graph.errors import RuleViolated
@@ -19,9 +19,10 @@ def to_cents(amount: Decimal) -> Decimal:
 async def fill_base(desk: Desk, drafts: Sequence[Draft]) -> None:
     """Set `<name>_base` wherever an amount or the currency is written. A missing rate is RULE_VIOLATED."""
     names = [f.name for f in desk.entity.fields.values() if f.based]
-    touched = [d for d in drafts if "currency" in d.row or any(name in d.row for name in names)]
+    causes = {"currency", *names, *filter(None, [desk.noun.rate_on])}
+    touched = [draft for draft in drafts if not causes.isdisjoint(draft.row)]
     foreign = {
-        draft.index: (draft.value("currency"), desk.noun.rate_date(desk.tx, draft))
+        draft.index: (draft.value("currency"), _rate_day(desk, draft))
         for draft in touched
         if draft.value("currency") != desk.tx.base_currency and any(draft.value(name) is not None for name in names)
     }
@@ -38,6 +39,14 @@ async def fill_base(desk: Desk, drafts: Sequence[Draft]) -> None:
         for name in names:
             amount = draft.value(name)
             draft.row[f"{name}_base"] = None if amount is None else to_cents(amount * rate)
+
+
+def _rate_day(desk: Desk, draft: Draft) -> date:
+    """The day of the noun's column where it is set, today otherwise."""
+    found = None if desk.noun.rate_on is None else draft.value(desk.noun.rate_on)
+    if isinstance(found, datetime):
+        return found.astimezone(desk.tx.zone).date()
+    return found if isinstance(found, date) else desk.tx.today
 
 
 async def rates_at(tx: Transaction, wanted: set[tuple[str, date]]) -> dict[tuple[str, date], Decimal]:

@@ -1,4 +1,4 @@
-"""Parents of records that are written: found by id or external ref, in the asker's scope, of one and the same customer."""
+"""Parents of records that are written: by id or external ref, in the asker's scope, of one and the same customer."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -25,7 +25,7 @@ def parent_relations(desk: Desk) -> dict[str, Relation]:
 
 
 async def resolve(desk: Desk, drafts: Sequence[Draft]) -> None:
-    """Set the foreign keys of the drafts' rows. An id of another type or scope is NOT_FOUND, like one that never was."""
+    """Set the drafts' foreign keys. An id of another type or out of scope is NOT_FOUND, like one that never was."""
     relations = parent_relations(desk)
     by_api_name = {relation.api_name: relation for relation in relations.values()}
     asked: dict[str, list[tuple[Draft, Relation, UUID | ExternalKey]]] = {}

@@ -1,11 +1,11 @@
-"""The verbs that all entities share: create, update, archive, restore. One pipeline, by the set; nouns add their rules."""
+"""The verbs that all entities share: create, update, archive, restore. One pipeline; nouns add their rules."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from crm_graph.errors import NotFound, RuleViolated
 from crm_graph.models.ids import code_of
-from crm_graph.services import children, journal, money, parents, versions
+from crm_graph.services import children, journal, money, parents, stays, versions
 from crm_graph.services.commands import (
     Archive,
     Create,
@@ -74,7 +74,7 @@ def mark_archived(tx: Transaction, draft: Draft, *, archives: bool) -> None:
     if (draft.value("archived_at") is not None) == archives:
         return
     draft.row["archived_at"] = tx.now if archives else None
-    draft.archives, draft.restores = archives, not archives
+    draft.verb = "archived" if archives else "restored"
 
 
 def good(drafts: Sequence[Draft]) -> list[Draft]:
@@ -113,6 +113,8 @@ async def write(desk: Desk, drafts: Sequence[Draft], mode: Mode) -> list[Outcome
     for draft in good(drafts):
         if draft.creating:
             draft.row = {**defaults(desk.entity.model), **owner, **draft.row, **_bookkeeping(desk.tx, draft)}
+    if desk.entity.workflow:
+        await stays.start(desk, [draft for draft in good(drafts) if draft.creating])
     await desk.noun.prepare(desk.tx, good(drafts))
     await money.fill_base(desk, good(drafts))
     children.match(desk, good(drafts))
@@ -134,6 +136,8 @@ async def _write_rows(desk: Desk, drafts: Sequence[Draft], kept: Sequence[Draft]
     written = [d for d in keep_good(drafts, mode) if d.creating or d.changed]
     await update_rows(desk.tx, model, _updates(desk.tx, [d for d in written if not d.creating]))
     await children.write(desk, written)
+    if desk.entity.workflow:
+        await stays.write(desk, written)
     await desk.noun.written(desk.tx, written)
     return written
 

@@ -98,7 +98,7 @@ async def lock(tx: Transaction, rights: Rights, ids: Sequence[UUID]) -> dict[UUI
         sql(
             "SELECT {columns}, {flags} FROM {table} AS t WHERE t.id = ANY({ids}) ORDER BY t.id FOR NO KEY UPDATE OF t",
             columns=columns_as_read(model, "t"),
-            flags=_flags(rights),
+            flags=flag_columns(rights),
             table=name(rights.entity.table),
             ids=param(Input("ids"), "uuid[]"),
         ),
@@ -115,13 +115,13 @@ async def flags_of(tx: Transaction, rights: Rights, ids: Sequence[UUID]) -> dict
     found = await tx.fetch(
         sql(
             "SELECT t.id, {flags} FROM {table} AS t WHERE t.id = ANY({ids})",
-            flags=_flags(rights),
+            flags=flag_columns(rights),
             table=name(rights.entity.table),
             ids=param(Input("ids"), "uuid[]"),
         ),
         ids=ids,
     )
-    return {record["id"]: _flag_values(record, len(rights.grants)) for record in found}
+    return {record["id"]: flag_values(record, len(rights.grants)) for record in found}
 
 
 def in_any_scope(rights: Rights, alias: str) -> Fragment:
@@ -129,7 +129,8 @@ def in_any_scope(rights: Rights, alias: str) -> Fragment:
     return any_of(rights.scopes(alias)) if rights.grants else FALSE
 
 
-def _flags(rights: Rights) -> Fragment:
+def flag_columns(rights: Rights) -> Fragment:
+    """One column per grant for a SELECT from the row `t`, to be read by `flag_values`."""
     return join(
         ", ",
         [
@@ -139,12 +140,13 @@ def _flags(rights: Rights) -> Fragment:
     )
 
 
-def _flag_values(record: Any, count: int) -> Flags:
+def flag_values(record: Any, count: int) -> Flags:
+    """The scope flags of a row that was selected with `flag_columns`."""
     return tuple(record[f"crm_grant_{number}"] for number in range(count))
 
 
 def _held(record: Any, grants: int) -> Held:
-    flags = _flag_values(record, grants)
+    flags = flag_values(record, grants)
     row = dict(record)
     for number in range(grants):
         del row[f"crm_grant_{number}"]

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Column,
+    ColumnElement,
     Date,
     DateTime,
+    FromClause,
     Integer,
     LargeBinary,
     Numeric,
@@ -41,13 +42,17 @@ _PG_TYPES: tuple[tuple[type[Any], str], ...] = (
 )
 
 
-@lru_cache(maxsize=256)
 def column_types(model: type[Any]) -> Mapping[str, str]:
     """The Postgres type of each column of a table, in the table's order."""
-    return {column.name: _pg_type(column) for column in inspect(model).local_table.columns}
+    return _types_of(inspect(model).local_table)
 
 
-def _pg_type(column: Column[Any]) -> str:
+@lru_cache(maxsize=256)
+def _types_of(table: FromClause) -> Mapping[str, str]:
+    return {column.name: _pg_type(column) for column in table.columns}
+
+
+def _pg_type(column: ColumnElement[Any]) -> str:
     for sql_type, pg_type in _PG_TYPES:
         if isinstance(column.type, sql_type):
             return pg_type
@@ -156,18 +161,22 @@ def _json(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else to_json(value)
 
 
-@lru_cache(maxsize=256)
 def defaults(model: type[Any]) -> Mapping[str, Any]:
     """What the server would fill in, for columns that services write themselves (enums, flags, counters, rates)."""
+    return _defaults_of(inspect(model).local_table)
+
+
+@lru_cache(maxsize=256)
+def _defaults_of(table: FromClause) -> Mapping[str, Any]:
     found: Row = {}
-    for column in inspect(model).local_table.columns:
+    for column in table.columns:
         if column.server_default is not None and not isinstance(column.type, JSONB):
             text = getattr(column.server_default.arg, "text", column.server_default.arg)
             found[column.name] = _default(column, str(text))
     return found
 
 
-def _default(column: Column[Any], text: str) -> Any:
+def _default(column: ColumnElement[Any], text: str) -> Any:
     if isinstance(column.type, Boolean):
         return text == "true"
     if isinstance(column.type, String):

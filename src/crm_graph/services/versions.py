@@ -1,4 +1,4 @@
-"""Optimistic concurrency per field: a conflict exists only where a field that is written has changed since it was read."""
+"""Optimistic concurrency per field: only a field that is written and has changed since it was read is a conflict."""
 
 from collections.abc import Sequence
 from uuid import UUID
