@@ -32,7 +32,9 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], *, timeou
         done = subprocess.run(
             command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, timeout=timeout_s, check=True
         )
-    except (OSError, subprocess.SubprocessError) as error:
+    except OSError as error:
+        raise _not_runnable(command, error) from error
+    except subprocess.SubprocessError as error:
         raise BenchError(str(error)) from error
     return done.stdout
 
@@ -51,12 +53,16 @@ def serving(command: Sequence[str | Path], environment: Mapping[str, str], port:
                 start_new_session=True,
             )
         except OSError as error:
-            raise BenchError(str(error)) from error
+            raise _not_runnable(command, error) from error
         try:
             _wait(process, command, port, log)
             yield
         finally:
             _stop(process)
+
+
+def _not_runnable(command: Sequence[str | Path], error: OSError) -> BenchError:
+    return BenchError(f"{command[0]} cannot be run: {error.strerror}")
 
 
 def _wait(process: "subprocess.Popen[bytes]", command: Sequence[str | Path], port: int, log: Path) -> None:
