@@ -148,6 +148,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "The row has {cells} cells, the header has {columns}. Is a quote or a comma missing?",
         "该行有 {cells} 个单元格，表头有 {columns} 列，请检查引号或逗号。",
     ),
+    "import_quote": ("A quotation mark opens here and is not closed.", "引号未闭合。"),
+    "import_ambiguous": (
+        "Several records fit this row. Add its external id to one of them.",
+        "该行对应多条记录，请先为其中一条补充外部编号。",
+    ),
     "import_cell_too_long": ("A cell may hold at most {max} characters.", "单元格不能超过 {max} 个字符。"),
     "import_repeated": (
         "This external id stands in row {row} already. Keep one of them.",
