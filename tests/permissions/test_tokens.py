@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -82,6 +82,9 @@ def with_public_key_as_secret() -> str:
 def tampered() -> str:
     head, _, signature = signed().split(".")
     return f"{head}.{b64(json.dumps({**CLAIMS, 'sub': str(UUID(int=1))}).encode())}.{signature}"
+
+
+TOKEN = signed()
 
 
 def test_issued_token_says_what_was_issued() -> None:
@@ -191,15 +194,11 @@ def test_refuses_whatever_is_no_token(text: str) -> None:
         verify(text)
 
 
-@given(st.data())
-def test_refuses_a_token_with_any_character_changed(data: st.DataObject) -> None:
-    token = signed()
-    place = data.draw(st.integers(0, len(token) - 1))
-    other = data.draw(st.sampled_from([c for c in "AQgw159-_.%" if c != token[place]]))
-    changed = token[:place] + other + token[place + 1 :]
+@given(st.integers(0, 300), st.sampled_from("AQgw159-_.%"))
+def test_refuses_a_token_with_any_character_changed(place: int, other: str) -> None:
+    changed = TOKEN[:place] + other + TOKEN[place + 1 :]
     # The last character of a base64url part holds unused bits; only what decodes to the same bytes may pass.
-    if b64(_bytes(changed)) == b64(_bytes(token)):
-        return
+    assume(_bytes(changed) != _bytes(TOKEN))
     with pytest.raises(Unauthenticated):
         verify(changed)
 
