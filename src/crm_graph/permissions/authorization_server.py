@@ -55,6 +55,8 @@ async def token_response(
     connection: Connection, terms: TokenTerms, keys: KeyRing, request: TokenRequest, *, now: datetime
 ) -> TokenResponse:
     """Answer a token request. The core is synchronous and runs in a thread; the client was looked up before."""
+    if "grant_type" not in request.form:
+        return invalid_request("The grant_type is missing.")
     try:
         client_id = _client_id(request)
     except (OAuth2Error, UnicodeDecodeError) as error:
