@@ -85,6 +85,7 @@ class CsvFile:
         self._pending: deque[str] = deque()
         self._number = 0
         self._max_lines = _MAX_RECORD_LINES
+        self._open = False
         self.header: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
@@ -129,23 +130,26 @@ class CsvFile:
         return self._checked(taken, cells, delimiter, too_long=too_long, width=0 if header else len(self.header))
 
     def _lines(self, file: IO[str], taken: list[str]) -> Iterator[str]:
-        """The lines of one record, remembered in `taken`; ends early where no record can be that long."""
+        """The lines of one record, remembered in `taken`; the parser asks for one more only while a quote is open."""
+        self._open = False
         length = 0
         while len(taken) < self._max_lines and length < _MAX_RECORD:
             line = self._pending.popleft() if self._pending else _line(file)
             if line is None:
-                return
+                break
             taken.append(line)
             length += len(line)
             yield line
+        self._open = True
 
     def _checked(self, taken: list[str], cells: list[str], delimiter: str, *, too_long: bool, width: int) -> Row:
-        """The record, if it is one. A record over several lines that does not fit the header is a quote that was not
-        closed: its first line is the broken record, and the others are read again on their own.
+        """The record, if it is one. A quote that is not closed swallows lines: the first of them is then the broken
+        record, and the others are read again on their own.
         """
         while width and len(cells) > width and not cells[-1].strip():
             cells.pop()
-        if len(taken) > 1 and width and (too_long or len(cells) != width):
+        swallowed = len(taken) > 1 and (too_long or len(cells) != width or not _strict(taken, delimiter))
+        if width and (self._open or swallowed):
             self._pending.extendleft(reversed(taken[1:]))
             self._max_lines = max(_LEAST_RECORD_LINES, self._max_lines // 2)
             return Row(self._number, _roughly(taken[0], delimiter), Invalid("import_quote"))
@@ -155,6 +159,15 @@ class CsvFile:
         if width and len(cells) > width:
             return Row(self._number, cells, Invalid("import_row_shape", cells=len(cells), columns=width))
         return Row(self._number, cells)
+
+
+def _strict(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether a record closes its quotes only where a cell ends (RFC 4180, section 2)."""
+    try:
+        next(csv.reader(lines, delimiter=delimiter, strict=True), None)
+    except csv.Error:
+        return False
+    return True
 
 
 def _roughly(line: str, delimiter: str) -> list[str]:
