@@ -79,6 +79,20 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "row_rule_without_owner": ("Records of this type have no owner or team.", "该类型的记录没有负责人或团队。"),
     "unknown_action": ("There is no such action.", "该操作不存在。"),
     "unknown_type": ("There is no such type.", "该类型不存在。"),
+    "unknown_write": ("A data class or field:name is expected.", "应为数据类别或 field:名称。"),
+    "field_not_writable": ("No client can write this field.", "客户端不能写入该字段。"),
+    "written_but_hidden": ("A field can be written only where the grant shows it.", "授权未显示的字段不可写入。"),
+    # Clients.
+    "client_id_invalid": (
+        "A client id has 3 to 64 characters: a-z, 0-9, dot, hyphen, underscore.",
+        "客户端编号为 3 到 64 个字符：a-z、0-9、点、连字符、下划线。",
+    ),
+    "scope_unknown": ("There are no such scopes: {scopes}.", "权限范围不存在：{scopes}。"),
+    "client_secrets_limit": (
+        "A client has at most {limit} secrets. Drop the oldest first.",
+        "客户端最多有 {limit} 个密钥，请先删除最旧的。",
+    ),
+    "client_secrets_last": ("This is the only secret. Add another one first.", "这是唯一的密钥，请先添加新密钥。"),
     # Input values.
     "unknown_field": ("There is no such field.", "该字段不存在。"),
     "text_invalid": ("A text is expected.", "应为文本。"),

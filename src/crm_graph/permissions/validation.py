@@ -53,19 +53,19 @@ def _grant_problems(catalog: Catalog, entity: EntityType, rule: GrantRule) -> It
     written = written_fields(catalog, entity, rule, levels)
     for entry in rule.writes:
         problem = _write_problem(entry, {path: f.info.write for path, f in fields.items()}, written)
-        if problem:
-            yield Invalid(problem, path=("writes", entry))
+        if problem is not None:
+            yield problem.at("writes", entry)
 
 
-def _write_problem(entry: str, fields: Mapping[str, Write], written: frozenset[str]) -> str | None:
+def _write_problem(entry: str, fields: Mapping[str, Write], written: frozenset[str]) -> CrmError | None:
     kind, _, path = entry.partition(":")
     if kind not in ("field", "except"):
-        return None if entry in set(DataClass) - {DataClass.INTERNAL} else "unknown_write"
+        return None if entry in set(DataClass) - {DataClass.INTERNAL} else Invalid("unknown_write")
     if path not in fields:
-        return "unknown_field"
-    if kind == "field" and path not in written:
-        return "field_not_writable" if fields[path] is Write.SERVICE else "written_but_hidden"
-    return None
+        return Invalid("unknown_field")
+    if kind == "except" or path in written:
+        return None
+    return Invalid("field_not_writable") if fields[path] is Write.SERVICE else Invalid("written_but_hidden")
 
 
 def _scope_problems(catalog: Catalog, entity: EntityType, scope: RowScope) -> Iterable[CrmError]:
