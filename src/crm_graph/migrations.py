@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,25 @@ class Migrated:
 
 def head() -> str:
     """The newest revision that this version of the hub brings."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    if found is None:
+    return _known()[0]
+
+
+@cache
+def _known() -> tuple[str, frozenset[str]]:
+    scripts = ScriptDirectory.from_config(_config())
+    newest = scripts.get_current_head()
+    if newest is None:
         raise RuntimeError("the migrations are missing from this installation")
-    return found
+    return newest, frozenset(revision.revision for revision in scripts.walk_revisions())
+
+
+def is_behind(revision: str | None) -> bool:
+    """Whether a database at this revision lacks what this version needs.
+
+    A revision that we do not know is a newer one, which stays compatible with the release before it.
+    """
+    newest, known = _known()
+    return revision is None or (revision in known and revision != newest)
 
 
 async def current(connection: AsyncConnection) -> str | None:

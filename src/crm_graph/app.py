@@ -1,0 +1,200 @@
+"""The composition root: everything that a running hub is made of is put together here and nowhere else."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+
+from crm_graph import migrations
+from crm_graph.catalog import Catalog, build_catalog
+from crm_graph.db import ReadPool, connect, read_pool, write_engine
+from crm_graph.models.ids import IdSource
+from crm_graph.permissions.keys import ensure_signing_key
+from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.permissions.store import sync_default_policy, utc_now
+from crm_graph.permissions.tokens import TokenTerms
+from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.read import Operations, Reader
+from crm_graph.resolvers.write import Begin
+from crm_graph.schema.build import build_schema, role_schemas
+from crm_graph.services.default_workflows import install_default_workflows
+from crm_graph.settings import Settings
+from crm_graph.transaction import begin
+from crm_graph.web import health, oauth
+from crm_graph.web.graphql import GraphQLEndpoint
+from crm_graph.web.metrics import MeasuredRequests
+
+Clock = Callable[[], datetime]
+
+_MEASURED_PATHS = ("graphql", "oauth", "health", "metrics", ".well-known")
+
+
+class NotMigrated(RuntimeError):
+    """The database is older than this version of the hub."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """What the parts of a running hub are given.
+
+    `primary` reaches the database that is written to, `read_pool` a replica where there is one.
+    """
+
+    settings: Settings
+    engine: AsyncEngine
+    read_pool: ReadPool
+    primary: ReadPool
+    catalog: Catalog
+    principals: Principals
+    clock: Clock
+    ids: IdSource
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Hub]:
+    """Connect to the migrated database of `settings.database_url`, load rights and keys, and close all at the end.
+
+    Raises NotMigrated where the database is behind, ValueError without a database URL.
+    """
+    if settings.database_url is None or settings.read_url is None:
+        raise ValueError("set DATABASE_URL")
+    primary_url = settings.database_url
+    async with AsyncExitStack() as stack:
+        engine = write_engine(primary_url, settings)
+        stack.push_async_callback(engine.dispose)
+        await _require_migrated(engine)
+        pool = await stack.enter_async_context(await read_pool(settings.read_url, settings))
+        primary = pool
+        if settings.read_url != primary_url:
+            primary = await stack.enter_async_context(await read_pool(primary_url, settings))
+        catalog = build_catalog()
+        principals = Principals(
+            primary,
+            catalog,
+            TokenTerms.of(settings),
+            clock=clock,
+            cache_size=settings.token_cache_size,
+            listen=lambda: connect(
+                primary_url, application_name="crm-graph listen", timeout_s=settings.connect_timeout_s
+            ),
+        )
+        await principals.start()
+        stack.push_async_callback(principals.stop)
+        yield Hub(settings, engine, pool, primary, catalog, principals, clock, IdSource(clock))
+
+
+def build_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
+    """The ASGI application. Its lifespan opens the hub and then puts the routes in place."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_hub(settings, clock=clock) as hub:
+            app.router.routes[:] = routes(hub, registry)
+            yield
+
+    return Starlette(
+        lifespan=lifespan, middleware=[Middleware(MeasuredRequests, registry=registry, paths=_MEASURED_PATHS)]
+    )
+
+
+def routes(hub: Hub, registry: CollectorRegistry) -> list[BaseRoute]:
+    """Everything that is served over HTTP."""
+    return [
+        *health.routes({"database": _reachable(hub.read_pool), "schema": _schema_current(hub.primary)}, registry),
+        *oauth.routes(hub.principals, hub.primary, hub.catalog, clock=hub.clock),
+        Route("/graphql", graphql_endpoint(hub)),
+    ]
+
+
+def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
+    """The GraphQL server over a hub."""
+    settings = hub.settings
+    limits = Limits(
+        default_page=settings.page_size,
+        max_page=settings.max_page_size,
+        max_offset=settings.max_offset,
+        count_cap=settings.count_cap,
+        max_depth=settings.max_depth,
+    )
+    operations = Operations(
+        hub.catalog,
+        role_schemas(build_schema(hub.catalog), hub.catalog),
+        limits,
+        max_tokens=settings.max_tokens,
+        cache_size=settings.operation_cache_size,
+    )
+
+    def begin_for(principal: Principal, request_id: str) -> Begin:
+        return partial(
+            begin,
+            hub.engine,
+            principal,
+            hub.catalog,
+            hub.clock,
+            hub.ids,
+            source=principal.source,
+            request_id=request_id,
+            base_currency=settings.base_currency,
+            time_zone=settings.time_zone,
+        )
+
+    return GraphQLEndpoint(
+        hub.principals,
+        operations,
+        Reader(hub.read_pool, operations),
+        begin_for,
+        hub.clock,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now) -> None:
+    """Put into a migrated database what every hub needs: built-in roles, default workflows, a key that signs tokens.
+
+    What is there already stays as it is.
+    """
+    async with AsyncSession(engine) as session, session.begin():
+        ids = IdSource(clock)
+        await sync_default_policy(session, ids=ids, clock=clock)
+        await install_default_workflows(await _driver(session), ids, clock())
+        await ensure_signing_key(session, now=clock())
+
+
+async def _driver(session: AsyncSession) -> Any:
+    """The asyncpg connection under a session, inside its transaction."""
+    return (await (await session.connection()).get_raw_connection()).driver_connection
+
+
+async def _require_migrated(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        found = await migrations.current(connection)
+    if migrations.is_behind(found):
+        raise NotMigrated(
+            f"the database is at revision {found or 'none'} and this version needs {migrations.head()};"
+            " run crm-graph migrate"
+        )
+
+
+def _reachable(pool: ReadPool) -> health.Check:
+    async def check() -> bool:
+        return await pool.fetchval("SELECT true") is True
+
+    return check
+
+
+def _schema_current(pool: ReadPool) -> health.Check:
+    async def check() -> bool:
+        return not migrations.is_behind(await pool.fetchval("SELECT version_num FROM alembic_version"))
+
+    return check

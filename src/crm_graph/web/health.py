@@ -1,0 +1,49 @@
+"""What an operator's tools ask: does the process live, can it serve, and what has it done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import asyncpg
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+Check = Callable[[], Awaitable[bool]]
+
+_TIMEOUT_S = 2.0
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+def routes(checks: Mapping[str, Check], registry: CollectorRegistry) -> list[Route]:
+    """`/health/live`, `/health/ready` and `/metrics`.
+
+    `checks` are what must hold for requests to be served, by the name that the answer tells. One that fails, or that
+    takes longer than two seconds, makes the process not ready: 503.
+    """
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": "live"}, headers=_NO_STORE)
+
+    async def ready(_: Request) -> Response:
+        results = await asyncio.gather(*(_passes(check) for check in checks.values()))
+        told = dict(zip(checks, ("ok" if passed else "failed" for passed in results), strict=True))
+        status = "ready" if all(results) else "unavailable"
+        return JSONResponse({"status": status, "checks": told}, 200 if all(results) else 503, _NO_STORE)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
+
+    return [
+        Route("/health/live", live, methods=["GET"]),
+        Route("/health/ready", ready, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+    ]
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return await check()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
