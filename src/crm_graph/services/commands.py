@@ -1,6 +1,7 @@
 """What services are asked and what they answer. ATOMIC or PARTIAL is decided here and nowhere else."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -92,20 +93,20 @@ class Outcome:
 
 
 class Refused(UserFault):
-    """A batch that was refused as a whole. `errors` are those of its items, `outcomes` one per item."""
+    """A batch that was refused as a whole. `outcomes` are one per item; `errors` are those of all items, with
+    paths that lead through `items` and the index unless there was one item alone.
+    """
 
     code = "RULE_VIOLATED"
     template = "batch_refused"
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        self.outcomes = tuple(outcomes)
-        single = len(self.outcomes) == 1
+    def __init__(self, items: Sequence["Item"]) -> None:
+        self.outcomes = tuple(rejected(item.index, item.errors) for item in items)
+        single = len(items) == 1
         self.errors = tuple(
-            error if single else error.at("items", outcome.index)
-            for outcome in self.outcomes
-            for error in outcome.errors
+            error if single else copy(error).at("items", item.index) for item in items for error in item.errors
         )
-        super().__init__(count=sum(bool(outcome.errors) for outcome in self.outcomes))
+        super().__init__(count=sum(bool(item.errors) for item in items))
 
 
 class Item(Protocol):
@@ -123,7 +124,7 @@ def keep_good(items: Sequence[ItemT], mode: Mode) -> list[ItemT]:
     good = [item for item in items if not item.errors]
     if mode is Mode.PARTIAL or len(good) == len(items):
         return good
-    raise Refused([rejected(item.index, item.errors) for item in items])
+    raise Refused(items)
 
 
 def rejected(index: int, errors: Iterable[CrmError]) -> Outcome:
