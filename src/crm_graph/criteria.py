@@ -259,7 +259,7 @@ class Compiler:
         return TRUE if len(enough) == len(grants) else any_of(self.scope(row, g.scope) for g in enough)
 
     def scope(self, row: Row, scope: RowScope) -> Fragment:
-        """Whether a row scope matches the row's root, with system rights; never NULL."""
+        """Whether a row scope matches the row's root, with system rights; NULL counts as false."""
         row = own_row(row.root, row.root_alias)
         match scope.rule:
             case RowRule.ALL:
@@ -272,15 +272,14 @@ class Compiler:
                 return self._in_teams(row, "team_tree_ids")
         tree = orjson.loads(scope.predicate or "{}")
         criteria = Reader(self.catalog, None, stored_leaf).read(row.entity, tree)
-        condition = Compiler(self.catalog, None, self.aliases).condition(criteria, row)
-        return condition if condition == TRUE else sql("({c}) IS TRUE", c=condition)
+        return Compiler(self.catalog, None, self.aliases).condition(criteria, row)
 
     def _own(self, row: Row) -> Fragment:
         viewer = param(Viewer("id"), "uuid")
         if not row.entity.owned:
             return sql("{id} = {viewer}", id=row.column("id"), viewer=viewer)
         return sql(
-            "({owner} IS NOT DISTINCT FROM {viewer} OR EXISTS (SELECT 1 FROM collaborations k"
+            "({owner} = {viewer} OR EXISTS (SELECT 1 FROM collaborations k"
             " WHERE k.entity_id = {id} AND k.user_id = {viewer}))",
             owner=row.column("owner_id"),
             id=row.column("id"),
@@ -289,7 +288,7 @@ class Compiler:
 
     def _in_teams(self, row: Row, which: str) -> Fragment:
         column = row.column("team_id" if row.entity.owned else "id")
-        return sql("COALESCE({c} = ANY({teams}), FALSE)", c=column, teams=param(Viewer(which), "uuid[]"))
+        return sql("{c} = ANY({teams})", c=column, teams=param(Viewer(which), "uuid[]"))
 
     def condition(self, criteria: Criteria, row: Row) -> Fragment:
         """The criteria on a row as SQL; NULL counts as false."""
@@ -405,4 +404,5 @@ def _complement(condition: Fragment) -> Fragment:
 
 def row_scope(catalog: Catalog, entity: EntityType, scope: RowScope, alias: str) -> Fragment:
     """Whether a row scope matches the row `alias`, with system rights; never NULL. For services that lock rows."""
-    return Compiler(catalog, None).scope(own_row(entity, alias), scope)
+    condition = Compiler(catalog, None).scope(own_row(entity, alias), scope)
+    return condition if condition == TRUE else sql("({c}) IS TRUE", c=condition)

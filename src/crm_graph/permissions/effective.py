@@ -34,7 +34,7 @@ from crm_graph.permissions.rules import (
 
 log = structlog.get_logger(__name__)
 
-STRUCTURE = frozenset({"id", "version", "created_at", "updated_at"})
+STRUCTURE = frozenset({"id", "version", "created_at", "updated_at", "archived_at"})
 """Fields that a row has for whoever sees anything of it: the API gives them non-null."""
 
 EVERYDAY_VERBS = frozenset({"create", "update", "archive", "restore", "assign", "transition"})

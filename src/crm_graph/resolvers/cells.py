@@ -3,7 +3,7 @@
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Kind
 from crm_graph.criteria import Compiler, Row
-from crm_graph.fragments import FALSE, TRUE, Fragment, join, name, negation, sql, text
+from crm_graph.fragments import FALSE, TRUE, Fragment, join, name, sql, text
 from crm_graph.resolvers.plan import Cell
 
 NULL = Fragment(("NULL",))
@@ -70,7 +70,7 @@ def masked_fields(row: Row, compiler: Compiler, access: Access) -> Fragment:
         if readable == FALSE:
             entries.append(text(member.api_name))
         elif readable != TRUE:
-            entries.append(sql("CASE WHEN {hidden} THEN {n} END", hidden=negation(readable), n=text(member.api_name)))
+            entries.append(sql("CASE WHEN {r} THEN NULL ELSE {n} END", r=readable, n=text(member.api_name)))
     if not entries:
         return sql("'[]'::json")
     return sql("array_to_json(array_remove(ARRAY[{entries}]::text[], NULL))", entries=join(", ", entries))

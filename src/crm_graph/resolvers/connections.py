@@ -65,7 +65,7 @@ class _ConnectionWriter:
         (nodes,) = (p for p in self.plan.parts if p.part is Part.NODES)
         item, columns = as_items(self.object(nodes.rows[0][1], self.row, flags))
         aggregate = sql(
-            "(SELECT COALESCE(json_agg({item}), '[]'::json) FROM {rows} AS x)",
+            "array_to_json(ARRAY(SELECT {item} FROM {rows} AS x))",
             item=item,
             rows=self._page(columns, flags, self._size),
         )
@@ -187,14 +187,19 @@ class _ConnectionWriter:
                 return text(f"{self.plan.entity.api_name}Connection")
 
     def _page_info(self, part: ConnectionPart) -> Fragment:
-        makers = {
-            "hasNextPage": self._has_next,
-            "hasPreviousPage": self._has_previous,
-            "startCursor": lambda: sql("(a.c)[{first}]", first=self._first()),
-            "endCursor": lambda: sql("(a.c)[{last}]", last=self._last()),
-            "__typename": lambda: text("PageInfo"),
-        }
-        return as_object([(key, makers[what]()) for key, what in part.names])
+        return as_object([(key, self._page_fact(what)) for key, what in part.names])
+
+    def _page_fact(self, what: str) -> Fragment:
+        match what:
+            case "hasNextPage":
+                return self._has_next()
+            case "hasPreviousPage":
+                return self._has_previous()
+            case "startCursor":
+                return sql("(a.c)[{first}]", first=self._first())
+            case "endCursor":
+                return sql("(a.c)[{last}]", last=self._last())
+        return text("PageInfo")
 
     def _has_next(self) -> Fragment:
         beyond = self._outside(self._before())

@@ -121,9 +121,7 @@ class Operations:
         if root is None:
             raise ValidationFailed("unknown_operation")
         selections = operation.node.selection_set.selections
-        introspected = {
-            key: nodes for key, nodes in reader.collect(root, selections).items() if _introspects(nodes[0])
-        }
+        introspected = {key: nodes for key, nodes in reader.collect(root, selections).items() if _introspects(nodes[0])}
         literals = await self._introspect(document, operation, variables, introspected)
         selection = reader.read(root, selections, leave_out=introspected)
         try:
@@ -194,7 +192,7 @@ class Reader:
             async with self._pool.acquire() as connection:
                 answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
                 if prepared.derived:
-                    computed = derived_fields(connection, principal, self._operations.catalog)
+                    computed = derived_fields(connection, principal, self._operations.catalog, now)
                     return await fill(answer, prepared.derived, computed)
                 return answer
         except (asyncpg.QueryCanceledError, TimeoutError):
@@ -203,10 +201,10 @@ class Reader:
             raise Unavailable from None
 
 
-def derived_fields(connection: Any, principal: Principal, catalog: Catalog) -> Mapping[str, Compute]:
+def derived_fields(connection: Any, principal: Principal, catalog: Catalog, now: datetime) -> Mapping[str, Compute]:
     """The functions behind derived fields, on the connection that read the rows."""
 
     async def available_transitions(entity: EntityType, ids: Sequence[UUID]) -> Mapping[UUID, Any]:
-        return await workflows.available_transitions(connection, principal, catalog, entity, ids)
+        return await workflows.available_transitions(connection, principal, catalog, entity, ids, now=now)
 
     return {"available_transitions": available_transitions}

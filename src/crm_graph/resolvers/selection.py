@@ -66,9 +66,7 @@ class SelectionReader:
         nodes = self.collect(parent, selections)
         return tuple(self._field(parent, key, same) for key, same in nodes.items() if key not in leave_out)
 
-    def collect(
-        self, parent: GraphQLObjectType, selections: Iterable[SelectionNode]
-    ) -> dict[str, list[FieldNode]]:
+    def collect(self, parent: GraphQLObjectType, selections: Iterable[SelectionNode]) -> dict[str, list[FieldNode]]:
         """The field nodes of one object type by response key, in order."""
         nodes: dict[str, list[FieldNode]] = {}
         self._collect(parent, selections, nodes)

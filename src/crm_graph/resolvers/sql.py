@@ -134,8 +134,8 @@ class Writer:
         item, columns = as_items(self.object(plan, row, own))
         where = all_of([related_join(relation, parent, row.alias), self.context.compiler().visible(row)])
         return sql(
-            "(SELECT COALESCE(json_agg({item}), '[]'::json) FROM (SELECT {columns}"
-            " FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} ORDER BY {a}.id LIMIT {limit}) AS {a}) AS x)",
+            "array_to_json(ARRAY(SELECT {item} FROM (SELECT {columns}"
+            " FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} ORDER BY {a}.id LIMIT {limit}) AS {a}) AS x))",
             item=item,
             columns=columns,
             a=name(row.alias),

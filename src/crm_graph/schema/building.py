@@ -53,9 +53,7 @@ def define_input(cls: Any, description: str, members: Mapping[str, Member]) -> A
     names = {_attribute(name): (name, member) for name, member in members.items()}
     cls.__annotations__ = {attribute: member.type for attribute, (_, member) in names.items()}
     for attribute, (name, member) in names.items():
-        setattr(
-            cls, attribute, strawberry.field(name=name, description=member.description, default=strawberry.UNSET)
-        )
+        setattr(cls, attribute, strawberry.field(name=name, description=member.description, default=strawberry.UNSET))
     return strawberry.input(cls, description=description)
 
 
@@ -86,9 +84,8 @@ def _with_fields(cls: Any, members: Mapping[str, Member]) -> Any:
 
 def make_field(name: str, member: Member) -> StrawberryField:
     """A Strawberry field whose arguments are declared, not read from a signature."""
-    made: StrawberryField = strawberry.field(
-        resolver=member.resolver, name=camel(name), description=member.description
-    )
+    made: StrawberryField = strawberry.field(resolver=member.resolver, name=camel(name), description=member.description)
+    made.python_name = name
     if member.arguments:
         made.arguments = [
             StrawberryArgument(

@@ -79,8 +79,8 @@ class ExternalRefInput:
 
 
 _LOOKUP = {
-    "id": Argument(strawberry.ID | None, "The record's id.", None),
-    "external_ref": Argument(ExternalRefInput | None, "What another system calls it.", None),
+    "id": Argument(strawberry.ID | None, "The record's id."),
+    "external_ref": Argument(ExternalRefInput | None, "What another system calls it."),
 }
 
 
@@ -138,16 +138,15 @@ class EntityTypes:
     def list_arguments(self, entity: EntityType) -> Mapping[str, Argument]:
         """The arguments of every list."""
         return {
-            "first": Argument(int | None, "At most this many records from the start, 0 to 200; 50 if nothing is said.", None),
-            "after": Argument(str | None, "Only records behind this cursor.", None),
-            "last": Argument(int | None, "At most this many records from the end, 0 to 200.", None),
-            "before": Argument(str | None, "Only records in front of this cursor.", None),
-            "offset": Argument(int | None, "Leave out this many records, up to 10,000; not with cursors.", None),
-            "where": Argument(self.filters.where[entity.name] | None, "Only records that match.", None),
+            "first": Argument(int | None, "At most this many records from the start, 0 to 200; 50 if nothing is said."),
+            "after": Argument(str | None, "Only records behind this cursor."),
+            "last": Argument(int | None, "At most this many records from the end, 0 to 200."),
+            "before": Argument(str | None, "Only records in front of this cursor."),
+            "offset": Argument(int | None, "Leave out this many records, up to 10,000; not with cursors."),
+            "where": Argument(self.filters.where[entity.name] | None, "Only records that match."),
             "order_by": Argument(
                 list[self.filters.order[entity.name]] | None,  # type: ignore[name-defined]
                 "Order by these keys, the first one counting most; newest first if nothing is said.",
-                None,
             ),
             "archived": Argument(Archived, "Whether archived records are in the list.", Archived.EXCLUDE),
         }
@@ -173,7 +172,9 @@ class EntityTypes:
 
     def query(self) -> Any:
         """The root query type."""
-        members = {"node": Member(self.node | None, "Any record by its id.", {"id": Argument(strawberry.ID, "Its id.")})}
+        members = {
+            "node": Member(self.node | None, "Any record by its id.", {"id": Argument(strawberry.ID, "Its id.")})
+        }
         for entity in self.catalog.roots:
             one = entity.name
             members[one] = Member(

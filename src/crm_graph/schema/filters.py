@@ -83,7 +83,9 @@ class Filters:
             python = field.enum or PYTHON_TYPES[field.kind]
             members = {op.value: Member(_operand(op, python), _OPERATORS[op]) for op in OPERATORS[field.kind]}
             about = " in the company's base currency" if field.kind is Kind.MONEY else ""
-            self._scalars[name] = define_input(empty(name), f"Conditions on one value{about}; all given ones hold.", members)
+            self._scalars[name] = define_input(
+                empty(name), f"Conditions on one value{about}; all given ones hold.", members
+            )
         return self._scalars[name]
 
     def _define_where(self, entity: EntityType) -> None:

@@ -1,6 +1,6 @@
 """The schema of a role set, by omission: what it may not see or do is not there. Nothing is ever added."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,7 +66,13 @@ class _RoleSchema:
         writes = {
             f"{verb}{t.api_name}{noun}": (t, "Write")
             for t in self.catalog.types.values()
-            for verb, noun in (("Create", "Input"), ("Update", "Input"), ("Upsert", "Item"), ("", "Input"), ("", "Item"))
+            for verb, noun in (
+                ("Create", "Input"),
+                ("Update", "Input"),
+                ("Upsert", "Item"),
+                ("", "Input"),
+                ("", "Item"),
+            )
         }
         return {**writes, **filters}
 
@@ -134,12 +140,7 @@ class _RoleSchema:
         """The highest level of a field; a child's is the highest that any of its roots gives."""
         if not entity.is_child:
             return self.access.ceiling(entity.name, member.name)
-        return max(
-            self.access.ceiling(root.name, f"{relation.name}.{member.name}")
-            for root in self.catalog.roots
-            for relation in root.relations.values()
-            if relation.target == entity.name
-        )
+        return max(self.access.ceiling(root.name, f"{path}.{member.name}") for root, path in self._holders(entity))
 
     def _input_fields(self, type_: GraphQLInputObjectType) -> dict[str, GraphQLInputField]:
         return {
@@ -152,8 +153,10 @@ class _RoleSchema:
         """Whether an order through a relation has no key left; asked of the catalog, since inputs name each other."""
         named = get_named_type(member.type)
         entity, suffix = self._inputs.get(named.name, (None, ""))
-        return suffix == "OrderBy" and entity is not None and not any(
-            self._visible(entity, f.api_name, Level.READ) for f in entity.fields.values() if f.orderable
+        return (
+            suffix == "OrderBy"
+            and entity is not None
+            and not any(self._visible(entity, f.api_name, Level.READ) for f in entity.fields.values() if f.orderable)
         )
 
     def _has_input(self, type_name: str, name: str) -> bool:
@@ -166,13 +169,18 @@ class _RoleSchema:
 
     def _writable(self, entity: EntityType, name: str) -> bool:
         found = entity.by_api_name.get(name)
+        if isinstance(found, Relation) and self.catalog[found.target].is_child:
+            children = self.catalog[found.target].fields
+            return any(self.access.may_write(entity.name, f"{found.name}.{child}") for child in children)
         if not isinstance(found, Field):
             return True
         if not entity.is_child:
             return self.access.may_write(entity.name, found.name)
-        return any(
-            self.access.may_write(root.name, f"{relation.name}.{found.name}")
-            for root in self.catalog.roots
-            for relation in root.relations.values()
-            if relation.target == entity.name
-        )
+        return any(self.access.may_write(root.name, f"{path}.{found.name}") for root, path in self._holders(entity))
+
+    def _holders(self, child: EntityType) -> Iterable[tuple[EntityType, str]]:
+        """The root types that a child can belong to, each with the name of its relation."""
+        for root in self.catalog.roots:
+            for relation in root.relations.values():
+                if relation.target == child.name:
+                    yield root, relation.name

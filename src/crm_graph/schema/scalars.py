@@ -37,18 +37,20 @@ def _scalar(name: str, description: str, parse: Callable[[Any], Any]) -> ScalarD
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
-    Decimal: _scalar("Decimal", "A decimal number as a string: `\"1200.50\"`.", _strict(PARSERS[Kind.DECIMAL], "Decimal")),
-    date: _scalar("Date", "A calendar date, ISO 8601: `\"2026-11-22\"`.", _strict(PARSERS[Kind.DATE], "Date")),
+    Decimal: _scalar(
+        "Decimal", 'A decimal number as a string: `"1200.50"`.', _strict(PARSERS[Kind.DECIMAL], "Decimal")
+    ),
+    date: _scalar("Date", 'A calendar date, ISO 8601: `"2026-11-22"`.', _strict(PARSERS[Kind.DATE], "Date")),
     datetime: _scalar(
         "DateTime",
-        "A moment in ISO 8601, answered in UTC: `\"2026-11-22T08:00:00+00:00\"`. Inputs need a zone.",
+        'A moment in ISO 8601, answered in UTC: `"2026-11-22T08:00:00+00:00"`. Inputs need a zone.',
         _strict(PARSERS[Kind.DATE_TIME], "DateTime"),
     ),
     BigInt: _scalar("BigInt", "A 64-bit integer as a string.", _strict(PARSERS[Kind.BIG_INT], "BigInt")),
     Currency: _scalar("Currency", "A currency code, ISO 4217: `CNY`.", _strict(PARSERS[Kind.TEXT], "Currency")),
     Lenient: _scalar(
         "Lenient",
-        "Any scalar, as systems and people write it (`\"是\"`, `\"2026/11/22\"`, `12.5`); checked item by item.",
+        'Any scalar, as systems and people write it (`"是"`, `"2026/11/22"`, `12.5`); checked item by item.',
         lambda raw: raw,
     ),
     JSON: _scalar("JSON", "Any JSON value.", lambda raw: raw),

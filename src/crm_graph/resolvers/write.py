@@ -1,0 +1,180 @@
+"""Mutations: each root field is one transaction; the entity in its payload is a compiled read on the same connection."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+from graphql import ExecutionResult, Executor, GraphQLError, GraphQLObjectType, get_named_type
+from graphql.pyutils import Path
+
+from crm_graph.catalog import Catalog
+from crm_graph.errors import CrmError, UserFault
+from crm_graph.fragments import const, render, sql
+from crm_graph.messages import Locale
+from crm_graph.resolvers.derived import fill, in_object
+from crm_graph.resolvers.documents import Document, Operation
+from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan, Planner
+from crm_graph.resolvers.read import bind, derived_fields
+from crm_graph.resolvers.rows import Context
+from crm_graph.resolvers.selection import SelectionReader, reader_of
+from crm_graph.resolvers.sql import Writer
+from crm_graph.services import idempotency
+from crm_graph.transaction import Transaction
+
+Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRef:
+    """A record in a payload; it is read, with the asker's rights, when the payload is completed."""
+
+    entity: str
+    id: UUID
+
+
+@dataclass
+class MutationContext:
+    """What the fields of one mutation operation share. `tx` is the transaction of the field that is running, `failure`
+    what refused it: the field is then completed a second time, without the verb, to tell of it.
+    """
+
+    catalog: Catalog
+    limits: Limits
+    begin: Begin
+    locale: Locale
+    document: Document
+    operation: Operation
+    variables: Mapping[str, Any]
+    idempotency_key: str | None = None
+    tx: Transaction | None = None
+    failure: CrmError | None = None
+
+    def transaction(self) -> Transaction:
+        """The running field's transaction."""
+        if self.tx is None:
+            raise RuntimeError("no transaction outside a mutation field")
+        return self.tx
+
+    def reader(self) -> SelectionReader:
+        """Reads the selection of an entity in a payload."""
+        return reader_of(
+            self.document.schema,
+            self.operation.node,
+            self.document.fragments,
+            self.variables,
+            self.limits.max_depth,
+        )
+
+    def request_hash(self) -> bytes:
+        """SHA-256 of what was asked: document, operation and variables."""
+        from_document = self.document.node.loc.source.body if self.document.node.loc else ""
+        name = self.operation.node.name.value if self.operation.node.name else ""
+        body = orjson.dumps([from_document, name, dict(self.variables)], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(body).digest()
+
+
+class MutationExecutor(Executor[Any]):
+    """graphql-core's executor with two changes: a root field runs in a transaction, a record is a compiled read."""
+
+    context_value: MutationContext
+
+    def execute_field(
+        self, parent_type: GraphQLObjectType, source: Any, field_details_list: Any, path: Path, position_context: Any
+    ) -> Any:
+        run = super().execute_field
+        if parent_type is not self.schema.mutation_type or path.prev is not None:
+            return run(parent_type, source, field_details_list, path, position_context)
+
+        async def complete() -> Any:
+            answer = run(parent_type, source, field_details_list, path, position_context)
+            return await answer if isawaitable(answer) else answer
+
+        return _in_transaction(self.context_value, str(path.key), complete)
+
+    def complete_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        if isinstance(result, RecordRef):
+            return _read_record(self.context_value, result, field_details_list, get_named_type(return_type))
+        return super().complete_value(return_type, field_details_list, info, path, result, position_context)
+
+
+async def _in_transaction(context: MutationContext, key: str, complete: Callable[[], Awaitable[Any]]) -> Any:
+    """Run one mutation field. What the user can correct rolls its transaction back and becomes the payload's errors."""
+    context.failure = None
+    try:
+        return orjson.Fragment(await _committed(context, key, complete))
+    except UserFault as fault:
+        context.failure = fault
+    except GraphQLError as error:
+        if not isinstance(error.original_error, UserFault):
+            raise
+        context.failure = error.original_error
+    finally:
+        context.tx = None
+    return await complete()
+
+
+async def _committed(context: MutationContext, key: str, complete: Callable[[], Awaitable[Any]]) -> bytes:
+    """The field's answer, stored under its idempotency key with the change; a retry is answered and not repeated."""
+    async with context.begin() as tx:
+        context.tx = tx
+        if context.idempotency_key is not None:
+            stored = await idempotency.claim(tx, context.idempotency_key, key, context.request_hash())
+            if stored is not None:
+                tx.discard()
+                return stored
+        answer = orjson.dumps(await complete())
+        if context.idempotency_key is not None:
+            await idempotency.store(tx, context.idempotency_key, key, answer)
+    return answer
+
+
+async def _read_record(
+    context: MutationContext, ref: RecordRef, field_details_list: Any, type_: GraphQLObjectType
+) -> Any:
+    """The entity of a payload as raw JSON; None when it has left the asker's scope."""
+    tx = context.transaction()
+    selections = [
+        selection
+        for details in field_details_list
+        if details.node.selection_set
+        for selection in details.node.selection_set.selections
+    ]
+    selection = context.reader().read(type_, selections)
+    entity = context.catalog[ref.entity]
+    plan = Planner(context.catalog, tx.access, context.limits).object(entity, selection)
+    answer = await _fetch(context, tx, plan, ref)
+    return None if answer is None else orjson.Fragment(answer)
+
+
+async def _fetch(context: MutationContext, tx: Transaction, plan: ObjectPlan, ref: RecordRef) -> bytes | None:
+    writer = Writer(Context(context.catalog, tx.access, context.limits))
+    statement = render(sql("SELECT {row}", row=writer.lookup(Lookup("", plan, id=const(ref.id, "uuid")))))
+    arguments = bind(statement.sources, context.variables, tx.principal, tx.now)
+    answer: bytes | None = await tx.driver().fetchval(statement.text, *arguments)
+    sites = tuple(in_object(plan, ()))
+    if answer is None or not sites:
+        return answer
+    return await fill(answer, sites, derived_fields(tx.driver(), tx.principal, context.catalog, tx.now))
+
+
+async def run_mutation(context: MutationContext) -> ExecutionResult:
+    """Run a valid mutation operation. A CrmError that is no user's fault is raised, for the web layer to answer."""
+    executor = MutationExecutor.build(
+        context.document.schema,
+        context.document.node,
+        context_value=context,
+        raw_variable_values=dict(context.variables),
+        operation_name=context.operation.node.name.value if context.operation.node.name else None,
+        hide_suggestions=True,
+    )
+    if isinstance(executor, list):
+        return ExecutionResult(None, executor)
+    result = executor.execute_operation()
+    return await result if isawaitable(result) else result

@@ -1,0 +1,77 @@
+"""The full schema: every type, field and mutation there is. Role schemas only omit from it."""
+
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog
+from crm_graph.resolvers.read import RoleSchemas
+from crm_graph.schema.building import define_enum, empty, enum_of
+from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.inputs import Inputs
+from crm_graph.schema.records import record_mutations
+from crm_graph.schema.roles import ACTION, role_schema
+from crm_graph.schema.scalars import SCALARS
+from crm_graph.schema.verbs import verb_mutations
+from crm_graph.services.commands import Mode, Result
+
+_ENUMS = (
+    enum_of(Mode, ATOMIC="One bad item refuses the whole batch.", PARTIAL="A bad item refuses only itself."),
+    enum_of(
+        Result,
+        CREATED="A record was made.",
+        UPDATED="A record was changed, or restored.",
+        UNCHANGED="The record stood so already; nothing was written.",
+        PENDING="The item waits for its parent, which is not here yet.",
+        AMBIGUOUS="Several records match; nothing was written.",
+        REJECTED="The item is wrong; nothing of it was written.",
+    ),
+)
+
+
+def build_schema(catalog: Catalog) -> GraphQLSchema:
+    """The full schema. Raises CatalogError where declarations, catalog and services do not fit together."""
+    for declaration in _ENUMS:
+        define_enum(declaration)
+    types = EntityTypes(catalog)
+    schema = strawberry.Schema(
+        query=types.query(),
+        mutation=_mutation(types),
+        types=[types.types[t.name] for t in catalog.roots],
+        config=StrawberryConfig(scalar_map=dict(SCALARS)),
+    )
+    core: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+    _mark_actions(core)
+    return core
+
+
+def role_schemas(full: GraphQLSchema, catalog: Catalog) -> RoleSchemas:
+    """A function from access to the schema of a role set."""
+    return partial(_role_schema, full, catalog)
+
+
+def _role_schema(full: GraphQLSchema, catalog: Catalog, access: Access) -> GraphQLSchema:
+    return role_schema(full, catalog, access)
+
+
+def _mutation(types: EntityTypes) -> Any:
+    inputs = Inputs(types)
+    cls = empty("Mutation")
+    fields = [m.field() for m in chain(record_mutations(types, inputs), verb_mutations(types, inputs))]
+    for field in fields:
+        setattr(cls, str(field.python_name), field)
+    return strawberry.type(cls, description="Everything that can be changed; each field is one transaction.")
+
+
+def _mark_actions(schema: GraphQLSchema) -> None:
+    """Carry each mutation's action from Strawberry's field to graphql-core's, where role schemas look."""
+    if schema.mutation_type is None:
+        return
+    for field in schema.mutation_type.fields.values():
+        definition = field.extensions["strawberry-definition"]
+        field.extensions = {**field.extensions, ACTION: definition.metadata[ACTION]}

@@ -1,0 +1,99 @@
+"""Mutations: how a verb of a service becomes a field with arguments, a payload and user errors."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
+
+from crm_graph.catalog import EntityType, camel
+from crm_graph.errors import CrmError
+from crm_graph.messages import Locale, render
+from crm_graph.resolvers.write import MutationContext, RecordRef
+from crm_graph.schema.building import Argument, Member, define_type, empty, make_field
+from crm_graph.schema.scalars import JSON
+from crm_graph.services.commands import Outcome, Refused
+
+
+@strawberry.type(description="What the user can correct.")
+class UserError:
+    code: str = strawberry.field(description="Stable code, such as INVALID, REQUIRED, NOT_FOUND or CONFLICT.")
+    message: str = strawberry.field(description="What to do, in the language of the request.")
+    path: list[str] = strawberry.field(description="Leads to the argument that is wrong.")
+    details: JSON | None = strawberry.field(description="More for programs, such as the unmet requirements of a move.")
+
+
+Verb = Callable[[MutationContext, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Takes the context and the arguments, gives the members of the payload. Raises UserFault."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One mutation field. `payload` are the members beside `errors`; `action` is what a role needs to have it at all."""
+
+    name: str
+    action: str
+    description: str
+    arguments: Mapping[str, Argument]
+    payload: Mapping[str, Member]
+    verb: Verb
+
+    def field(self) -> StrawberryField:
+        """The Strawberry field; the action stands in the metadata for role schemas."""
+        payload = _payload_type(self)
+        member = Member(payload, self.description, self.arguments, _resolver(self.verb, payload))
+        made = make_field(self.name, member)
+        made.metadata = {**(made.metadata or {}), "crm_action": self.action}
+        return made
+
+
+def _payload_type(mutation: Mutation) -> Any:
+    name = camel(mutation.name)
+    members = {
+        **mutation.payload,
+        "errors": Member(list[UserError], "What the user can correct; empty when the verb took effect."),
+    }
+    return define_type(empty(f"{name[0].upper()}{name[1:]}Payload"), f"What `{name}` answers.", members)
+
+
+def _resolver(verb: Verb, payload: Any) -> Callable[..., Any]:
+    async def resolve(info: Info[MutationContext, None], **arguments: Any) -> Any:
+        context = info.context
+        if context.failure is not None:
+            return _answer(payload, {}, user_errors(context.failure, context.locale))
+        return _answer(payload, await verb(context, arguments), [])
+
+    resolve.__annotations__["return"] = payload
+    return resolve
+
+
+def _answer(payload: Any, members: Mapping[str, Any], errors: Sequence[UserError]) -> Any:
+    names = [f.python_name for f in payload.__strawberry_definition__.fields]
+    return payload(**{**dict.fromkeys(names), **members, "errors": list(errors)})
+
+
+def user_errors(fault: CrmError, locale: Locale) -> list[UserError]:
+    """A refused verb's errors; a refused batch tells those of its items."""
+    faults = fault.errors if isinstance(fault, Refused) and fault.errors else (fault,)
+    return [user_error(f, locale) for f in faults]
+
+
+def user_error(fault: CrmError, locale: Locale) -> UserError:
+    """One error in the language of the request."""
+    details: Any = dict(fault.details) or None
+    return UserError(
+        code=fault.code, message=render(fault, locale), path=[str(step) for step in fault.path], details=details
+    )
+
+
+def record_payload(entity: EntityType, type_: Any) -> dict[str, Member]:
+    """A payload that carries the record, null when it has left the asker's scope."""
+    return {entity.name: Member(type_ | None, f"The {entity.api_name} as you see it now.")}
+
+
+def record_of(entity: EntityType, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The payload of a verb on one record."""
+    (outcome,) = outcomes
+    return {entity.name: None if outcome.id is None else RecordRef(entity.name, outcome.id)}
