@@ -72,14 +72,14 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
+class AllOf:
     """A conjunction; empty means true."""
 
     terms: tuple["Criteria", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
+class AnyOf:
     """A disjunction; empty means false."""
 
     terms: tuple["Criteria", ...]
@@ -99,7 +99,7 @@ class Related:
     term: "Criteria"
 
 
-Criteria = Compare | Every | Any_ | Not | Related
+Criteria = Compare | AllOf | AnyOf | Not | Related
 
 # Gives the bound value of a leaf: the raw leaf, the field it is compared with, and the Postgres type.
 LeafReader = Callable[[Any, Field, Op], Fragment]
@@ -123,7 +123,9 @@ def stored_leaf(raw: Any, field_: Field, op: Op) -> Fragment:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads a filter tree. With `access`, a field that its role set never reads in full is as unknown as one that is not."""
+    """Reads a filter tree. With `access`, a field that its role set never reads in full is as unknown as one that
+    never was.
+    """
 
     catalog: Catalog
     access: Access | None
@@ -142,14 +144,14 @@ class Reader:
                 terms.append(self._term(entity, key, value, holder, depth))
             except CrmError as error:
                 raise error.at(key) from None
-        return terms[0] if len(terms) == 1 else Every(tuple(terms))
+        return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
 
     def _term(self, entity: EntityType, key: str, value: Any, holder: "Holder", depth: int) -> Criteria:
         if key in ("and", "or"):
             if not isinstance(value, list | tuple):
                 raise Invalid("predicate_list")
             terms = tuple(self.read(entity, item, holder, depth + 1) for item in value)
-            return Every(terms) if key == "and" else Any_(terms)
+            return AllOf(terms) if key == "and" else AnyOf(terms)
         if key == "not":
             return Not(self.read(entity, value, holder, depth + 1))
         member = entity.by_api_name.get(key)
@@ -179,7 +181,7 @@ class Reader:
                 terms.append(Compare(member, Op(key), self.leaf(raw, member, Op(key))))
             except CrmError as error:
                 raise error.at(key) from None
-        return terms[0] if len(terms) == 1 else Every(tuple(terms))
+        return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
 
     def _related(self, relation: Relation, value: Any, holder: "Holder", depth: int) -> Criteria:
         target = self.catalog[relation.target]
@@ -193,7 +195,7 @@ class Reader:
             if key not in _QUANTIFIERS:
                 raise Invalid("unknown_operator").at(key)
             terms.append(Related(relation, _QUANTIFIERS[key], self.read(target, tree, inner, depth + 1)))
-        return terms[0] if len(terms) == 1 else Every(tuple(terms))
+        return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +297,9 @@ class Compiler:
         match criteria:
             case Compare():
                 return self._compare(criteria, row)
-            case Every(terms):
+            case AllOf(terms):
                 return all_of(self.condition(t, row) for t in terms)
-            case Any_(terms):
+            case AnyOf(terms):
                 return any_of(self.condition(t, row) for t in terms)
             case Not(term):
                 return _complement(self.condition(term, row))

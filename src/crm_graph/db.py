@@ -106,8 +106,8 @@ class ReadPool(asyncpg.Pool):
 async def read_pool(url: str, settings: Settings) -> ReadPool:
     """The pool of compiled reads: read-only sessions that hand over `json` as the bytes that Postgres built.
 
-    Plans are generic: with parameters in LIMIT the server would otherwise plan anew at every execution, which costs more
-    than a small read itself.
+    Plans are generic: with parameters in LIMIT the server would otherwise plan anew at every execution, which costs
+    more than a small read itself.
     """
     return await ReadPool(
         dsn(url),

@@ -1,4 +1,4 @@
-"""How each scalar kind is read from JSON, strictly; the write side reads its inputs leniently in `services/values.py`."""
+"""How each scalar kind is read from JSON, strictly; `services/values.py` reads the inputs of writes leniently."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime

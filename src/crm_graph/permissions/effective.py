@@ -35,7 +35,8 @@ from crm_graph.permissions.rules import (
 log = structlog.get_logger(__name__)
 
 STRUCTURE = frozenset({"id", "version", "created_at", "updated_at", "archived_at"})
-"""Fields that a row has for whoever sees anything of it: the API gives them non-null."""
+"""Fields that a row has for whoever sees anything of it: the API gives the first four non-null, and lists leave out
+what is archived, so that an archived row tells so by its absence."""
 
 EVERYDAY_VERBS = frozenset({"create", "update", "archive", "restore", "assign", "transition"})
 """What `customers:write` lets a client do; every other action is a scope by its own name."""

@@ -1,4 +1,4 @@
-"""Argument values: literals and variables as one tree whose leaves know where their value comes from at each request."""
+"""Argument values: literals and variables as one tree whose leaves know where their value comes from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ ABSENT = Absent()
 class Leaf:
     """A scalar or enum. `path` leads into the request's variables; it is empty for a literal.
 
-    Only `path` may decide about the SQL; `value` may do so for types that the prepared operation is keyed by (see `shape`).
+    Only `path` may decide about the SQL; `value` may do so only for types that prepared operations are keyed by.
     """
 
     path: Path

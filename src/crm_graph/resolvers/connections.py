@@ -1,4 +1,4 @@
-"""A connection as SQL: one page of base rows, and around it the nodes, edges, page info and counts that are selected."""
+"""A connection as SQL: one page of rows, and around it the nodes, edges, page info and counts that are selected."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -162,10 +162,8 @@ class _ConnectionWriter:
     def _sliced(self, array: str) -> Fragment:
         """An array cut to the page: its first rows, or for a backward page its last."""
         values = sql("a.{array}", array=name(array))
-        if self.plan.page.backward:
-            bounds = sql("{first}:", first=self._first())
-        else:
-            bounds = sql(":{size}", size=self._size)
+        backward = self.plan.page.backward
+        bounds = sql("{first}:", first=self._first()) if backward else sql(":{size}", size=self._size)
         return sql("COALESCE(array_to_json(({values})[{bounds}]), '[]'::json)", values=values, bounds=bounds)
 
     def _first(self) -> Fragment:

@@ -72,7 +72,7 @@ class Document:
 
 
 def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document:
-    """Parse and validate. Raises ParseFailed or ValidationFailed with the messages of the GraphQL rules, no suggestions."""
+    """Parse and validate. Raises ParseFailed or ValidationFailed with GraphQL's own messages, no suggestions."""
     try:
         node = parse(text, max_lexical_tokens=max_tokens, allow_empty_selection_sets=False)
     except GraphQLError as error:
@@ -106,11 +106,15 @@ def _operation(node: OperationDefinitionNode, schema: GraphQLSchema) -> Operatio
     structural = set()
     for definition in definitions:
         named: Any = get_named_type(type_from_ast(schema, definition.type))
-        if named is None or named.name == "Boolean" or isinstance(named, GraphQLEnumType):
-            structural.add(definition.variable.name.value)
-        elif isinstance(named, GraphQLInputObjectType) and named.name.endswith("OrderBy"):
+        if _is_structural(named):
             structural.add(definition.variable.name.value)
     return Operation(node, tuple(d.variable.name.value for d in definitions), frozenset(structural))
+
+
+def _is_structural(type_: Any) -> bool:
+    if isinstance(type_, GraphQLInputObjectType):
+        return type_.name.endswith("OrderBy")
+    return type_ is None or type_.name == "Boolean" or isinstance(type_, GraphQLEnumType)
 
 
 def check_variables(document: Document, operation: Operation, variables: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Orders, keysets and cursors as SQL. Keyset paging after Winand, "Use The Index, Luke"; NULLs are ordered, never lost."""
+"""Orders, keysets and cursors as SQL, after Winand, "Use The Index, Luke"; NULLs are ordered, never lost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -87,10 +87,8 @@ def _behind(pairs: list[tuple[SortKey, Fragment]]) -> Fragment:
         return FALSE
     (key, value), rest = pairs[0], _behind(pairs[1:])
     expression = key.expression
-    if key.key.descending:
-        later = sql("{e} < {v}", e=expression, v=value)
-    else:
-        later = sql("{e} > {v}", e=expression, v=value)
+    descending = key.key.descending
+    later = sql("{e} < {v}", e=expression, v=value) if descending else sql("{e} > {v}", e=expression, v=value)
     if not key.nullable:
         return any_of([later, all_of([sql("{e} = {v}", e=expression, v=value), rest])])
     if key.key.nulls_first:

@@ -1,4 +1,4 @@
-"""Stage 2: a selection becomes a plan: which rows, in which order, which cells. Names are resolved against the catalog."""
+"""Stage 2: a selection becomes a plan: which rows, in which order, which cells. The catalog resolves the names."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -202,7 +202,7 @@ class ReadPlan:
 
 
 def plan_read(selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits) -> ReadPlan:
-    """The plan of a query's selection. Raises ValidationFailed or BadVariables for arguments that do not fit together."""
+    """The plan of a query's selection. Raises ValidationFailed or BadVariables for arguments that do not fit."""
     planner = Planner(catalog, access, limits)
     return ReadPlan(tuple(planner.root(selected) for selected in selection))
 

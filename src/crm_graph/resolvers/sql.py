@@ -116,6 +116,11 @@ class Writer:
                 return masked_fields(row, flags, self.context.access)
             case Derived():
                 return row.column("id")
+            case _:
+                return self._related(member, row, flags)
+
+    def _related(self, member: One | Many | Connection, row: Row, flags: RowFlags) -> Fragment:
+        match member:
             case One():
                 return self._one(member, row)
             case Many():

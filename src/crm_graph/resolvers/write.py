@@ -1,11 +1,11 @@
-"""Mutations: each root field is one transaction; the entity in its payload is a compiled read on the same connection."""
+"""Mutations: each root field is one transaction; the record in its payload is a compiled read in that transaction."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -83,7 +83,7 @@ class MutationExecutor(Executor[Any]):
 
     context_value: MutationContext
 
-    def execute_field(
+    def execute_field(  # noqa: PLR0917 - graphql-core's signature
         self, parent_type: GraphQLObjectType, source: Any, field_details_list: Any, path: Path, position_context: Any
     ) -> Any:
         run = super().execute_field
@@ -176,5 +176,8 @@ async def run_mutation(context: MutationContext) -> ExecutionResult:
     )
     if isinstance(executor, list):
         return ExecutionResult(None, executor)
-    result = executor.execute_operation()
-    return await result if isawaitable(result) else result
+    running = executor.execute_operation()
+    result = await running if isawaitable(running) else running
+    if not isinstance(result, ExecutionResult):
+        raise TypeError("mutations are not answered incrementally")
+    return result

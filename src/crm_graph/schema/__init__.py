@@ -1,1 +1,1 @@
-"""What clients see: types, inputs, query and mutation fields, by noun. No SQL and no rules; role schemas by omission."""
+"""What clients see: types, inputs, query and mutation fields, by noun. No SQL, no rules; role schemas by omission."""

@@ -84,7 +84,8 @@ def _with_fields(cls: Any, members: Mapping[str, Member]) -> Any:
 
 def make_field(name: str, member: Member) -> StrawberryField:
     """A Strawberry field whose arguments are declared, not read from a signature."""
-    made: StrawberryField = strawberry.field(resolver=member.resolver, name=camel(name), description=member.description)
+    resolver: Any = member.resolver
+    made: StrawberryField = strawberry.field(resolver=resolver, name=camel(name), description=member.description)
     made.python_name = name
     if member.arguments:
         made.arguments = [

@@ -1,4 +1,4 @@
-"""How a noun declares itself to clients: one line for each field, relation and enum value. Types come from the catalog."""
+"""How a noun declares itself to clients: one line for each field, relation and enum value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class TypeDeclaration:
-    """What clients are told of a type. Every API field and relation of the catalog has exactly one line, by its attribute name."""
+    """What clients are told of a type. Every API field and relation of the catalog has one line, by attribute name."""
 
     entity: str
     description: str

@@ -131,7 +131,7 @@ class EntityTypes:
         if relation.shape is Shape.ONE:
             return Member(target | None, description)
         if relation.shape is Shape.LIST:
-            return Member(list[target], description)
+            return Member(_list_of(target), description)
         connection = self.connections[relation.target]
         return Member(connection, description, self.list_arguments(self.catalog[relation.target]))
 
@@ -145,7 +145,7 @@ class EntityTypes:
             "offset": Argument(int | None, "Leave out this many records, up to 10,000; not with cursors."),
             "where": Argument(self.filters.where[entity.name] | None, "Only records that match."),
             "order_by": Argument(
-                list[self.filters.order[entity.name]] | None,  # type: ignore[name-defined]
+                _list_of(self.filters.order[entity.name]) | None,
                 "Order by these keys, the first one counting most; newest first if nothing is said.",
             ),
             "archived": Argument(Archived, "Whether archived records are in the list.", Archived.EXCLUDE),
@@ -162,8 +162,8 @@ class EntityTypes:
             self.connections[entity.name],
             f"A page of {entity.api_name} records.",
             {
-                "nodes": Member(list[node], "The records of the page."),  # type: ignore[valid-type]
-                "edges": Member(list[edge], "The records of the page with their cursors."),
+                "nodes": Member(_list_of(node), "The records of the page."),
+                "edges": Member(_list_of(edge), "The records of the page with their cursors."),
                 "page_info": Member(self.page_info, "Where the page stands in the list."),
                 "total_count": Member(int, "How many records match, counted up to a cap of 10,000."),
                 "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
@@ -184,6 +184,10 @@ class EntityTypes:
                 self.connections[entity.name], f"A list of {entity.api_name} records.", self.list_arguments(entity)
             )
         return define_type(empty("Query"), "Everything that can be read.", members)
+
+
+def _list_of(type_: Any) -> Any:
+    return list[type_]
 
 
 def _declarations(catalog: Catalog) -> Mapping[str, TypeDeclaration]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import strawberry
@@ -13,6 +14,7 @@ from crm_graph.errors import CrmError
 from crm_graph.messages import Locale, render
 from crm_graph.resolvers.write import MutationContext, RecordRef
 from crm_graph.schema.building import Argument, Member, define_type, empty, make_field
+from crm_graph.schema.roles import ACTION
 from crm_graph.schema.scalars import JSON
 from crm_graph.services.commands import Outcome, Refused
 
@@ -22,7 +24,7 @@ class UserError:
     code: str = strawberry.field(description="Stable code, such as INVALID, REQUIRED, NOT_FOUND or CONFLICT.")
     message: str = strawberry.field(description="What to do, in the language of the request.")
     path: list[str] = strawberry.field(description="Leads to the argument that is wrong.")
-    details: JSON | None = strawberry.field(description="More for programs, such as the unmet requirements of a move.")
+    details: JSON | None = strawberry.field(description="For programs: a move's unmet requirements, for example.")
 
 
 Verb = Callable[[MutationContext, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -45,7 +47,7 @@ class Mutation:
         payload = _payload_type(self)
         member = Member(payload, self.description, self.arguments, _resolver(self.verb, payload))
         made = make_field(self.name, member)
-        made.metadata = {**(made.metadata or {}), "crm_action": self.action}
+        made.metadata = MappingProxyType({ACTION: self.action})
         return made
 
 

@@ -115,7 +115,7 @@ async def _run_upsert(entity: EntityType, context: MutationContext, arguments: M
     items = [given_members(item) for item in arguments["items"]]
     dry_run = bool(arguments.get("dry_run"))
     mode = arguments.get("mode") or Mode.PARTIAL
-    outcomes = await upsert(context.transaction(), entity, arguments["source"], items, mode=mode, dry_run=dry_run)
+    outcomes = await upsert(context.transaction(), entity.name, arguments["source"], items, mode=mode, dry_run=dry_run)
     counts = {result: sum(o.result is result for o in outcomes) for result in Result}
     return {
         "outcomes": [_outcome(o, context) for o in outcomes],

@@ -28,7 +28,7 @@ _KEPT_IN_WHERE = ("and", "or", "not", "some", "every", "none")
 
 
 def role_schema(full: GraphQLSchema, catalog: Catalog, access: Access) -> GraphQLSchema:
-    """The part of the full schema that a role set may use. Takes about 0.1 s: call it off the event loop, once per set."""
+    """The part of the full schema that a role set may use. Takes about 0.1 s: call it once, off the event loop."""
     return _RoleSchema(full, catalog, access).build()
 
 
@@ -82,7 +82,7 @@ class _RoleSchema:
         ):
             return type_
         if type_.name not in self.types:
-            kwargs = type_.to_kwargs()
+            kwargs: dict[str, Any] = dict(type_.to_kwargs())
             if isinstance(type_, GraphQLInputObjectType):
                 kwargs["fields"] = lambda: self._input_fields(type_)
             else:
