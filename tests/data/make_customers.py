@@ -13,7 +13,7 @@ from stdnum.cn import uscc
 TARGET = Path(__file__).parents[2] / "examples" / "customers.csv"
 HEADER = (
     "编号", "客户名称", "类型", "手机", "电话", "邮箱", "省份", "城市", "税号", "发票抬头", "来源", "客户等级", "性别",
-    "生日", "信用额度", "币种", "信用冻结", "员工人数", "备注", "经办人",
+    "生日", "年营业额", "币种", "信用冻结", "员工人数", "国家", "备注", "经办人",
 )  # fmt: skip
 GOOD_ROWS = 520
 DUPLICATES = 15
@@ -87,7 +87,7 @@ def day(rng: Random) -> str:
 
 
 def amount(rng: Random) -> str:
-    """A credit limit in one of the ways it is typed."""
+    """A yearly revenue in one of the ways it is typed."""
     value = rng.randrange(10_000, 900_000, 500)
     return rng.choice(
         (f"{value}", f"{value:,}.00", f"¥{value:,}", f"{value // 10_000}万", f"{value}.5", f"{value}元", "")
@@ -123,6 +123,7 @@ def person(rng: Random, number: int) -> list[str]:
         邮箱=address(rng, number),
         省份=province,
         城市=city,
+        国家=rng.choice(("中国", "CN", "cn", "")),
         来源=rng.choice(SOURCES),
         客户等级=rng.choice(TIERS),
         性别=rng.choice(("男", "女", "F", "male", "", "")),
@@ -154,12 +155,13 @@ def organisation(rng: Random, number: int) -> list[str]:
         邮箱=address(rng, number),
         省份=province,
         城市=city,
+        国家=rng.choice(("中国", "CN", "cn", "")),
         税号=rng.choice((tax_id, tax_id.lower(), f"{tax_id[:4]} {tax_id[4:]}", "310000123456789", "")),
         发票抬头=rng.choice((name, "")),
         来源=rng.choice(SOURCES),
         客户等级=rng.choice(TIERS),
-        信用额度=amount(rng),
-        币种=rng.choice(("CNY", "人民币", "RMB", "cny", "USD", "")),
+        年营业额=amount(rng),
+        币种=rng.choice(("CNY", "人民币", "RMB", "cny", "ＣＮＹ", "")),
         信用冻结=rng.choice(("否", "否", "是", "FALSE", "0", "")),
         员工人数=rng.choice((f"{rng.randint(3, 900)}", f"{rng.randint(1, 9)},{rng.randint(100, 999)}", "")),
         备注=rng.choice(NOTES),
@@ -173,7 +175,7 @@ def duplicate(rng: Random, of: list[str], number: int) -> list[str]:
     again = [*of]
     again[0] = f"C{number:05}"
     again[3] = f"+86 {digits[:3]} {digits[3:7]} {digits[7:]}"
-    again[18] = "重复录入？"
+    again[HEADER.index("备注")] = "重复录入？"
     return again
 
 
@@ -198,11 +200,11 @@ def broken() -> list[list[str]]:
         person_with(9, 电话="61234567"),
         person_with(10, 邮箱="kehu.example.com"),
         person_with(11, 邮箱="a@example.com;b@example.com"),
-        person_with(12, 生日="1990-02-30"),
-        person_with(13, 生日="03/04/1990"),
+        person_with(12, 客户名称="长" * 201),
+        person_with(13, 国家="火星"),
         company_with(14, 税号="91310000MA00000011"),
-        company_with(15, 信用额度="面议"),
-        company_with(16, 信用额度="1280.505"),
+        company_with(15, 年营业额="面议"),
+        company_with(16, 年营业额="1280.505"),
         company_with(17, 币种="人民元"),
         company_with(18, 员工人数="约三百"),
         person_with(19, 编号=""),

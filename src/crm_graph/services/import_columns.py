@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from crm_graph.access import Access
 from crm_graph.catalog import EntityType, Field, Shape, writable
 from crm_graph.errors import Invalid
 
@@ -149,25 +150,30 @@ class Layout:
         return next((c.header for c in self.columns if c.field == field), "")
 
 
-def layout(entity: EntityType, header: Sequence[str]) -> Layout:
-    """What each column of the file means for this type.
+def layout(entity: EntityType, header: Sequence[str], access: Access | None = None) -> Layout:
+    """What each column of the file means for this type. One whose field `access` may not write means nothing, as if
+    there were no such field; None is all rights.
 
     Raises Invalid for a column that is missing, with the headers that were found, and for two that mean one field.
     """
     known = _known(entity)
-    columns, ignored = [], []
-    for position, text in enumerate(header):
-        found = _column(entity, known, position, text)
-        if found is None:
-            ignored.append(text)
-        else:
-            columns.append(found)
-    _refuse_missing(entity, columns, header)
+    meant = [_column(entity, known, position, text) for position, text in enumerate(header)]
+    _refuse_missing(entity, [column for column in meant if column], header)
+    columns = [column for column in meant if column and _writable(entity, column, access)]
+    understood = {column.position for column in columns}
+    ignored = [text for position, text in enumerate(header) if position not in understood]
     phones = sum(c.field == "phone" for c in columns)
     emails = sum(c.field == "email" for c in columns)
     lists = "contact_points" in entity.relations and (phones > 1 or emails > 1)
     _refuse_twice([c for c in columns if not (lists and c.kind)])
     return Layout(tuple(columns), tuple(ignored), any(c.field == EXTERNAL_ID for c in columns), lists)
+
+
+def _writable(entity: EntityType, column: Column, access: Access | None) -> bool:
+    member = entity.by_api_name.get(column.field)
+    if access is None or not isinstance(member, Field):
+        return True
+    return access.may_write(entity.name, member.name)
 
 
 def _known(entity: EntityType) -> dict[str, Field | str]:

@@ -4,24 +4,33 @@ import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
+import structlog
 
+from crm_graph.access import Access
 from crm_graph.catalog import EntityType
-from crm_graph.errors import CrmError, Duplicate, Required
+from crm_graph.errors import CrmError, Duplicate, Required, Unavailable
 from crm_graph.messages import Locale, render
-from crm_graph.services.commands import Outcome, Result
+from crm_graph.services.commands import Mode, Outcome, Result
 from crm_graph.services.csv_files import CsvFile, CsvWriter, Row, escaped
 from crm_graph.services.import_columns import EXTERNAL_ID, Layout, item_of, layout, point_headers
+from crm_graph.services.upsert import upsert
+from crm_graph.transaction import Transaction
+
+log = structlog.get_logger(__name__)
 
 CHUNK = 1_000
 """Rows of one transaction."""
 KEPT_PROBLEMS = 1_000
 """Problems kept in memory; all of them are in the report file."""
+ATTEMPTS = 3
+"""How often a chunk is tried that lost a race with another writer."""
 _REMEMBERED_IDS = 1_000_000
 _SHOWN_VALUE = 200
 
@@ -70,11 +79,36 @@ class _Entry:
     errors: list[CrmError]
 
 
+def upserting(
+    begin: Callable[[], AbstractAsyncContextManager[Transaction]],
+    entity: EntityType,
+    source: str,
+    *,
+    dry_run: bool = False,
+) -> Write:
+    """A writer that upserts each chunk in a transaction of its own, and repeats one that lost a race."""
+
+    async def once(items: Sequence[Item]) -> Sequence[Outcome]:
+        async with begin() as tx:
+            return await upsert(tx, entity.name, source, items, mode=Mode.PARTIAL, dry_run=dry_run)
+
+    async def write(items: Sequence[Item]) -> Sequence[Outcome]:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await once(items)
+            except Unavailable as lost:
+                log.info("import_chunk_repeated", rows=len(items), reason=lost.template_key)
+        return await once(items)
+
+    return write
+
+
 async def import_file(
     path: Path,
     entity: EntityType,
     write: Write,
     *,
+    access: Access | None = None,
     dry_run: bool = False,
     locale: Locale = "en",
     report_to: Path | None = None,
@@ -84,6 +118,7 @@ async def import_file(
     """Send a CSV file through `write`, CHUNK rows at a time, at flat memory. A bad row is refused alone.
 
     `report_to` gets a line per problem, `rejects_to` the refused rows in their own columns, to correct and send again.
+    Columns that `access` may not write are left out, like those that mean nothing, and named in the report.
     Rows without an external id column are known by what they hold, so that a second run finds them again.
     Raises Invalid when the file as a whole cannot be read: encoding, header. What was written before stays.
     """
@@ -91,7 +126,7 @@ async def import_file(
     file = CsvFile(path, progress)
     rows = iter(file)
     header = next(rows).cells
-    columns = layout(entity, header)
+    columns = layout(entity, header, access)
     report.ignored_columns = columns.ignored
     files = _Files(report, columns, CsvWriter(report_to, REPORT_COLUMNS), CsvWriter(rejects_to, header), locale)
     seen = _SeenIds()

@@ -1,6 +1,7 @@
 """Codes that a standard lists: currencies, countries, languages, time zones, tax ids."""
 
 import re
+import unicodedata
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -99,7 +100,7 @@ def tax_id(value: str, country_code: str | None) -> str:
 def _code(value: Any, length: int, template: str) -> str | None:
     if not isinstance(value, str):
         raise Invalid(template)
-    code = (clean(value, max_length=200) or "").upper()
+    code = unicodedata.normalize("NFKC", clean(value, max_length=200) or "").upper()
     if code and (len(code) != length or not code.isascii() or not code.isalpha()):
         raise Invalid(template)
     return code or None
