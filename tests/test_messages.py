@@ -73,6 +73,14 @@ def test_every_template_that_is_raised_has_a_message() -> None:
     assert {template for template, _ in _raised()} - MESSAGES.keys() == set()
 
 
+def test_every_requirement_of_a_stage_has_a_message() -> None:
+    tree = ast.parse((SOURCES / "services" / "requirements.py").read_text(encoding="utf-8"))
+    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    named = {text for text in texts if text.startswith("requirement_")}
+    assert len(named) == 5
+    assert named - MESSAGES.keys() == set()
+
+
 def test_every_placeholder_is_given_where_the_error_is_raised() -> None:
     incomplete = {
         (template, name)

@@ -128,7 +128,9 @@ def test_writes_for_spreadsheets_and_leaves_no_old_file(tmp_path: Path) -> None:
     writer = CsvWriter(path, ("a", "b"))
     writer.close()
     assert path.read_bytes() == b"\xef\xbb\xbfa,b\r\n"
+    path.unlink()
     writer = CsvWriter(path, ("a", "b"))
     writer.write(("1", "张三, 李四"))
     writer.close()
     assert path.read_text(encoding="utf-8-sig") == 'a,b\n1,"张三, 李四"\n'
+    assert path.stat().st_mode & 0o077 == 0

@@ -224,6 +224,13 @@ async def test_a_wrong_header_is_said_before_anything_is_written(
     assert (refused.value.template_key, dict(refused.value.details)) == (template, details)
 
 
+async def test_the_file_is_never_overwritten_by_its_own_report(world: World, tmp_path: Path) -> None:
+    path = made(tmp_path, "编号,名称,类型\n1,张三,个人\n")
+    with pytest.raises(Invalid, match="import_same_file"):
+        await imported(world, path, rejects_to=tmp_path / "." / "customers.csv")
+    assert path.read_text(encoding="utf-8").count("张三") == 1
+
+
 async def test_broken_rows_are_refused_alone(tmp_path: Path) -> None:
     text = "编号,名称,类型,城市\n1,甲,个人,上海,多\n2,乙,个人," + "x" * 40_000 + '\n3,丙,个人,"北京\n4,丁,个人,广州\n'
     seen: list[Item] = []

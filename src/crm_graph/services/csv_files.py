@@ -208,15 +208,16 @@ class CsvWriter:
         """Append one row. Text is written as it is: escape what a spreadsheet must not run."""
         if self._path is None:
             return
-        if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8-sig", newline="")
-            csv.writer(self._file).writerow(self._header)
-        csv.writer(self._file).writerow(cells)
+        csv.writer(self._opened(self._path)).writerow(cells)
 
     def close(self) -> None:
         """Finish the file; without rows it holds the header alone, so that an old one is not taken for new."""
-        if self._path is not None and self._file is None:
-            self._file = self._path.open("w", encoding="utf-8-sig", newline="")
+        if self._path is not None:
+            self._opened(self._path).close()
+
+    def _opened(self, path: Path) -> IO[str]:
+        if self._file is None:
+            path.touch(mode=0o600)  # It holds personal data.
+            self._file = path.open("w", encoding="utf-8-sig", newline="")
             csv.writer(self._file).writerow(self._header)
-        if self._file is not None:
-            self._file.close()
+        return self._file

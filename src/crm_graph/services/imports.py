@@ -15,7 +15,7 @@ import structlog
 
 from crm_graph.access import Access
 from crm_graph.catalog import EntityType
-from crm_graph.errors import CrmError, Duplicate, Required, Unavailable
+from crm_graph.errors import CrmError, Duplicate, Invalid, Required, Unavailable
 from crm_graph.messages import Locale, render
 from crm_graph.services.commands import Mode, Outcome, Result
 from crm_graph.services.csv_files import CsvFile, CsvWriter, Row, escaped
@@ -122,6 +122,8 @@ async def import_file(
     Rows without an external id column are known by what they hold, so that a second run finds them again.
     Raises Invalid when the file as a whole cannot be read: encoding, header. What was written before stays.
     """
+    if path.resolve() in {target.resolve() for target in (report_to, rejects_to) if target}:
+        raise Invalid("import_same_file")
     report = ImportReport(dry_run)
     file = CsvFile(path, progress)
     rows = iter(file)
