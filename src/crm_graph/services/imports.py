@@ -122,8 +122,7 @@ async def import_file(
     Rows without an external id column are known by what they hold, so that a second run finds them again.
     Raises Invalid when the file as a whole cannot be read: encoding, header. What was written before stays.
     """
-    if path.resolve() in {target.resolve() for target in (report_to, rejects_to) if target}:
-        raise Invalid("import_same_file")
+    _refuse_overwriting(path, report_to, rejects_to)
     report = ImportReport(dry_run)
     file = CsvFile(path, progress)
     rows = iter(file)
@@ -138,6 +137,11 @@ async def import_file(
     finally:
         files.close()
     return report
+
+
+def _refuse_overwriting(path: Path, *targets: Path | None) -> None:
+    if any(target is not None and target.resolve() == path.resolve() for target in targets):
+        raise Invalid("import_same_file")
 
 
 async def _write_chunk(chunk: Sequence[_Entry], write: Write, files: "_Files") -> None:
