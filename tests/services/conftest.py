@@ -1,6 +1,6 @@
-"""A small company to write in: two sales people in one team, one in another, service, finance, a manager and the ERP."""
+"""A small company to write in: sales people in two teams, service, finance, a manager, the ERP and an admin."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -56,9 +56,7 @@ class World:
         return self.begin_as(self.people[name], **options)
 
     def begin_as(self, principal: Principal, **options: Any) -> AbstractAsyncContextManager[Transaction]:
-        return begin(
-            self.engine, principal, self.catalog, self.clock, self.ids, source=principal.source, **options
-        )
+        return begin(self.engine, principal, self.catalog, self.clock, self.ids, source=principal.source, **options)
 
     async def rows(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
         return [dict(record) for record in await self.pool.fetch(query, *arguments)]
@@ -106,7 +104,7 @@ PEOPLE = {
 
 
 @pytest.fixture
-async def world(clean: None, engine: AsyncEngine, pool: ReadPool) -> AsyncIterator[World]:
+async def world(clean: None, engine: AsyncEngine, pool: ReadPool) -> World:
     made = World(engine, pool, build_catalog(), IdSource())
     policy = Policy(1, DEFAULT_ROLES)
     async with engine.begin() as connection:
@@ -120,11 +118,11 @@ async def world(clean: None, engine: AsyncEngine, pool: ReadPool) -> AsyncIterat
                 (made.teams[key], key, NOON),
             )
         for name, (role, team) in PEOPLE.items():
-            made.people[name] = await _hire(connection, made, policy, name, role, team)
-    yield made
+            made.people[name] = await _hire(connection, made, policy, name=name, role=role, team=team)
+    return made
 
 
-async def _hire(connection: Any, world: World, policy: Policy, name: str, role: str, team: str | None) -> Principal:
+async def _hire(connection: Any, world: World, policy: Policy, *, name: str, role: str, team: str | None) -> Principal:
     id_ = world.ids.new(EntityCode.USER)
     await connection.exec_driver_sql(
         "INSERT INTO users (id, kind, username, name, created_at, updated_at) VALUES ($1, 'PERSON', $2, $2, $3, $3)",

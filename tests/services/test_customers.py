@@ -209,7 +209,7 @@ async def test_archive_and_restore_are_told_once(world: World) -> None:
 
 async def test_phone_and_email_mirror_the_primary_contact_points(world: World) -> None:
     id_ = await created(world, "li", phone="13800000001")
-    points = [
+    points: list[dict[str, Any]] = [
         {"kind": "MOBILE", "raw": "138-0000-0001", "label": "本人"},
         {"kind": "MOBILE", "raw": "13900000002", "isPrimary": True},
         {"kind": "EMAIL", "raw": "Zhang@Example.com"},

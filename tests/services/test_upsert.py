@@ -27,7 +27,9 @@ def customer(external_id: str, **values: Any) -> Item:
     return {"externalId": external_id, "kind": "PERSON", "name": f"客户 {external_id}", **values}
 
 
-async def send(world: World, items: Sequence[Item], who: str = "erp", source: str = "erp", **options: Any) -> list[Outcome]:
+async def send(
+    world: World, items: Sequence[Item], who: str = "erp", source: str = "erp", **options: Any
+) -> list[Outcome]:
     async with world.begin(who) as tx:
         return await upsert(tx, "customer", source, items, **options)
 
@@ -119,7 +121,10 @@ async def test_atomic_refuses_all_for_one(world: World) -> None:
 
 
 async def test_a_dry_run_tells_the_same_and_leaves_nothing(world: World) -> None:
-    assert results(await send(world, [customer("A-1"), customer("A-2", kind="")], dry_run=True)) == ["CREATED", "REJECTED"]
+    assert results(await send(world, [customer("A-1"), customer("A-2", kind="")], dry_run=True)) == [
+        "CREATED",
+        "REJECTED",
+    ]
     assert [await world.count(t) for t in ("customers", "external_refs", "events", "contact_points")] == [0, 0, 0, 0]
 
 

@@ -98,7 +98,14 @@ def priced(line: Row, number: int, currency: str) -> Row:
     }
 
 
-NOUN = Noun("contract", children={LINES: _line_key}, prepare=_prepare, also_reads=_also_reads, rate_on="signed_on")
+NOUN = Noun(
+    "contract",
+    fills=frozenset({"number"}),
+    children={LINES: _line_key},
+    prepare=_prepare,
+    also_reads=_also_reads,
+    rate_on="signed_on",
+)
 
 
 async def create(tx: Transaction, commands: Sequence[Create], mode: Mode = Mode.ATOMIC) -> list[Outcome]:

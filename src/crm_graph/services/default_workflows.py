@@ -235,7 +235,8 @@ async def install_default_workflows(connection: Connection, ids: IdSource, now: 
 async def _install(connection: Connection, rule: PipelineRule, ids: IdSource, now: datetime) -> None:
     made = await connection.fetchval(
         "INSERT INTO pipelines (id, workflow_type, key, name, is_default, created_at, updated_at)"
-        " VALUES ($1, $2::text, $3, $4, NOT EXISTS (SELECT FROM pipelines WHERE workflow_type = $2 AND is_default), $5, $5)"
+        " VALUES ($1, $2::text, $3, $4,"
+        " NOT EXISTS (SELECT FROM pipelines WHERE workflow_type = $2 AND is_default), $5, $5)"
         " ON CONFLICT DO NOTHING RETURNING id",
         ids.new(EntityCode.PIPELINE),
         rule.type.value,

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_graph.catalog import EntityType, Relation
-from crm_graph.errors import CrmError, Invalid, LimitReached
+from crm_graph.errors import CrmError, Invalid, LimitReached, Required
 from crm_graph.models.ids import EntityCode
 from crm_graph.services.commands import Create, ParentKey, Update, Values
 from crm_graph.services.rights import Flags, Rights, paths_of, rights_on
@@ -95,13 +95,17 @@ def _no_children(_draft: Draft) -> frozenset[str]:
 class Noun:
     """What one entity adds to the verbs that all share.
 
-    `prepare` applies its rules before anything is written, `written` what follows from the write; `children` names the
-    relations that inputs may carry with the key by which a given child is one that stands; `also_reads` the relations
-    that `prepare` must know on an update; `rate_on` the column with the day whose exchange rates its amounts
-    are converted at, today's where it is empty; `enter` sets the columns that follow from a stage.
+    - `fills`: what new records get where the input brings none;
+    - `children`: the relations that inputs may carry, each with the key by which a given child is one that stands;
+    - `also_reads`: the relations whose present children `prepare` must know on an update;
+    - `prepare`: its rules, applied before anything is written;
+    - `written`: what follows from the write;
+    - `rate_on`: the column with the day whose exchange rates its amounts are converted at, today's where it is empty;
+    - `enter`: sets the columns that follow from a stage.
     """
 
     entity: str
+    fills: frozenset[str] = frozenset()
     children: Mapping[str, Callable[[Row, int], Any]] = field(default_factory=dict)
     prepare: Callable[[Transaction, Sequence[Draft]], Awaitable[None]] = _nothing
     written: Callable[[Transaction, Sequence[Draft]], Awaitable[None]] = _nothing
@@ -150,7 +154,7 @@ class Desk:
         creating: bool,
     ) -> Draft:
         typed, faults = read_values(self.entity, values, creating=creating, zone=self.tx.zone)
-        errors: list[CrmError] = list(faults)
+        errors: list[CrmError] = [fault for fault in faults if not self._fills(fault)]
         lists = {}
         for key, items in children.items():
             relation = self._child_relation(key)
@@ -162,6 +166,12 @@ class Desk:
         if not errors:
             errors.extend(self.rights.refuse_unwritable(self.rights.all_flags, named))
         return Draft(index, id_, values, typed, lists, parents, errors, named, dict(typed))
+
+    def _fills(self, fault: CrmError) -> bool:
+        """Whether what is missing is what the noun gives a new record itself."""
+        return isinstance(fault, Required) and fault.path in {
+            (self.entity.fields[f].api_name,) for f in self.noun.fills
+        }
 
     def _child_relation(self, key: str) -> Relation | None:
         for name in self.noun.children:
