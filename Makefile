@@ -30,7 +30,7 @@ check: .venv/.dev .venv/.package ## Check format, lint, types, layers, the commi
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timings
+	$(BIN)/lint-imports
 	$(BIN)/crm-graph schema print | diff -u schema.graphql -
 	$(BIN)/crm-graph migrate --check
 

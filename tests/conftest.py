@@ -37,7 +37,6 @@ class Cluster:
 
     def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="crm-graph-test-"))
-        self._home.chmod(0o755)
         self._given = os.environ.get("TEST_DATABASE_URL")
         self._embedded = None if self._given else EmbeddedServer(self._home, durable=False)
         self._run = f"crm_test_{secrets.token_hex(4)}"

@@ -75,7 +75,7 @@ async def serve(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[],
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="websockets",
+        ws="websockets-sansio",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -1,0 +1,228 @@
+"""The command line: thin, every command calls what the rest of the code offers."""
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import asyncpg
+import typer
+from graphql import print_schema
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from crm_graph import maintenance
+from crm_graph.app import NotMigrated, build_app, open_hub
+from crm_graph.catalog import build_catalog
+from crm_graph.demo import NoSuchRole, NotRunning, database, fresh_token, run_demo
+from crm_graph.embedded import EmbeddedServerError
+from crm_graph.errors import CrmError
+from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity
+from crm_graph.messages import render
+from crm_graph.schema.build import build_schema
+from crm_graph.seeding import population
+from crm_graph.server import AddressTaken, NotStarted, bind, configure_logs, run, serve
+from crm_graph.services.import_reports import print_report
+from crm_graph.settings import Settings, load_settings
+
+app = typer.Typer(
+    name="crm-graph",
+    help="The hub of a company's customer data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+schema_app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)
+app.add_typer(schema_app, name="schema")
+
+_TOLD = (
+    AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnknownEntity,
+    OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError,
+)  # fmt: skip
+"""What a user is told in a line; anything else is a defect, and shows its traceback."""
+
+_errors = Console(stderr=True)
+
+
+def main() -> None:
+    """The entry point: what goes wrong by use is told in a line, with exit status 1."""
+    configure_logs(level=logging.WARNING, as_json=False)
+    try:
+        app()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]) or "settings"
+            _fail(f"{name}: {problem['msg']}")
+    except CrmError as error:
+        _fail(render(error, "en"))
+    except _TOLD as error:
+        _fail(str(error) or type(error).__name__)
+    else:
+        return
+    sys.exit(1)
+
+
+def _fail(message: str) -> None:
+    _errors.print(f"crm-graph: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def demo() -> None:
+    """Run the hub with demo data: database, migration, seed and server by one command."""
+    run_demo(load_settings(), typer.echo)
+
+
+@app.command(name="serve")
+def serve_command(
+    migrate_first: Annotated[bool, typer.Option("--migrate", help="Migrate the database before serving.")] = False,
+) -> None:
+    """Serve the database of DATABASE_URL, which `migrate` has brought up to date."""
+    configure_logs(level=logging.INFO, as_json=True)
+    settings = load_settings()
+    with bind(settings) as listener:
+        run(_serve(settings, listener, migrate_first=migrate_first))
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, migrate_first: bool) -> None:
+    if settings.database_url is None:
+        raise ValueError("set DATABASE_URL; for a try-out without a database there is crm-graph demo")
+    if migrate_first:
+        await maintenance.migrate(settings.database_url, settings)
+    async with open_hub(settings):
+        pass
+    await serve(build_app(settings), listener)
+
+
+@app.command()
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail where the database or the migrations miss the models.")
+    ] = False,
+) -> None:
+    """Bring the database of DATABASE_URL, or of the demo, to what this version needs."""
+    settings = load_settings()
+    if check:
+        _check(settings)
+        return
+    with database(settings, typer.echo, shared=True) as url:
+        done = asyncio.run(maintenance.migrate(url, settings))
+    same = done.before == done.after
+    typer.echo(f"The database is at revision {done.after}" + ("." if same else f", from {done.before or 'nothing'}."))
+
+
+def _check(settings: Settings) -> None:
+    if settings.database_url is None:
+        lacking = asyncio.run(maintenance.check_scratch(settings))
+    else:
+        lacking = asyncio.run(maintenance.check(settings.database_url, settings))
+    for line in lacking:
+        _fail(line)
+    if lacking:
+        raise typer.Exit(1)
+    typer.echo("Migrations and models agree.")
+
+
+@app.command()
+def seed(
+    customers: Annotated[
+        int | None, typer.Option(min=1, help="Make so many customers for measuring, instead of the demo company.")
+    ] = None,
+    number: Annotated[int, typer.Option("--seed", help="The same seed makes the same data.")] = 1,
+) -> None:
+    """Fill the database of DATABASE_URL, or of the demo, with made-up data."""
+    settings = load_settings()
+    with database(settings, typer.echo, shared=True) as url, _Bars() as bars:
+        asyncio.run(maintenance.migrate(url, settings))
+        if customers is None:
+            company = asyncio.run(maintenance.seed_company(url, settings, number, bars.step))
+            written, note = company.rows, company.note
+        else:
+            load = asyncio.run(maintenance.seed_load(url, settings, customers, number, bars.step))
+            written, note = load.written, load.note
+    for name, count in written.items():
+        typer.echo(f"{count:>11,} {name}")
+    if note:
+        typer.echo(f"Nothing was written: {note}.")
+    if customers is None and company.client_secret:
+        typer.echo(f"The client `erp` has the secret {company.client_secret}, shown this once.")
+
+
+@app.command()
+def token(
+    role: Annotated[str, typer.Option(help="The role that its user has, such as sales or finance.")],
+) -> None:
+    """Print a fresh access token for the running demo, alone on the last line."""
+    typer.echo(asyncio.run(fresh_token(load_settings(), role)))
+
+
+@app.command(name="import")
+def import_command(
+    entity: Annotated[str, typer.Argument(help="What the rows are, such as customers.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A CSV file.")],
+    *,
+    user: Annotated[
+        str | None, typer.Option(help="The username whose rights hold and who owns what is new; else the hub itself.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="The system that the external ids are of.")] = IMPORT_SOURCE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, and write nothing.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write each problem as a line of CSV.")] = None,
+    rejects: Annotated[Path | None, typer.Option(help="Write the refused rows, to correct and send again.")] = None,
+    locale: Annotated[Literal["en", "zh"], typer.Option(help="The language of the report.")] = "en",
+) -> None:
+    """Import a CSV file through the same service as a bulk upsert; a bad row is refused alone."""
+    settings = load_settings()
+    with database(settings, typer.echo, shared=True) as url, _Bars() as bars:
+        done = asyncio.run(
+            maintenance.import_records(
+                settings.model_copy(update={"database_url": url}),
+                entity,
+                file,
+                username=user,
+                source=source,
+                dry_run=dry_run,
+                locale=locale,
+                report_to=report,
+                rejects_to=rejects,
+                progress=bars.show(file.name),
+            )
+        )
+    print_report(done, Console(), locale=locale)
+
+
+@schema_app.command(name="print")
+def print_command() -> None:
+    """Print the full schema in the schema definition language."""
+    typer.echo(print_schema(build_schema(build_catalog())))
+
+
+class _Bars:
+    """Progress bars on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=_errors,
+            disable=not _errors.is_terminal,
+        )  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, name: str) -> Callable[[int, int], None]:
+        """A function that takes what is done, and of how much."""
+        return lambda done, total: self.step(population.Progress(name, done, total))
+
+    def step(self, progress: population.Progress) -> None:
+        """Show one step; the first mention of its name adds a bar."""
+        if progress.step not in self._tasks:
+            self._tasks[progress.step] = self._progress.add_task(progress.step)
+        task = self._tasks[progress.step]
+        self._progress.update(task, completed=progress.done, total=progress.total)

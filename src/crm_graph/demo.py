@@ -1,0 +1,175 @@
+"""The demo: database, data and server by one command, and what to paste to see it work."""
+
+import shlex
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from crm_graph import app, migrations
+from crm_graph.db import connect, write_engine
+from crm_graph.embedded import EmbeddedServer
+from crm_graph.permissions.keys import load_keys
+from crm_graph.permissions.tokens import TokenTerms, issue_user_token
+from crm_graph.seeding.company import seed_demo
+from crm_graph.seeding.stories import SHOWN_CONTRACT
+from crm_graph.server import STOPPING, bind, run, serve
+from crm_graph.settings import Settings
+
+ROLES = ("sales", "service", "finance", "crm_manager", "erp", "admin")
+
+Say = Callable[[str], None]
+
+_VIEWS = {
+    "sales": "number title stage { name } signedOn grossAmount { amount currency } receivedAmount { amount currency }"
+    " taxId customer { name phone maskedFields }",
+    "service": "number title kind serviceLevel startsOn endsOn customer { name phone maskedFields }",
+    "finance": "number grossAmount { amount currency } taxId bankName bankAccount customer { name phone maskedFields }",
+}
+"""What each role asks of the same contract: the fields that its schema has."""
+
+
+class NoSuchRole(LookupError):
+    """No active user of the database holds the role."""
+
+
+class NotRunning(RuntimeError):
+    """There is no demo to ask."""
+
+
+@contextmanager
+def database(settings: Settings, say: Say, *, shared: bool = False) -> Iterator[str]:
+    """DATABASE_URL, or the embedded server of the home for as long as the block lasts.
+
+    `shared` takes the server as it is where a demo runs already.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    server = EmbeddedServer(settings.home)
+    if shared and server.is_running():
+        yield server.url
+        return
+    if server.fresh:
+        say(f"Making a PostgreSQL database in {settings.home}")
+    try:
+        yield server.start()
+    finally:
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
+        server.stop()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def run_demo(settings: Settings, say: Say) -> None:
+    """Everything of `make demo`, until Ctrl-C or SIGTERM.
+
+    The address is taken first, so that what is wrong with it is told before anything is made.
+    """
+    listener = bind(settings)
+    for number in STOPPING:
+        signal.signal(number, signal.default_int_handler)
+    with listener, database(settings, say) as url:
+        ready = settings.model_copy(update={"database_url": url})
+        run(_prepare_and_serve(ready, listener, say))
+    say("Stopped; the data stays.")
+
+
+async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: Say) -> None:
+    url = settings.database_url or ""
+    await migrations.migrate(url, settings)
+    engine = write_engine(url, settings)
+    try:
+        await app.prepare(engine)
+        report = await seed_demo(engine, today=datetime.now(UTC).date())
+    finally:
+        await engine.dispose()
+    if report.rows:
+        say(f"Made a demo company: {report.rows.get('customers', 0)} customers, {report.rows.get('events', 0)} events")
+    note = _issuer_note(settings)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(settings.token_issuer)
+    welcome = await _welcome(settings)
+    try:
+        await serve(app.build_app(settings), listener, on_ready=lambda: say(welcome))
+    finally:
+        note.unlink(missing_ok=True)
+
+
+async def fresh_token(settings: Settings, role: str) -> str:
+    """A token of a user with this role, for the running demo. Raises NoSuchRole, and NotRunning without a database."""
+    url = settings.database_url
+    if url is None:
+        server = EmbeddedServer(settings.home)
+        if not server.is_running():
+            raise NotRunning(f"no demo runs with the data in {settings.home}; start one with make demo")
+        url = server.url
+    note = _issuer_note(settings)
+    issuer = note.read_text() if note.exists() else settings.token_issuer
+    connection = await connect(url)
+    try:
+        return await _token(connection, settings.model_copy(update={"issuer": issuer}), role)
+    finally:
+        await connection.close()
+
+
+def _issuer_note(settings: Settings) -> Path:
+    """Where a running demo says what issuer its tokens name, which depends on its port."""
+    return settings.home / "issuer"
+
+
+async def _token(connection: "asyncpg.Connection[Any]", settings: Settings, role: str) -> str:
+    now = datetime.now(UTC)
+    user: UUID | None = await connection.fetchval(_USER_OF_ROLE, role, now)
+    if user is None:
+        known = ", ".join(row["key"] for row in await connection.fetch("SELECT key FROM roles ORDER BY key"))
+        raise NoSuchRole(f"nobody has the role {role}; there are: {known}")
+    keys = await load_keys(connection, now=now, token_lifetime_s=settings.token_lifetime_s)
+    return issue_user_token(TokenTerms.of(settings), keys, user, now=now)
+
+
+_USER_OF_ROLE = """
+SELECT u.id
+FROM users u JOIN user_roles held ON held.user_id = u.id JOIN roles r ON r.id = held.role_id
+WHERE r.key = $1 AND u.status = 'ACTIVE' AND u.archived_at IS NULL AND (held.expires_at IS NULL OR held.expires_at > $2)
+ORDER BY u.username <> $1, u.id
+LIMIT 1
+"""
+
+
+async def _welcome(settings: Settings) -> str:
+    """What is printed once requests are served."""
+    address = f"http://{settings.host}:{settings.port}"
+    connection = await connect(settings.database_url or "")
+    try:
+        tokens = {role: await _token(connection, settings, role) for role in ROLES}
+        contract: UUID | None = await connection.fetchval("SELECT id FROM contracts WHERE number = $1", SHOWN_CONTRACT)
+    finally:
+        await connection.close()
+    lines = [
+        "",
+        f"GraphiQL   {address}/graphql",
+        "",
+        f"Tokens, valid for {settings.token_lifetime_s // 60} minutes (a fresh one: crm-graph token --role sales)",
+        *(f"  {role:<12} {token}" for role, token in tokens.items()),
+    ]
+    if contract is not None:
+        lines += ["", f"Contract {SHOWN_CONTRACT} as three roles see it"]
+        for role, fields in _VIEWS.items():
+            lines += ["", f"# {role}", _curl(address, tokens[role], f'{{ contract(id: "{contract}") {{ {fields} }} }}')]
+    return "\n".join([*lines, "", "Ctrl-C stops the hub and its database.", ""])
+
+
+def _curl(address: str, token: str, query: str) -> str:
+    body = orjson.dumps({"query": query}).decode()
+    return (
+        f"curl -s {address}/graphql -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json'"
+        f" -d {shlex.quote(body)}"
+    )

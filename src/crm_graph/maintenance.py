@@ -1,0 +1,177 @@
+"""What is done to a database from the command line, beside serving it."""
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm_graph import app, migrations
+from crm_graph.app import Hub, open_hub
+from crm_graph.catalog import EntityType
+from crm_graph.db import connect, write_engine
+from crm_graph.embedded import EmbeddedServer
+from crm_graph.messages import Locale
+from crm_graph.migrations import Migrated
+from crm_graph.models import User
+from crm_graph.models.ids import EntityCode
+from crm_graph.models.users import UserKind
+from crm_graph.permissions.principals import API_SOURCE, Principal
+from crm_graph.permissions.store import full_access
+from crm_graph.seeding.company import SeedReport, seed_demo
+from crm_graph.seeding.foundation import lay
+from crm_graph.seeding.population import PopulationReport, Progress, seed_population
+from crm_graph.services.imports import ImportReport, import_file, upserting
+from crm_graph.settings import Settings
+from crm_graph.transaction import begin
+
+IMPORT_SOURCE = "import"
+IMPORTER = "system.import"
+
+
+class NoSuchUser(LookupError):
+    """No active user of this name."""
+
+
+class UnknownEntity(LookupError):
+    """There is no such type of records to import."""
+
+
+async def migrate(url: str, settings: Settings) -> Migrated:
+    """Bring a database to what this version needs, with built-in roles, default workflows and a signing key."""
+    done = await migrations.migrate(url, settings)
+    engine = write_engine(url, settings)
+    try:
+        await app.prepare(engine)
+    finally:
+        await engine.dispose()
+    return done
+
+
+async def check(url: str, settings: Settings) -> list[str]:
+    """What a database lacks of this version's models; empty when it agrees with them."""
+    connection = await connect(url)
+    try:
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return ["the database was never migrated"]
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+    finally:
+        await connection.close()
+    if revision != migrations.head():
+        return [f"the database is at revision {revision}, not {migrations.head()}"]
+    return await migrations.drift(url, settings)
+
+
+async def check_scratch(settings: Settings) -> list[str]:
+    """What the migrations, run on an empty database, lack of the models."""
+    with (
+        tempfile.TemporaryDirectory(prefix="crm-graph-check-") as home,
+        EmbeddedServer(Path(home), durable=False) as server,
+    ):
+        await migrations.migrate(server.url, settings)
+        return await check(server.url, settings)
+
+
+async def seed_company(url: str, settings: Settings, seed: int, progress: Callable[[Progress], None]) -> SeedReport:
+    """The demo company, where there are no customers yet."""
+    engine = write_engine(url, settings)
+    try:
+        return await seed_demo(engine, today=datetime.now(UTC).date(), seed=seed, progress=progress)
+    finally:
+        await engine.dispose()
+
+
+async def seed_load(
+    url: str, settings: Settings, customers: int, seed: int, progress: Callable[[Progress], None]
+) -> PopulationReport:
+    """So many customers with what belongs to them, for measuring."""
+    today = datetime.now(UTC).date()
+    longest_ms = 3_600_000
+    engine = write_engine(url, settings.model_copy(update={"write_timeout_ms": longest_ms}))
+    try:
+        async with AsyncSession(engine) as session, session.begin():
+            await lay(session, seed=seed, today=today)
+        return await seed_population(engine, customers=customers, today=today, seed=seed, progress=progress)
+    finally:
+        await engine.dispose()
+
+
+async def import_records(
+    settings: Settings,
+    plural: str,
+    path: Path,
+    *,
+    username: str | None,
+    source: str,
+    dry_run: bool,
+    locale: Locale,
+    report_to: Path | None,
+    rejects_to: Path | None,
+    progress: Callable[[int, int], None],
+) -> ImportReport:
+    """Send a file through the upsert service, with the rights of a user and in that user's name.
+
+    Without one it is the hub itself that imports, with every right: whoever holds the database has them anyway. Raises
+    NoSuchUser for an unknown name.
+    """
+    async with open_hub(settings) as hub:
+        entity = _entity(hub, plural)
+        principal = await (_importer(hub) if username is None else _user(hub, username))
+        opened = partial(
+            begin,
+            hub.engine,
+            principal,
+            hub.catalog,
+            hub.clock,
+            hub.ids,
+            source=source,
+            base_currency=settings.base_currency,
+            time_zone=settings.time_zone,
+        )
+        return await import_file(
+            path,
+            entity,
+            upserting(opened, entity, source, dry_run=dry_run),
+            access=principal.access,
+            dry_run=dry_run,
+            locale=locale,
+            report_to=report_to,
+            rejects_to=rejects_to,
+            progress=progress,
+        )
+
+
+def _entity(hub: Hub, plural: str) -> EntityType:
+    owned = {entity.plural: entity for entity in hub.catalog.types.values() if entity.owned}
+    if plural not in owned:
+        raise UnknownEntity(f"there are no {plural} to import; there are: {', '.join(sorted(owned))}")
+    return owned[plural]
+
+
+async def _user(hub: Hub, username: str) -> Principal:
+    user_id: UUID | None = await hub.primary.fetchval(_ACTIVE_USER, username)
+    if user_id is None:
+        raise NoSuchUser(f"there is no active user {username}")
+    return await hub.principals.of_user(user_id)
+
+
+async def _importer(hub: Hub) -> Principal:
+    """The hub's own user for imports, made at the first one."""
+    async with AsyncSession(hub.engine) as session, session.begin():
+        # The lock keeps two first imports from making it twice.
+        await session.execute(text("SELECT FROM policy_version FOR UPDATE"))
+        user_id = await session.scalar(select(User.id).where(User.username == IMPORTER))
+        if user_id is None:
+            user_id, now = hub.ids.new(EntityCode.USER), hub.clock()
+            kind = UserKind.SYSTEM
+            session.add(User(id=user_id, kind=kind, username=IMPORTER, name="Import", created_at=now, updated_at=now))
+    access = full_access(hub.catalog)
+    zone = hub.settings.time_zone
+    return Principal(user_id, IMPORTER, None, API_SOURCE, access.roles, None, (), (), access, "en", zone)
+
+
+_ACTIVE_USER = "SELECT id FROM users WHERE username = $1 AND status = 'ACTIVE' AND archived_at IS NULL"
