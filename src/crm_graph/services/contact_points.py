@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -16,8 +16,7 @@ MAX_LENGTH = 254
 """Characters of a contact point; also the longest address that RFC 5321 (4.5.3.1.3, less the brackets) lets through."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContactPointValue:
+class ContactPointValue(NamedTuple):
     """`raw` is what was entered. `e164` is the number in ITU-T E.164 form, or the lower-case e-mail address.
 
     It is None for what belongs to no person: service numbers (400, 95xxx, 12345) and relay numbers of platforms.
