@@ -18,9 +18,11 @@ from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.db import ReadPool, connect, read_pool, write_engine
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.keys import ensure_signing_key
+from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.permissions.store import sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms
+from crm_graph.permissions.validation import require_sound
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.read import Operations, Reader
 from crm_graph.resolvers.write import Begin
@@ -28,7 +30,7 @@ from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.settings import Settings
 from crm_graph.transaction import begin
-from crm_graph.web import health, oauth
+from crm_graph.web import graphiql, health, oauth
 from crm_graph.web.graphql import GraphQLEndpoint
 from crm_graph.web.metrics import MeasuredRequests
 
@@ -76,6 +78,7 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         if settings.read_url != primary_url:
             primary = await stack.enter_async_context(await read_pool(primary_url, settings))
         catalog = build_catalog()
+        require_sound(DEFAULT_ROLES, catalog)
         principals = Principals(
             primary,
             catalog,
@@ -113,6 +116,7 @@ def routes(hub: Hub, registry: CollectorRegistry) -> list[BaseRoute]:
     return [
         *health.routes({"database": _reachable(hub.read_pool), "schema": _schema_current(hub.primary)}, registry),
         *oauth.routes(hub.principals, hub.primary, hub.catalog, clock=hub.clock),
+        *graphiql.routes(),
         Route("/graphql", graphql_endpoint(hub)),
     ]
 
@@ -132,7 +136,6 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         role_schemas(build_schema(hub.catalog), hub.catalog),
         limits,
         max_tokens=settings.max_tokens,
-        cache_size=settings.operation_cache_size,
     )
 
     def begin_for(principal: Principal, request_id: str) -> Begin:
@@ -152,7 +155,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.read_pool, operations),
+        Reader(hub.read_pool, operations, wait_s=settings.pool_wait_s),
         begin_for,
         hub.clock,
         max_body_bytes=settings.max_body_bytes,

@@ -1,17 +1,27 @@
 """A bounded map that forgets what was used longest ago."""
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Bounded(Generic[K, V]):
-    """Holds at most `limit` values (least recently used goes first). For one event loop; not locked."""
+def _one(_: Any) -> int:
+    return 1
 
-    def __init__(self, limit: int) -> None:
+
+class Bounded(Generic[K, V]):
+    """Holds values of a total weight of at most `limit`; the least recently used go first. For one event loop.
+
+    Without `weigh` every value weighs 1. A value that is heavier than the limit alone is not kept.
+    """
+
+    def __init__(self, limit: int, weigh: Callable[[V], int] = _one) -> None:
         self._limit = limit
+        self._weigh = weigh
+        self._weight = 0
         self._values: OrderedDict[K, V] = OrderedDict()
 
     def __len__(self) -> int:
@@ -25,16 +35,21 @@ class Bounded(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value; beyond the limit the oldest goes."""
+        """Keep a value; beyond the limit the oldest go."""
+        self.discard(key)
         self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._limit:
-            self._values.popitem(last=False)
+        self._weight += self._weigh(value)
+        while self._weight > self._limit:
+            _, oldest = self._values.popitem(last=False)
+            self._weight -= self._weigh(oldest)
 
     def discard(self, key: K) -> None:
         """Forget a value if it is there."""
-        self._values.pop(key, None)
+        value = self._values.pop(key, None)
+        if value is not None:
+            self._weight -= self._weigh(value)
 
     def clear(self) -> None:
         """Forget everything."""
         self._values.clear()
+        self._weight = 0

@@ -77,8 +77,6 @@ class Settings(BaseSettings):
     max_cost: int = Field(default=100_000, ge=1)
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_bulk_items: int = Field(default=10_000, ge=1)
-    operation_cache_size: int = Field(default=2_000, ge=1)
-    """Prepared operations per process."""
     token_cache_size: int = Field(default=10_000, ge=1)
     """Verified tokens per process."""
     idempotency_lifetime_s: int = Field(default=7 * 24 * 3600, ge=60)

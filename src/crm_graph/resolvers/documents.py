@@ -1,7 +1,7 @@
 """Documents: GraphQL text parsed, limited and validated against a role's schema, once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -35,6 +35,10 @@ class Operation:
     structural: frozenset[str]
 
     @property
+    def name(self) -> str:
+        return self.node.name.value if self.node.name else ""
+
+    @property
     def is_query(self) -> bool:
         return self.node.operation is OperationType.QUERY
 
@@ -53,13 +57,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Document:
-    """A document that is valid for one role schema, and what was prepared from it."""
+    """A document that is valid for one role schema."""
 
+    text: str
     schema: GraphQLSchema
     node: DocumentNode
     operations: Mapping[str, Operation]
     fragments: Mapping[str, FragmentDefinitionNode]
-    prepared: dict[Any, Any] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> Operation:
         """The operation of that name, or the only one. Raises ValidationFailed."""
@@ -76,7 +80,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     try:
         node = parse(text, max_lexical_tokens=max_tokens, allow_empty_selection_sets=False)
     except GraphQLError as error:
-        raise ParseFailed("parse_failed", problems=[_problem(error)]) from None
+        raise ParseFailed("parse_failed", problems=[problem(error)]) from None
     except RecursionError:
         raise ParseFailed("too_deep_to_parse") from None
     try:
@@ -84,11 +88,12 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     except RecursionError:
         raise ValidationFailed("too_deep_to_parse") from None
     if errors:
-        raise ValidationFailed("validation_failed", problems=[_problem(e) for e in errors])
+        raise ValidationFailed("validation_failed", problems=[problem(e) for e in errors])
     operations = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
     if not operations:
         raise ValidationFailed("unknown_operation")
     return Document(
+        text,
         schema,
         node,
         {o.name.value if o.name else "": _operation(o, schema) for o in operations},
@@ -96,7 +101,8 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     )
 
 
-def _problem(error: GraphQLError) -> dict[str, Any]:
+def problem(error: GraphQLError) -> dict[str, Any]:
+    """A rule of GraphQL that a document or its variables break, as clients are told of it."""
     places = [{"line": p.line, "column": p.column} for p in error.locations or ()]
     return {"message": error.message, "locations": places}
 
@@ -122,4 +128,4 @@ def check_variables(document: Document, operation: Operation, variables: Mapping
     definitions = operation.node.variable_definitions or ()
     values = get_variable_values(document.schema, definitions, dict(variables), MAX_ERRORS, hide_suggestions=True)
     if isinstance(values, list):
-        raise BadVariables("bad_variables", problems=[_problem(e) for e in values])
+        raise BadVariables("bad_variables", problems=[problem(e) for e in values])

@@ -1,7 +1,8 @@
 """Stage 4: a prepared operation is bound to the request's variables and run; the bytes of Postgres are the answer."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,7 +34,9 @@ from crm_graph.resolvers.selection import TYPENAME, reader_of
 from crm_graph.resolvers.sql import compile_read
 from crm_graph.services import workflows
 
-SHAPES_PER_DOCUMENT = 64
+KEPT_SCHEMAS = 64
+DOCUMENT_CHARACTERS = 1_000_000
+STATEMENT_CHARACTERS = 20_000_000
 RoleSchemas = Callable[[Access], GraphQLSchema]
 
 
@@ -69,17 +72,18 @@ def bind(sources: Sequence[Any], variables: Mapping[str, Any], principal: Princi
 
 
 class Operations:
-    """Documents and prepared operations of one process, bounded, by role set."""
+    """Documents and prepared operations of one process, by role set. What is kept is bounded by its text, since a
+    hostile document is large: a syntax tree takes some hundred times the memory of its characters.
+    """
 
-    def __init__(
-        self, catalog: Catalog, role_schemas: RoleSchemas, limits: Limits, *, max_tokens: int, cache_size: int
-    ) -> None:
+    def __init__(self, catalog: Catalog, role_schemas: RoleSchemas, limits: Limits, *, max_tokens: int) -> None:
         self.catalog = catalog
         self.limits = limits
         self._role_schemas = role_schemas
         self._max_tokens = max_tokens
-        self._documents: Bounded[tuple[str, str], Document] = Bounded(cache_size)
-        self._schemas: Bounded[str, asyncio.Future[GraphQLSchema]] = Bounded(200)
+        self._documents: Bounded[tuple[str, str], Document] = Bounded(DOCUMENT_CHARACTERS, _document_weight)
+        self._prepared: Bounded[tuple[Any, ...], PreparedRead] = Bounded(STATEMENT_CHARACTERS, _statement_weight)
+        self._schemas: Bounded[str, asyncio.Task[GraphQLSchema]] = Bounded(KEPT_SCHEMAS)
 
     async def document(self, text: str, access: Access) -> Document:
         """The document, valid for the role set. Raises ParseFailed or ValidationFailed."""
@@ -94,23 +98,25 @@ class Operations:
     async def schema(self, access: Access) -> GraphQLSchema:
         """The role set's schema, built once, off the event loop."""
         building = self._schemas.get(access.fingerprint)
-        if building is None or building.cancelled():
-            building = asyncio.ensure_future(asyncio.to_thread(self._role_schemas, access))
+        if building is None:
+            building = asyncio.create_task(asyncio.to_thread(self._role_schemas, access))
             self._schemas.put(access.fingerprint, building)
-        return await asyncio.shield(building)
+        try:
+            return await asyncio.shield(building)
+        finally:
+            if building.done() and (building.cancelled() or building.exception()):
+                self._schemas.discard(access.fingerprint)
 
     async def prepare(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], access: Access
     ) -> PreparedRead:
         """The compiled query, from the cache where its shape was seen before."""
-        key = (operation.node.name.value if operation.node.name else "", operation.shape(variables))
-        prepared: PreparedRead | None = document.prepared.get(key)
+        key = (document.text, access.fingerprint, operation.name, operation.shape(variables))
+        prepared = self._prepared.get(key)
         if prepared is None:
             check_variables(document, operation, variables)
             prepared = await self._compile(document, operation, variables, access)
-            if len(document.prepared) >= SHAPES_PER_DOCUMENT:
-                document.prepared.pop(next(iter(document.prepared)))
-            document.prepared[key] = prepared
+            self._prepared.put(key, prepared)
         return prepared
 
     async def _compile(
@@ -160,6 +166,14 @@ class Operations:
         return [Literal(key, orjson.dumps(value)) for key, value in result.data.items()]
 
 
+def _document_weight(document: Document) -> int:
+    return len(document.text) + 100
+
+
+def _statement_weight(prepared: PreparedRead) -> int:
+    return len(prepared.statement.text) + 1_000
+
+
 def _introspects(node: FieldNode) -> bool:
     return node.name.value.startswith("__") and node.name.value != TYPENAME
 
@@ -170,12 +184,16 @@ def _of_request(fault: UserFault) -> CrmError:
     return kind(fault.template_key, path=fault.path, **fault.details)
 
 
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError)
+
+
 class Reader:
     """Runs compiled reads on a pool."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", operations: Operations) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", operations: Operations, *, wait_s: float) -> None:
         self._pool = pool
         self._operations = operations
+        self._wait_s = wait_s
 
     async def run(
         self,
@@ -188,17 +206,28 @@ class Reader:
         """The `data` of the answer as JSON bytes. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
         prepared = await self._operations.prepare(document, operation, variables, principal.access)
         arguments = prepared.bind(variables, principal, now)
+        async with self._connection() as connection:
+            answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
+            if prepared.derived:
+                computed = derived_fields(connection, principal, self._operations.catalog, now)
+                return await fill(answer, prepared.derived, computed)
+            return answer
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """A connection of the pool, and what its failures mean to a caller."""
         try:
-            async with self._pool.acquire() as connection:
-                answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
-                if prepared.derived:
-                    computed = derived_fields(connection, principal, self._operations.catalog, now)
-                    return await fill(answer, prepared.derived, computed)
-                return answer
+            connection = await self._pool.acquire(timeout=self._wait_s)
+        except (*_LOST, TimeoutError):
+            raise Unavailable from None
+        try:
+            yield connection
         except (asyncpg.QueryCanceledError, TimeoutError):
             raise TimedOut from None
-        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError):
+        except _LOST:
             raise Unavailable from None
+        finally:
+            await self._pool.release(connection)
 
 
 def derived_fields(connection: Any, principal: Principal, catalog: Catalog, now: datetime) -> Mapping[str, Compute]:

@@ -69,11 +69,15 @@ class SelectionReader:
     def collect(self, parent: GraphQLObjectType, selections: Iterable[SelectionNode]) -> dict[str, list[FieldNode]]:
         """The field nodes of one object type by response key, in order."""
         nodes: dict[str, list[FieldNode]] = {}
-        self._collect(parent, selections, nodes)
+        self._collect(parent, selections, nodes, set())
         return nodes
 
     def _collect(
-        self, parent: GraphQLObjectType, selections: Iterable[SelectionNode], nodes: dict[str, list[FieldNode]]
+        self,
+        parent: GraphQLObjectType,
+        selections: Iterable[SelectionNode],
+        nodes: dict[str, list[FieldNode]],
+        visited: set[str],
     ) -> None:
         for selection in selections:
             if not self._included(selection):
@@ -84,11 +88,12 @@ class SelectionReader:
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition.name.value if selection.type_condition else parent.name
                 if self._applies(condition, parent):
-                    self._collect(parent, selection.selection_set.selections, nodes)
-            elif isinstance(selection, FragmentSpreadNode):
+                    self._collect(parent, selection.selection_set.selections, nodes, visited)
+            elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in visited:
+                visited.add(selection.name.value)
                 fragment = self.fragments[selection.name.value]
                 if self._applies(fragment.type_condition.name.value, parent):
-                    self._collect(parent, fragment.selection_set.selections, nodes)
+                    self._collect(parent, fragment.selection_set.selections, nodes, visited)
 
     def _applies(self, condition: str, parent: GraphQLObjectType) -> bool:
         if condition == parent.name:

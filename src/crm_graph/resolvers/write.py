@@ -13,11 +13,11 @@ from graphql import ExecutionResult, Executor, GraphQLError, GraphQLObjectType, 
 from graphql.pyutils import Path
 
 from crm_graph.catalog import Catalog
-from crm_graph.errors import CrmError, UserFault
+from crm_graph.errors import BadVariables, CrmError, UserFault
 from crm_graph.fragments import const, render, sql
 from crm_graph.messages import Locale
 from crm_graph.resolvers.derived import fill, in_object
-from crm_graph.resolvers.documents import Document, Operation
+from crm_graph.resolvers.documents import Document, Operation, problem
 from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan, Planner
 from crm_graph.resolvers.read import bind, derived_fields
 from crm_graph.resolvers.rows import Context
@@ -72,9 +72,9 @@ class MutationContext:
 
     def request_hash(self) -> bytes:
         """SHA-256 of what was asked: document, operation and variables."""
-        from_document = self.document.node.loc.source.body if self.document.node.loc else ""
-        name = self.operation.node.name.value if self.operation.node.name else ""
-        body = orjson.dumps([from_document, name, dict(self.variables)], option=orjson.OPT_SORT_KEYS)
+        body = orjson.dumps(
+            [self.document.text, self.operation.name, dict(self.variables)], option=orjson.OPT_SORT_KEYS
+        )
         return hashlib.sha256(body).digest()
 
 
@@ -83,7 +83,7 @@ class MutationExecutor(Executor[Any]):
 
     context_value: MutationContext
 
-    def execute_field(  # noqa: PLR0917 - graphql-core's signature
+    def execute_field(
         self, parent_type: GraphQLObjectType, source: Any, field_details_list: Any, path: Path, position_context: Any
     ) -> Any:
         run = super().execute_field
@@ -165,17 +165,19 @@ async def _fetch(context: MutationContext, tx: Transaction, plan: ObjectPlan, re
 
 
 async def run_mutation(context: MutationContext) -> ExecutionResult:
-    """Run a valid mutation operation. A CrmError that is no user's fault is raised, for the web layer to answer."""
+    """Run a valid mutation operation. Raises BadVariables where its variables do not fit; what fails in a field is in the
+    result.
+    """
     executor = MutationExecutor.build(
         context.document.schema,
         context.document.node,
         context_value=context,
         raw_variable_values=dict(context.variables),
-        operation_name=context.operation.node.name.value if context.operation.node.name else None,
+        operation_name=context.operation.name or None,
         hide_suggestions=True,
     )
     if isinstance(executor, list):
-        return ExecutionResult(None, executor)
+        raise BadVariables("bad_variables", problems=[problem(error) for error in executor])
     running = executor.execute_operation()
     result = await running if isawaitable(running) else running
     if not isinstance(result, ExecutionResult):
