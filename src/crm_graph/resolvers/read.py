@@ -29,7 +29,8 @@ from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
 from crm_graph.resolvers.documents import Document, Operation, check_variables, read_document
-from crm_graph.resolvers.plan import Limits, Literal, plan_read
+from crm_graph.resolvers.plan import Limits, Literal
+from crm_graph.resolvers.planner import plan_read
 from crm_graph.resolvers.selection import TYPENAME, reader_of
 from crm_graph.resolvers.sql import compile_read
 from crm_graph.services import workflows

@@ -18,7 +18,8 @@ from crm_graph.fragments import const, render, sql
 from crm_graph.messages import Locale
 from crm_graph.resolvers.derived import fill, in_object
 from crm_graph.resolvers.documents import Document, Operation, problem
-from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan, Planner
+from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan
+from crm_graph.resolvers.planner import Planner
 from crm_graph.resolvers.read import bind, derived_fields
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import SelectionReader, reader_of
@@ -96,7 +97,7 @@ class MutationExecutor(Executor[Any]):
 
         return _in_transaction(self.context_value, str(path.key), complete)
 
-    def complete_value(
+    def complete_value(  # noqa: PLR0917 - the same
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
         if isinstance(result, RecordRef):
@@ -165,8 +166,8 @@ async def _fetch(context: MutationContext, tx: Transaction, plan: ObjectPlan, re
 
 
 async def run_mutation(context: MutationContext) -> ExecutionResult:
-    """Run a valid mutation operation. Raises BadVariables where its variables do not fit; what fails in a field is in the
-    result.
+    """Run a valid mutation operation. Raises BadVariables for variables that do not fit; what fails in a field is told
+    in the result.
     """
     executor = MutationExecutor.build(
         context.document.schema,

@@ -24,7 +24,7 @@ class UserError:
     code: str = strawberry.field(description="Stable code, such as INVALID, REQUIRED, NOT_FOUND or CONFLICT.")
     message: str = strawberry.field(description="What to do, in the language of the request.")
     path: list[str] = strawberry.field(description="Leads to the argument that is wrong.")
-    details: JSON | None = strawberry.field(description="For programs: a move's unmet requirements, for example.")
+    details: JSON | None = strawberry.field(description="For programs, such as unmet requirements.")
 
 
 Verb = Callable[[MutationContext, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]

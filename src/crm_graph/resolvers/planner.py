@@ -1,0 +1,258 @@
+"""Stage 2: a selection becomes a plan. Names are resolved against the catalog, arguments against the asker's rights."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crm_graph.access import Access, Level
+from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.criteria import MAX_LIST, Holder, Op, Reader
+from crm_graph.errors import BadVariables, Invalid, ValidationFailed
+from crm_graph.fragments import Fragment, param
+from crm_graph.resolvers.arguments import Leaf, given
+from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
+from crm_graph.resolvers.plan import (
+    Archived,
+    Cell,
+    Connection,
+    ConnectionPart,
+    Derived,
+    Limits,
+    Lookup,
+    Many,
+    MaskedFields,
+    NodeLookup,
+    ObjectPlan,
+    One,
+    OrderKey,
+    Page,
+    Part,
+    ReadPlan,
+    Root,
+    Typename,
+)
+from crm_graph.resolvers.selection import TYPENAME, Selected
+from crm_graph.scalars import Parser, parse_boolean, parse_id, parse_int, parse_text, parser_for
+
+DERIVED: Mapping[str, str] = {"availableTransitions": "available_transitions"}
+MASKED_FIELDS = "maskedFields"
+
+
+def plan_read(selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits) -> ReadPlan:
+    """The plan of a query's selection. Raises ValidationFailed or BadVariables for arguments that do not fit."""
+    planner = Planner(catalog, access, limits)
+    return ReadPlan(tuple(planner.root(selected) for selected in selection))
+
+
+@dataclass(frozen=True, slots=True)
+class IdOf:
+    """Parses the id of a type; an id of another type is told from one that never was, since the asker holds it."""
+
+    code: int
+    type_name: str
+
+    def __call__(self, raw: Any) -> Any:
+        value = parse_id(raw)
+        if value.bytes[8] & 0x3F != self.code:
+            raise BadVariables("id_of_other_type", type=self.type_name)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Parses a number of rows."""
+
+    argument: str
+    limit: int
+
+    def __call__(self, raw: Any) -> int:
+        if raw is None:
+            return self.limit
+        number = parse_int(raw)
+        if not 0 <= number <= self.limit:
+            raise BadVariables("page_size", argument=self.argument, limit=self.limit)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class ManyOf:
+    """Parses a list of values by the parser of one."""
+
+    parse: Parser
+
+    def __call__(self, raw: Any) -> list[Any]:
+        items = raw if isinstance(raw, list | tuple) else [raw]
+        if len(items) > MAX_LIST:
+            raise BadVariables("list_too_long", limit=MAX_LIST)
+        return [self.parse(item) for item in items]
+
+
+def api_leaf(raw: Any, member: Field, op: Op) -> Fragment:
+    """A leaf of a `where` argument as a bound parameter."""
+    if op is Op.IS_NULL:
+        return param(given(_leaf(raw), parse_boolean), "boolean")
+    parse = parser_for(member.kind, member.enum)
+    if op not in (Op.IN, Op.NOT_IN):
+        return param(given(_leaf(raw), parse), member.pg_type)
+    return param(given(_leaf(raw), ManyOf(parse)), f"{member.pg_type}[]")
+
+
+def _leaf(raw: Any) -> Leaf:
+    """A leaf, or a list of leaves taken as one."""
+    if isinstance(raw, Leaf):
+        return raw
+    if isinstance(raw, list) and all(isinstance(item, Leaf) for item in raw):
+        paths = {item.path[:-1] for item in raw if item.path and isinstance(item.path[-1], int)}
+        if len(paths) == 1 and all(item.path for item in raw):
+            return Leaf(paths.pop(), None)
+        if not any(item.path for item in raw):
+            return Leaf((), tuple(item.value for item in raw))
+    raise Invalid("predicate_value")
+
+
+@dataclass(frozen=True)
+class Planner:
+    catalog: Catalog
+    access: Access
+    limits: Limits
+
+    def root(self, selected: Selected) -> Root:
+        if selected.name == TYPENAME:
+            return Typename(selected.key, "Query")
+        if selected.name == "node":
+            rows = tuple(
+                self.object(self.catalog.by_api_name[name], children) for name, children in selected.children.items()
+            )
+            return NodeLookup(selected.key, param(given(selected.arguments["id"], parse_id), "uuid"), rows)
+        for entity in self.catalog.roots:
+            if selected.name == entity.api_plural:
+                return self.connection(selected, entity, None)
+            if selected.name == camel_singular(entity):
+                return self.lookup(selected, entity)
+        raise ValidationFailed("unknown_field").at(selected.key)
+
+    def lookup(self, selected: Selected, entity: EntityType) -> Lookup:
+        row = self.object(entity, selected.only())
+        id_, ref = selected.argument("id"), selected.argument("externalRef")
+        if (id_ is None) == (ref is None):
+            raise ValidationFailed("id_or_external_ref").at(selected.key)
+        if id_ is not None:
+            parse = IdOf(entity.code, entity.api_name)
+            return Lookup(selected.key, row, id=param(given(id_, parse), "uuid"))
+        return Lookup(
+            selected.key,
+            row,
+            source=param(given(ref["source"], parse_text), "text"),
+            external_id=param(given(ref["externalId"], parse_text), "text"),
+        )
+
+    def object(self, entity: EntityType, selection: Iterable[Selected]) -> ObjectPlan:
+        return ObjectPlan(entity, tuple(self._member(entity, selected) for selected in selection))
+
+    def _member(self, entity: EntityType, selected: Selected) -> Any:
+        if selected.name == TYPENAME:
+            return Typename(selected.key, entity.api_name)
+        if selected.name == MASKED_FIELDS:
+            return MaskedFields(selected.key)
+        if selected.name in DERIVED:
+            return Derived(selected.key, DERIVED[selected.name], selected.only())
+        member = entity.by_api_name[selected.name]
+        if isinstance(member, Field):
+            money = member.kind is Kind.MONEY
+            return Cell(selected.key, member, tuple((s.key, s.name) for s in selected.only()) if money else ())
+        target = self.catalog[member.target]
+        if member.shape is Shape.CONNECTION:
+            return self.connection(selected, target, member)
+        row = self.object(target, selected.only())
+        return (One if member.shape is Shape.ONE else Many)(selected.key, member, row)
+
+    def connection(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Connection:
+        order = self._order(entity, selected.argument("orderBy"))
+        sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
+        where = selected.argument("where")
+        reader = Reader(self.catalog, self.access, api_leaf)
+        archived = selected.argument("archived")
+        return Connection(
+            key=selected.key,
+            entity=entity,
+            relation=relation,
+            criteria=reader.read(entity, where) if where else None,
+            archived=Archived(archived.value) if archived else Archived.EXCLUDE,
+            order=order,
+            signature=sign,
+            page=self._page(selected, order, sign),
+            parts=tuple(self._part(entity, part) for part in selected.only()),
+        )
+
+    def _part(self, entity: EntityType, selected: Selected) -> ConnectionPart:
+        part = Part(selected.name)
+        if part is Part.NODES:
+            return ConnectionPart(selected.key, part, rows=((selected.key, self.object(entity, selected.only())),))
+        if part is Part.EDGES:
+            names = tuple((s.key, s.name) for s in selected.only())
+            rows = tuple((s.key, self.object(entity, s.only())) for s in selected.only() if s.name == "node")
+            return ConnectionPart(selected.key, part, names, rows)
+        if part is Part.PAGE_INFO:
+            return ConnectionPart(selected.key, part, tuple((s.key, s.name) for s in selected.only()))
+        return ConnectionPart(selected.key, part)
+
+    def _page(self, selected: Selected, order: tuple[OrderKey, ...], sign: str) -> Page:
+        first, last, offset = (selected.argument(name) for name in ("first", "last", "offset"))
+        after, before = selected.argument("after"), selected.argument("before")
+        if first is not None and last is not None:
+            raise ValidationFailed("first_and_last").at(selected.key)
+        if offset is not None and (after is not None or before is not None or last is not None):
+            raise ValidationFailed("offset_and_cursor").at(selected.key)
+        name, leaf = ("last", last) if last is not None else ("first", first or Leaf((), self.limits.default_page))
+        return Page(
+            size=param(given(leaf, Range(name, self.limits.max_page)), "integer"),
+            backward=last is not None,
+            after=self._cursor(after, order, sign),
+            before=self._cursor(before, order, sign),
+            offset=None if offset is None else param(given(offset, Range("offset", self.limits.max_offset)), "integer"),
+        )
+
+    def _cursor(self, leaf: Leaf | None, order: tuple[OrderKey, ...], sign: str) -> tuple[Fragment, ...] | None:
+        if leaf is None:
+            return None
+        keys: list[CursorKey] = [cursor_key(sign, i, len(order), key.field) for i, key in enumerate(order)]
+        return tuple(param(given(leaf, k), o.field.pg_type) for k, o in zip(keys, order, strict=True))
+
+    def _order(self, entity: EntityType, tree: Any) -> tuple[OrderKey, ...]:
+        keys: list[OrderKey] = []
+        for item in tree or ():
+            for key in self._order_keys(entity, item, (), Holder(entity.name, "")):
+                if not any((k.path, k.field) == (key.path, key.field) for k in keys):
+                    keys.append(key)
+        by_id = entity.fields["id"]
+        if any(k.field is by_id and not k.path for k in keys):
+            end = next(i for i, k in enumerate(keys) if k.field is by_id and not k.path)
+            return tuple(keys[: end + 1])
+        descending = keys[-1].descending if keys else True
+        return (*keys, OrderKey((), by_id, descending, nulls_first=False))
+
+    def _order_keys(
+        self, entity: EntityType, tree: Any, path: tuple[Relation, ...], holder: Holder
+    ) -> Iterable[OrderKey]:
+        for name, value in (tree or {}).items():
+            if value is None:
+                continue
+            member = entity.by_api_name.get(name)
+            if isinstance(member, Relation):
+                target = self.catalog[member.target]
+                yield from self._order_keys(target, value, (*path, member), holder.into(member, target))
+            elif (
+                isinstance(member, Field)
+                and member.orderable
+                and self.access.ceiling(holder.entity, holder.prefix + member.name) is Level.READ
+            ):
+                direction, _, nulls = value.value.partition("_NULLS_")
+                descending = direction == "DESC"
+                yield OrderKey(path, member, descending, nulls == "FIRST" if nulls else descending)
+            else:
+                raise ValidationFailed("unknown_field").at(name)
+
+
+def camel_singular(entity: EntityType) -> str:
+    """The root field of one record: `customer` for Customer."""
+    return entity.api_name[0].lower() + entity.api_name[1:]
