@@ -93,6 +93,8 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
         await engine.dispose()
     if report.rows:
         say(f"Made a demo company: {report.rows.get('customers', 0)} customers, {report.rows.get('events', 0)} events")
+    if report.client_secret:
+        say(f"The OAuth client `erp` has the secret {report.client_secret}, shown this once")
     note = _issuer_note(settings)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(settings.token_issuer)
