@@ -33,7 +33,7 @@ Verb = Callable[[MutationContext, Mapping[str, Any]], Awaitable[Mapping[str, Any
 
 @dataclass(frozen=True)
 class Mutation:
-    """One mutation field. `payload` are the members beside `errors`; `action` is what a role needs to have it at all."""
+    """One mutation field. `payload` are the members beside `errors`; without `action` a role does not have it at all."""
 
     name: str
     action: str
