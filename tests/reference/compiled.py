@@ -1,0 +1,178 @@
+"""The engine under test, in process: documents go in as a role set's operations, bytes come out, on one connection."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from graphql import GraphQLSchema
+
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog, build_catalog
+from crm_graph.db import connect, raw_json
+from crm_graph.permissions.effective import effective_access
+from crm_graph.permissions.policy import DEFAULT_ROLES
+from crm_graph.permissions.principals import Principal
+from crm_graph.permissions.rules import Policy, RoleRule
+from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.read import Operations, Reader, RoleSchemas
+from crm_graph.schema.build import build_schema, role_schemas
+from reference.rows import NOON, Connection, Tables
+
+SMALL = Limits(default_page=4, max_page=6, max_offset=12, count_cap=5, max_children=3)
+"""Limits that small data reaches."""
+
+
+@cache
+def catalog() -> Catalog:
+    """The one catalog of a run."""
+    return build_catalog()
+
+
+@cache
+def full_schema() -> GraphQLSchema:
+    """The one complete schema of a run."""
+    return build_schema(catalog())
+
+
+@cache
+def schemas() -> RoleSchemas:
+    """Role schemas out of the complete one."""
+    return role_schemas(full_schema(), catalog())
+
+
+def default_access(roles: Collection[str]) -> Access:
+    """What the default policy gives to a role set."""
+    return effective_access(_default_policy(), catalog(), roles)
+
+
+@cache
+def _default_policy() -> Policy:
+    return Policy(1, DEFAULT_ROLES)
+
+
+def access_of(roles: Mapping[str, RoleRule], held: Collection[str]) -> Access:
+    """What a policy of a test gives to a role set."""
+    return effective_access(Policy(1, roles), catalog(), held)
+
+
+def principal_of(tables: Tables, user_id: UUID, access: Access) -> Principal:
+    """A user with some access and the teams that the rows give."""
+    (user,) = (u for u in tables["users"] if u["id"] == user_id)
+    own = sorted(m["team_id"] for m in tables["team_members"] if m["user_id"] == user_id)
+    primary = [m["team_id"] for m in tables["team_members"] if m["user_id"] == user_id and m.get("is_primary")]
+    return Principal(
+        user_id=user_id,
+        username=user["username"],
+        client_id=None,
+        source="api",
+        roles=access.roles,
+        team_id=primary[0] if primary else None,
+        team_ids=tuple(own),
+        team_tree_ids=tuple(_below(tables, own)),
+        access=access,
+        locale="en",
+        time_zone="Asia/Shanghai",
+    )
+
+
+def _below(tables: Tables, own: Collection[UUID]) -> Sequence[UUID]:
+    paths = [t["path"] for t in tables["teams"] if t["id"] in own]
+    return sorted(t["id"] for t in tables["teams"] if any(t["path"].startswith(path) for path in paths))
+
+
+@dataclass
+class _OnePool:
+    """Gives out the one connection that holds the rows of a test, uncommitted."""
+
+    connection: Connection
+
+    async def acquire(self, *, timeout: float) -> Connection:  # noqa: ASYNC109 - the pool's own signature
+        return self.connection
+
+    async def release(self, connection: Connection) -> None:
+        """The connection stays open."""
+
+
+@dataclass
+class Compiled:
+    """Compiled reads on one connection."""
+
+    connection: Connection
+    limits: Limits = field(default_factory=Limits)
+    now: datetime = NOON
+
+    def __post_init__(self) -> None:
+        pool: Any = _OnePool(self.connection)
+        self.operations = Operations(catalog(), schemas(), self.limits, max_tokens=20_000)
+        self.reader = Reader(pool, self.operations, wait_s=1)
+
+    async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
+        """The `data` of the answer. Raises CrmError."""
+        document = await self.operations.document(text, principal.access)
+        return await self.reader.run(document, document.operation(None), variables or {}, principal, self.now)
+
+    async def data(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> Any:
+        """The answer, read."""
+        return orjson.loads(await self.run(principal, text, variables))
+
+    async def statement(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> str:
+        """The SQL that a query is answered by."""
+        document = await self.operations.document(text, principal.access)
+        prepared = await self.operations.prepare(document, document.operation(None), variables or {}, principal.access)
+        return prepared.statement.text
+
+    async def schema(self, access: Access) -> GraphQLSchema:
+        """The role set's schema."""
+        return await self.operations.schema(access)
+
+
+@asynccontextmanager
+async def reading(connection: Connection) -> AsyncIterator[None]:
+    """A transaction that leaves nothing behind."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+@pytest.fixture(scope="session")
+async def connection(database_url: str) -> AsyncIterator[Connection]:
+    """A connection with the settings of the read pool, but for being read-only."""
+    made = await connect(database_url, application_name="tests reference")
+    await raw_json(made)
+    await made.execute("SET jit = off")
+    await made.execute("SET plan_cache_mode = force_generic_plan")
+    yield made
+    await made.close()
+
+
+@asynccontextmanager
+async def counted(connection: Connection) -> AsyncIterator[list[str]]:
+    """The statements that run meanwhile, as their texts."""
+    texts: list[str] = []
+
+    def note(record: Any) -> None:
+        texts.append(record.query)
+
+    connection.add_query_logger(note)
+    try:
+        yield texts
+    finally:
+        connection.remove_query_logger(note)
+
+
+def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Every unordered pair of names."""
+    ordered = sorted(names)
+    return [(a, b) for i, a in enumerate(ordered) for b in ordered[i + 1 :]]
+
+
+__all__ = ["SMALL", "Compiled", "access_of", "catalog", "connection", "counted", "default_access"]
