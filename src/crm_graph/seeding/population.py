@@ -4,8 +4,9 @@ The same seed, size and day give the same rows, ids included. Chunks are transac
 among the answered calls of the seeding user, so that a run that was stopped goes on where it was.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -55,18 +56,21 @@ class PopulationReport:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kind of record: its statement, how many there are a customer, and how many go into one transaction."""
+    """One kind of record: its statement, how many there are, and how many go into one transaction. One that reads the
+    metrics runs where they were gathered.
+    """
 
     name: str
     statement: str
     total: int
     chunk: int
+    reads_metrics: bool = False
 
 
 def steps_for(customers: int) -> tuple[Step, ...]:
     """What is written, parents before children."""
     return (
-        Step("customers", CUSTOMERS, customers, 5_000),
+        Step("customers", CUSTOMERS, customers, 5_000, reads_metrics=True),
         Step("leads", LEADS, customers // 4, 10_000),
         Step("opportunities", OPPORTUNITIES, customers * 2, 10_000),
         Step("contracts", CONTRACTS, customers // 10, 10_000),
@@ -92,46 +96,70 @@ async def seed_population(
         raise ValueError(f"a population has at least {MIN_CUSTOMERS} customers")
     async with AsyncSession(engine) as session, session.begin():
         await lay(session, seed=seed, today=today)
-    async with engine.connect() as connection:
+    async with engine.connect() as connection, engine.connect() as second:
         async with connection.begin():
-            mark = await _Marks.open(connection, seed, customers, today)
-        if mark is None:
+            marks = await _Marks.open(connection, seed, customers, today)
+        if marks is None:
             return PopulationReport({}, f"seed {seed} was used for a population of another size")
+        steps = steps_for(customers)
+        left = {step.name: marks.left(step) for step in steps}
+        if not any(left.values()):
+            return PopulationReport({}, f"the population of seed {seed} is already there")
+        async with connection.begin():
+            await _prepare(connection)
+            parameters = await _parameters(connection, marks, steps, seed)
+        async with second.begin():
+            await _prepare(second)
         try:
-            report = await _write(connection, mark, customers, seed, progress)
+            if left["customers"]:
+                await _gather_metrics(connection, steps, parameters, progress)
+            written = {}
+            for step in steps:
+                lanes = (connection,) if step.reads_metrics else (connection, second)
+                written[step.name] = await _Run(step, iter(left[step.name]), parameters, marks, progress).along(lanes)
             await _analyze(connection, progress)
-            return report
         finally:
-            await connection.rollback()
+            await _forget(connection)
+        return PopulationReport({name: count for name, count in written.items() if count})
+
+
+@dataclass
+class _Run:
+    """One step on several connections at once, each taking the next chunk when it is done with one."""
+
+    step: Step
+    chunks: Iterator[int]
+    parameters: Mapping[str, Any]
+    marks: "_Marks"
+    progress: Callable[[Progress], None]
+    written: int = 0
+
+    async def along(self, lanes: Sequence[AsyncConnection]) -> int:
+        """Gives the number of records written."""
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                group.create_task(self._lane(lane))
+        return self.written
+
+    async def _lane(self, connection: AsyncConnection) -> None:
+        for lo in self.chunks:
+            hi = min(lo + self.step.chunk - 1, self.step.total)
             async with connection.begin():
-                await connection.execute(text("DROP TABLE IF EXISTS pg_temp.seed_metrics"))
+                await connection.execute(text("SET LOCAL work_mem = '64MB'"))
+                await connection.execute(text("SET LOCAL synchronous_commit = off"))
+                await connection.execute(text(self.step.statement), {**self.parameters, "lo": lo, "hi": hi})
+                await self.marks.leave(connection, self.step.name, lo)
+            self.written += hi - lo + 1
+            self.progress(Progress(self.step.name, self.written, self.step.total))
 
 
-async def _write(
-    connection: AsyncConnection, marks: "_Marks", customers: int, seed: int, progress: Callable[[Progress], None]
-) -> PopulationReport:
-    steps = steps_for(customers)
-    left = {
-        step.name: [lo for lo in range(1, step.total + 1, step.chunk) if (step.name, lo) not in marks.done]
-        for step in steps
-    }
-    if not any(left.values()):
-        return PopulationReport({}, f"the population of seed {seed} is already there")
+async def _forget(connection: AsyncConnection) -> None:
+    """The connection goes back to its pool without the temporary table; a broken one has nothing to forget."""
+    if connection.closed or connection.invalidated:
+        return
+    await connection.rollback()
     async with connection.begin():
-        await _prepare(connection)
-        parameters = await _parameters(connection, marks, steps, seed)
-    if left["customers"]:
-        await _gather_metrics(connection, steps, parameters, progress)
-    written: dict[str, int] = {}
-    for step in steps:
-        for lo in left[step.name]:
-            hi = min(lo + step.chunk - 1, step.total)
-            async with connection.begin():
-                await connection.execute(text(step.statement), {**parameters, "lo": lo, "hi": hi})
-                await marks.leave(connection, step.name, lo)
-            written[step.name] = written.get(step.name, 0) + hi - lo + 1
-            progress(Progress(step.name, hi, step.total))
-    return PopulationReport(written)
+        await connection.execute(text("DROP TABLE IF EXISTS pg_temp.seed_metrics"))
 
 
 async def _analyze(connection: AsyncConnection, progress: Callable[[Progress], None]) -> None:
@@ -274,6 +302,10 @@ class _Marks:
             await marks._insert(connection, "parameters", parameters)
         marks.done = {(name, int(lo)) for name, _, lo in (field.partition("/") for field in answers) if lo}
         return marks
+
+    def left(self, step: Step) -> list[int]:
+        """Where the chunks begin that are not done."""
+        return [lo for lo in range(1, step.total + 1, step.chunk) if (step.name, lo) not in self.done]
 
     async def leave(self, connection: AsyncConnection, step: str, lo: int) -> None:
         """Say that a chunk is done, in the transaction that wrote it."""
