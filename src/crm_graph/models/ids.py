@@ -58,8 +58,9 @@ class IdSource:
 
     def new(self, code: EntityCode) -> UUID:
         """A new id of that entity, larger than every id made here before."""
-        now = (int(self._clock().timestamp() * 1000) << 12) | self._random_bits(8)
+        bits = self._random_bits(64)
+        now = (int(self._clock().timestamp() * 1000) << 12) | bits >> 56
         self._last = max(now, self._last + 1)
         milliseconds, counter = self._last >> 12, self._last & 0xFFF
-        tail = ((0x80 | code) << 56) | self._random_bits(56)
+        tail = ((0x80 | code) << 56) | bits & ((1 << 56) - 1)
         return UUID(int=(milliseconds << 80) | (0x7 << 76) | (counter << 64) | tail)

@@ -40,24 +40,34 @@ async def _load(desk: Desk, relation: Relation, drafts: Sequence[Draft]) -> None
 
 def match(desk: Desk, drafts: Iterable[Draft]) -> None:
     """Work out what becomes of the children of each draft; a list that stays as it is leaves no change."""
+    made = {name: _Made(desk, desk.entity.relations[name]) for name in desk.noun.children}
     for draft in drafts:
         for relation_name, wanted in draft.children.items():
-            change = _match(desk, desk.entity.relations[relation_name], draft, wanted)
+            change = _match(desk, made[relation_name], draft, wanted)
             if change.inserted or change.updated or change.deleted:
                 draft.child_changes[relation_name] = change
 
 
-def _match(desk: Desk, relation: Relation, draft: Draft, wanted: Sequence[Row]) -> ChildChange:
+class _Made:
+    """What a new child of a relation starts with, looked up once per batch."""
+
+    def __init__(self, desk: Desk, relation: Relation) -> None:
+        child = desk.tx.catalog[relation.target]
+        self.relation = relation
+        self.code = EntityCode(child.code)
+        self.defaults = defaults(child.model)
+
+
+def _match(desk: Desk, made: _Made, draft: Draft, wanted: Sequence[Row]) -> ChildChange:
+    relation = made.relation
     key = desk.noun.children[relation.name]
-    model = desk.tx.catalog[relation.target].model
-    code = EntityCode(desk.tx.catalog[relation.target].code)
     present = draft.present_children.get(relation.name, [])
     standing = {key(row, number): row for number, row in enumerate(present)}
     change = ChildChange([], [], [], present, [])
     for number, row in enumerate(wanted):
         old = standing.pop(key(row, number), None)
         if old is None:
-            new = {**defaults(model), **row, "id": desk.tx.new_id(code), relation.remote: draft.id}
+            new = {**made.defaults, **row, "id": desk.tx.new_id(made.code), relation.remote: draft.id}
             change.inserted.append(new)
             change.after.append(new)
         else:

@@ -1,7 +1,6 @@
 """The verbs that all entities share: create, update, archive, restore. One pipeline; nouns add their rules."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from crm_graph.errors import NotFound, RuleViolated
 from crm_graph.models.ids import code_of
@@ -183,30 +182,36 @@ async def _refuse_masked(desk: Desk, drafts: Sequence[Draft]) -> None:
     cells: list[Written] = []
     owners: list[tuple[Draft, tuple[str | int, ...]]] = []
     for draft in drafts:
-        if draft.present is None:
+        withheld = frozenset() if draft.present is None else desk.rights.withheld(draft.flags)
+        if withheld.isdisjoint(draft.named):
             continue
-        for column, value in draft.values.items():
-            cells.append(Written(column, desk.entity.fields[column], draft.flags, draft.present[column], value))
-            owners.append((draft, ()))
-        for relation, column, at, old, new in _child_cells(draft):
-            field = desk.tx.catalog[desk.entity.relations[relation].target].fields[column]
-            cells.append(Written(f"{relation}.{column}", field, draft.flags, old, new))
-            owners.append((draft, (desk.entity.relations[relation].api_name, at)))
+        for path, cell in _withheld_cells(desk, draft, withheld):
+            cells.append(cell)
+            owners.append((draft, path))
     for (draft, path), error in zip(owners, await refuse_masked(desk.tx, desk.rights, cells), strict=True):
         if error is not None:
             draft.refuse(error.at(*path))
 
 
-def _child_cells(draft: Draft) -> list[tuple[str, str, int, Any, Any]]:
-    """Each text of a wanted child against that of each present one: a mask may come back in any place."""
-    return [
-        (relation, column, at, old[column], value)
-        for relation, wanted in draft.children.items()
-        for at, row in enumerate(wanted)
-        for column, value in row.items()
-        if isinstance(value, str)
-        for old in draft.present_children.get(relation, [])
-    ]
+def _withheld_cells(
+    desk: Desk, draft: Draft, withheld: frozenset[str]
+) -> Iterator[tuple[tuple[str | int, ...], Written]]:
+    """What a draft writes into cells that are withheld. A text of a wanted child is held against that of each present
+    one: a mask may come back in any place.
+    """
+    present = draft.present or {}
+    for column, value in draft.values.items():
+        if column in withheld:
+            yield (), Written(column, desk.entity.fields[column], draft.flags, present[column], value)
+    for name, wanted in draft.children.items():
+        relation = desk.entity.relations[name]
+        fields = desk.tx.catalog[relation.target].fields
+        for at, row in enumerate(wanted):
+            for column, value in row.items():
+                if f"{name}.{column}" in withheld and isinstance(value, str):
+                    for old in draft.present_children.get(name, []):
+                        cell = Written(f"{name}.{column}", fields[column], draft.flags, old[column], value)
+                        yield (relation.api_name, at), cell
 
 
 def _outcome(draft: Draft) -> Outcome:

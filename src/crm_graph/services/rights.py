@@ -32,6 +32,7 @@ class Rights:
     entity: EntityType
     grants: tuple[TypeGrant, ...]
     _writes: dict[Flags, frozenset[str]] = field(default_factory=dict)
+    _withheld: dict[Flags, frozenset[str]] = field(default_factory=dict)
 
     @property
     def everywhere(self) -> bool:
@@ -54,6 +55,13 @@ class Rights:
         return max(
             (grant.level(path) for grant, hit in zip(self.grants, flags, strict=True) if hit), default=Level.HIDDEN
         )
+
+    def withheld(self, flags: Flags) -> frozenset[str]:
+        """The field paths of which such rows show less than the value."""
+        if flags not in self._withheld:
+            paths = {path for grant in self.grants for path in (*grant.levels, *grant.writes)}
+            self._withheld[flags] = frozenset(path for path in paths if self.level(flags, path) is not Level.READ)
+        return self._withheld[flags]
 
     def refuse_unwritable(self, flags: Flags, paths: Iterable[str]) -> list[CrmError]:
         """One error for each field that may not be written: the same as for a field that never was."""
@@ -165,15 +173,13 @@ class Written:
 
 
 async def refuse_masked(tx: Transaction, rights: Rights, cells: Sequence[Written]) -> list[CrmError | None]:
-    """For each cell, MASKED_VALUE when the asker sees it only masked and writes back just what they see.
+    """For each withheld cell, MASKED_VALUE when the asker sees it only masked and writes back just what they see.
 
     A cell that is masked as null cannot be cleared by one who sees null there in any case.
     """
     answers: list[CrmError | None] = [None] * len(cells)
     by_mask: dict[str, list[int]] = {}
     for number, cell in enumerate(cells):
-        if rights.level(cell.flags, cell.path) is Level.READ:
-            continue
         if cell.field.mask is not None:
             by_mask.setdefault(cell.field.mask.value, []).append(number)
         elif cell.value is None and cell.present is not None:

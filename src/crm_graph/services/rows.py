@@ -27,6 +27,9 @@ from crm_graph.transaction import Input, Transaction, to_json
 
 Row = dict[str, Any]
 
+_LARGE = 500
+"""Rows from which a statement of its own shape pays."""
+
 _PG_TYPES: tuple[tuple[type[Any], str], ...] = (
     (Uuid, "uuid"),
     (Boolean, "boolean"),
@@ -81,14 +84,37 @@ async def insert_rows(tx: Transaction, model: type[Any], rows: Sequence[Row]) ->
     if not rows:
         return
     columns = _named(model, rows)
+    arrays = _arrays(columns, rows)
+    shared = _shared(arrays) if len(rows) >= _LARGE else frozenset()
     statement = sql(
         "INSERT INTO {table} ({columns}) SELECT {values} FROM {rows}",
         table=table_of(model),
         columns=join(", ", [name(column) for column in columns]),
-        values=join(", ", [_value(column, pg_type) for column, pg_type in columns.items()]),
-        rows=_unnested(columns),
+        values=join(
+            ", ",
+            [
+                _scalar(column, pg_type) if column in shared else _value(column, pg_type)
+                for column, pg_type in columns.items()
+            ],
+        ),
+        rows=_unnested({column: pg_type for column, pg_type in columns.items() if column not in shared}),
     )
-    await tx.fetch(statement, **_arrays(columns, rows))
+    await tx.fetch(statement, **{c: values[0] if c in shared else values for c, values in arrays.items()})
+
+
+def _shared(arrays: Mapping[str, list[Any]]) -> frozenset[str]:
+    """The columns that have one value in all rows; in a large batch they travel once. An id always differs."""
+    return frozenset(
+        column
+        for column, values in arrays.items()
+        if column != "id" and values[0] == values[-1] and values.count(values[0]) == len(values)
+    )
+
+
+def _scalar(column: str, pg_type: str) -> Fragment:
+    if pg_type == "jsonb":
+        return sql("{value}::jsonb", value=param(Input(column), "text"))
+    return param(Input(column), pg_type)
 
 
 async def update_rows(tx: Transaction, model: type[Any], rows: Sequence[Row]) -> None:
