@@ -250,6 +250,14 @@ async def test_parents_are_found_in_scope_only(world: World) -> None:
     assert [facts(e) for o in outcomes for e in o.errors] == [("NOT_FOUND", "not_found", ("referredBy",))] * 2
 
 
+async def test_a_conflict_on_a_parent_names_the_relation(world: World) -> None:
+    id_, one, two = [await created(world, "li") for _ in range(3)]
+    await update(world, "li", Update(id_, expected_version=1, parents={"referredBy": one}))
+    assert await refusal(world, "li", Update(id_, expected_version=1, parents={"referredBy": two})) == [
+        ("CONFLICT", "conflict", ("referredBy",))
+    ]
+
+
 async def test_amounts_are_kept_in_base_currency_at_the_days_rate(world: World) -> None:
     async with world.engine.begin() as connection:
         await connection.exec_driver_sql(

@@ -92,7 +92,8 @@ def api_path(catalog: Catalog, entity: EntityType, path: str) -> tuple[str, ...]
         relation = entity.relations[head]
         inner = api_path(catalog, catalog[relation.target], rest) if rest else ()
         return (relation.api_name, *inner)
-    return (path,)
+    parents = (relation.api_name for relation in entity.relations.values() if relation.local == head != "id")
+    return (next(parents, path),)
 
 
 async def lock(tx: Transaction, rights: Rights, ids: Sequence[UUID]) -> dict[UUID, Held]:
