@@ -88,6 +88,10 @@ class ParseFailed(RequestFault):
     template = "parse_failed"
 
 
+class MalformedRequest(ParseFailed):
+    """What was sent is no GraphQL request at all, whatever media type is asked for."""
+
+
 class ValidationFailed(RequestFault):
     code = "VALIDATION_FAILED"
     template = "validation_failed"
@@ -107,6 +111,32 @@ class Unauthenticated(RequestFault):
     code = "UNAUTHENTICATED"
     template = "unauthenticated"
     status = 401
+
+
+class MethodNotAllowed(RequestFault):
+    """`allow` in its details names the methods that are."""
+
+    code = "METHOD_NOT_ALLOWED"
+    template = "method_not_allowed"
+    status = 405
+
+
+class NotAcceptable(RequestFault):
+    code = "NOT_ACCEPTABLE"
+    template = "not_acceptable"
+    status = 406
+
+
+class ContentTooLarge(RequestFault):
+    code = "CONTENT_TOO_LARGE"
+    template = "content_too_large"
+    status = 413
+
+
+class UnsupportedMediaType(RequestFault):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    template = "unsupported_media_type"
+    status = 415
 
 
 class IdempotencyMismatch(RequestFault):

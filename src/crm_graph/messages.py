@@ -96,6 +96,22 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "unknown_operation": ("Name an operation that the document has.", "请指定文档中存在的操作。"),
     "too_deep_to_parse": ("The document is nested too deeply.", "请求文档嵌套过深。"),
     "introspection_failed": ("The introspection query is not valid.", "内省查询无效。"),
+    "method_not_allowed": ("Use {allow} for this request.", "该请求请使用 {allow}。"),
+    "not_acceptable": (
+        "Accept application/graphql-response+json or application/json.",
+        "请在 Accept 中包含 application/graphql-response+json 或 application/json。",
+    ),
+    "content_too_large": ("The body may have at most {limit} bytes.", "请求体不能超过 {limit} 字节。"),
+    "unsupported_media_type": (
+        "Send the body as application/json, not compressed.",
+        "请以未压缩的 application/json 发送请求体。",
+    ),
+    "body_not_json": ("The body is not JSON in UTF-8.", "请求体不是 UTF-8 编码的 JSON。"),
+    "body_not_object": ("The body is a JSON object that holds query.", "请求体应为包含 query 的 JSON 对象。"),
+    "body_cut_off": ("The body ended too early.", "请求体不完整。"),
+    "query_string_invalid": ("The query string cannot be read.", "无法解析查询字符串。"),
+    "parameter_not_string": ("{name} is a string.", "{name} 应为字符串。"),
+    "parameter_not_object": ("{name} is a JSON object.", "{name} 应为 JSON 对象。"),
     "idempotency_key": ("An idempotency key has 1 to 200 characters.", "幂等键应为 1 至 200 个字符。"),
     "idempotency_key_invalid": ("An idempotency key has 1 to {max} characters.", "幂等键应为 1 至 {max} 个字符。"),
     # Writing.

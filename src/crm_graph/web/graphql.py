@@ -1,10 +1,9 @@
-"""GraphQL over HTTP (current draft): the edge of `/graphql`. Reads go from the cache to the database and back as bytes."""
+"""GraphQL over HTTP (current draft): the edge of `/graphql`. Reads go to the database and back as bytes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import uuid4
 
 import orjson
@@ -12,37 +11,36 @@ import structlog
 from graphql import ExecutionResult, GraphQLError
 from starlette.types import Receive, Scope, Send
 
-from crm_graph.errors import BadVariables, CrmError, RequestFault, Unauthenticated
+from crm_graph.errors import (
+    BadVariables,
+    CostExceeded,
+    CrmError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestFault,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
 from crm_graph.messages import Locale, locale_of, render
 from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.read import Operations, Reader
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web.graphiql import page as graphiql_page
+from crm_graph.web.graphql_requests import (
+    JSON,
+    GraphQLRequest,
+    from_json,
+    from_query,
+    is_plain_json,
+    media_type,
+    read_body,
+)
 
 log = structlog.get_logger(__name__)
 
-RESPONSE_JSON = b"application/graphql-response+json"
-JSON = b"application/json"
 Headers = list[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class HttpError(Exception):
-    """A request that is no GraphQL request; answered as plain JSON."""
-
-    status: int
-    message: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
-    """What was asked, as it came."""
-
-    query: str
-    operation_name: str | None
-    variables: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,19 @@ class Answer:
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request. `media` is the type of its answer, None where the client takes none of ours."""
+
+    method: str
+    headers: Mapping[bytes, bytes]
+    query_string: bytes
+    receive: Receive
+    media: bytes | None
+    locale: Locale
+    request_id: str
 
 
 BeginFor = Callable[[Principal, str], Begin]
@@ -78,47 +89,37 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        accept = headers.get(b"accept", b"*/*")
-        method = scope["method"]
-        if method == "GET" and b"text/html" in accept and not scope["query_string"]:
+        accept = headers.get(b"accept") or b"*/*"
+        if scope["method"] == "GET" and b"text/html" in accept and not scope["query_string"]:
             await _send(send, 200, graphiql_page(), [(b"content-type", b"text/html; charset=utf-8")])
             return
-        media = _media_type(accept)
+        locale = locale_of(headers.get(b"accept-language", b"").decode("latin-1"))
+        call = Call(scope["method"], headers, scope["query_string"], receive, media_type(accept), locale, uuid4().hex)
         try:
-            if media is None:
-                raise HttpError(406, "Accept application/graphql-response+json or application/json.")
-            answer = await self._answer(method, headers, scope, receive, media)
-        except HttpError as error:
-            body = orjson.dumps({"errors": [{"message": error.message}]})
-            answer = Answer(error.status, body, error.headers)
-        content_type = (media or JSON) + b"; charset=utf-8"
+            answer = await self._answer(call)
+        except CrmError as error:
+            answer = _refusal(error, call)
+        except RecursionError:
+            answer = _refusal(CostExceeded("too_deep_to_parse"), call)
+        except Exception:
+            log.exception("request_failed", request_id=call.request_id)
+            answer = _refusal(CrmError(), call)
+        content_type = (call.media or JSON) + b"; charset=utf-8"
         await _send(send, answer.status, answer.body, [(b"content-type", content_type), *answer.headers])
 
-    async def _answer(
-        self, method: str, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, media: bytes
-    ) -> Answer:
-        request_id = uuid4().hex
-        locale: Locale = "en"
-        try:
-            language = headers.get(b"accept-language")
-            locale = locale_of(language.decode("latin-1")) if language else "en"
-            principal = await self._authenticate(headers)
-            request = await self._read_request(method, headers, scope, receive)
-            document = await self._operations.document(request.query, principal.access)
-            operation = document.operation(request.operation_name)
-            if operation.is_query:
-                data = await self._reader.run(document, operation, request.variables, principal, self._clock())
-                return Answer(200, b'{"data":' + data + b"}")
-            if method == "GET":
-                raise HttpError(405, "A mutation needs POST.", ((b"allow", b"POST"),))
-            return await self._mutate(document, operation, request, headers, principal, locale, request_id)
-        except CrmError as error:
-            return _refusal(error, locale, media, request_id)
-        except HttpError:
-            raise
-        except Exception:
-            log.exception("request_failed", request_id=request_id)
-            return _refusal(CrmError(), locale, media, request_id)
+    async def _answer(self, call: Call) -> Answer:
+        if call.media is None:
+            raise NotAcceptable
+        principal = _speaking(await self._authenticate(call.headers), call.locale)
+        request = await self._read_request(call)
+        document = await self._operations.document(request.query, principal.access)
+        operation = document.operation(request.operation_name)
+        if operation.is_query:
+            data = await self._reader.run(document, operation, request.variables, principal, self._clock())
+            return Answer(200, b'{"data":' + data + b"}")
+        if call.method == "GET":
+            raise MethodNotAllowed(allow="POST")
+        return await self._mutate(call, principal, document, operation, request.variables)
 
     async def _authenticate(self, headers: Mapping[bytes, bytes]) -> Principal:
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
@@ -129,43 +130,34 @@ class GraphQLEndpoint:
         except UnicodeDecodeError:
             raise Unauthenticated from None
 
-    async def _read_request(
-        self, method: str, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive
-    ) -> GraphQLRequest:
-        if method == "POST":
-            if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
-                raise HttpError(415, "Send application/json.", ((b"accept-post", JSON),))
-            return _from_json(await _body(receive, headers, self._max_body))
-        if method == "GET":
-            return _from_query(scope["query_string"])
-        raise HttpError(405, "Use GET or POST.", ((b"allow", b"GET, POST"),))
+    async def _read_request(self, call: Call) -> GraphQLRequest:
+        if call.method == "GET":
+            return from_query(call.query_string)
+        if call.method != "POST":
+            raise MethodNotAllowed(allow="GET, POST")
+        if not is_plain_json(call.headers):
+            raise UnsupportedMediaType
+        return from_json(await read_body(call.receive, call.headers, self._max_body))
 
     async def _mutate(
-        self,
-        document: Document,
-        operation: Operation,
-        request: GraphQLRequest,
-        headers: Mapping[bytes, bytes],
-        principal: Principal,
-        locale: Locale,
-        request_id: str,
+        self, call: Call, principal: Principal, document: Document, operation: Operation, variables: Mapping[str, Any]
     ) -> Answer:
-        key = headers.get(b"idempotency-key")
+        key = call.headers.get(b"idempotency-key")
         context = MutationContext(
             catalog=self._operations.catalog,
             limits=self._operations.limits,
-            begin=self._begin_for(principal, request_id),
-            locale=locale,
+            begin=self._begin_for(principal, call.request_id),
+            locale=call.locale,
             document=document,
             operation=operation,
-            variables=request.variables,
+            variables=variables,
             idempotency_key=_idempotency_key(key) if key is not None else None,
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)
         if isinstance(failure, RequestFault) and result.data is None:
             raise failure
-        return Answer(200, _result_body(result, locale, request_id))
+        return Answer(200, _result_body(result, call.locale, call.request_id))
 
 
 def _idempotency_key(raw: bytes) -> str:
@@ -200,18 +192,27 @@ def _execution_error(error: GraphQLError, locale: Locale, request_id: str) -> di
     return told
 
 
-def _refusal(error: CrmError, locale: Locale, media: bytes, request_id: str) -> Answer:
+def _refusal(error: CrmError, call: Call) -> Answer:
     """The answer to a request that did not run. Under application/json a well-formed request is answered with 200."""
     problems = error.details.get("problems")
     if problems:
         errors = [{**problem, "extensions": {"code": error.code}} for problem in problems]
     else:
-        errors = [_error_body(error, locale, request_id)]
+        errors = [_error_body(error, call.locale, call.request_id)]
     status = error.status if isinstance(error, RequestFault) else 500
-    if status == 400 and media == JSON:
+    if status == 400 and call.media == JSON and not isinstance(error, MalformedRequest):
         status = 200
-    headers = ((b"www-authenticate", b'Bearer error="invalid_token"'),) if status == 401 else ()
-    return Answer(status, orjson.dumps({"errors": errors}), headers)
+    return Answer(status, orjson.dumps({"errors": errors}), tuple(_headers(error, call)))
+
+
+def _headers(error: CrmError, call: Call) -> Iterable[tuple[bytes, bytes]]:
+    """What a refusal says in headers. A request without credentials is told no error code (RFC 6750, section 3.1)."""
+    if isinstance(error, Unauthenticated):
+        yield b"www-authenticate", b'Bearer error="invalid_token"' if b"authorization" in call.headers else b"Bearer"
+    elif isinstance(error, MethodNotAllowed):
+        yield b"allow", error.details["allow"].encode()
+    elif isinstance(error, UnsupportedMediaType):
+        yield b"accept-post", JSON
 
 
 def _error_body(error: CrmError, locale: Locale, request_id: str) -> dict[str, Any]:
@@ -223,74 +224,9 @@ def _error_body(error: CrmError, locale: Locale, request_id: str) -> dict[str, A
     return {"message": render(error, locale), "extensions": extensions}
 
 
-def _media_type(accept: bytes) -> bytes | None:
-    """The response's media type by the Accept header: the first of ours that it names, application/json for any."""
-    for item in accept.split(b","):
-        media = item.partition(b";")[0].strip().lower()
-        if media in (RESPONSE_JSON, JSON):
-            return media
-        if media in (b"*/*", b"application/*", b""):
-            return JSON
-    return None
-
-
-async def _body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > limit:
-        raise HttpError(413, "The body is too large.")
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HttpError(400, "The request was cut off.")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise HttpError(413, "The body is too large.")
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-def _from_json(body: bytes) -> GraphQLRequest:
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise HttpError(400, "The body is not JSON.") from None
-    if not isinstance(data, dict):
-        raise HttpError(400, "The body is a JSON object with query, variables and operationName.")
-    return _request(data)
-
-
-def _from_query(query_string: bytes) -> GraphQLRequest:
-    try:
-        pairs = parse_qs(query_string.decode("ascii"), keep_blank_values=True, max_num_fields=10, errors="strict")
-    except ValueError:
-        raise HttpError(400, "The query string could not be read.") from None
-    data: dict[str, Any] = {key: values[-1] for key, values in pairs.items()}
-    for name in ("variables", "extensions"):
-        if data.get(name):
-            try:
-                data[name] = orjson.loads(data[name])
-            except orjson.JSONDecodeError:
-                raise HttpError(400, f"{name} is not JSON.") from None
-        else:
-            data.pop(name, None)
-    return _request(data)
-
-
-def _request(data: Mapping[str, Any]) -> GraphQLRequest:
-    query, name = data.get("query"), data.get("operationName")
-    variables, extensions = data.get("variables"), data.get("extensions")
-    if not isinstance(query, str):
-        raise HttpError(400, "query is a string.")
-    if name is not None and not isinstance(name, str):
-        raise HttpError(400, "operationName is a string.")
-    if variables is not None and not isinstance(variables, dict):
-        raise HttpError(400, "variables is an object.")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise HttpError(400, "extensions is an object.")
-    return GraphQLRequest(query, name or None, variables or {})
+def _speaking(principal: Principal, locale: Locale) -> Principal:
+    """The principal in the language of the request, which is that of all its messages."""
+    return principal if principal.locale == locale else replace(principal, locale=locale)
 
 
 async def _send(send: Send, status: int, body: bytes, headers: Headers) -> None:

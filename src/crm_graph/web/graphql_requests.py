@@ -1,0 +1,116 @@
+"""What comes in at `/graphql`: the media type that is wanted back, the body, and the GraphQL request in it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from starlette.types import Receive
+
+from crm_graph.errors import ContentTooLarge, MalformedRequest
+
+RESPONSE_JSON = b"application/graphql-response+json"
+JSON = b"application/json"
+_QUALITY = re.compile(rb"[01](\.\d{0,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """What was asked, as it came."""
+
+    query: str
+    operation_name: str | None
+    variables: Mapping[str, Any]
+
+
+def media_type(accept: bytes) -> bytes | None:
+    """The one of our media types that an Accept header likes best (RFC 9110, 12.5.1), the first of equals. What fits
+    any gets application/json. None where it takes neither.
+    """
+    liked = {media: quality for media, quality in _accepted(accept) if media in (JSON, RESPONSE_JSON)}
+    for media, quality in _accepted(accept):
+        if media in (b"*/*", b"application/*"):
+            liked.setdefault(JSON, quality)
+            liked.setdefault(RESPONSE_JSON, quality)
+    best = max(liked, key=lambda media: liked[media], default=JSON)
+    return best if liked.get(best, 0.0) > 0 else None
+
+
+def _accepted(accept: bytes) -> Iterable[tuple[bytes, float]]:
+    """The media ranges of an Accept header and how much each is wanted, from 0 to 1."""
+    for item in accept.split(b","):
+        media, *parameters = (part.strip().lower() for part in item.split(b";"))
+        weights = [p.partition(b"=")[2] for p in parameters if p.startswith(b"q=")]
+        yield media, float(weights[0]) if weights and _QUALITY.fullmatch(weights[0]) else 1.0
+
+
+def is_plain_json(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the body is JSON as we read it: in UTF-8, and not compressed."""
+    media, *parameters = (p.strip().lower() for p in headers.get(b"content-type", b"").split(b";"))
+    charsets = [p.partition(b"=")[2].strip(b'"') for p in parameters if p.startswith(b"charset=")]
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    return media == JSON and all(c in (b"utf-8", b"utf8") for c in charsets) and encoding == b"identity"
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """The body of a request, of at most `limit` bytes."""
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > limit:
+        raise ContentTooLarge(limit=limit)
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedRequest("body_cut_off")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise ContentTooLarge(limit=limit)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def from_json(body: bytes) -> GraphQLRequest:
+    """The request of a POST. Raises MalformedRequest."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MalformedRequest("body_not_json") from None
+    if not isinstance(data, dict):
+        raise MalformedRequest("body_not_object")
+    return _request(data)
+
+
+def from_query(query_string: bytes) -> GraphQLRequest:
+    """The request of a GET. Raises MalformedRequest."""
+    try:
+        pairs = parse_qs(query_string.decode("ascii"), keep_blank_values=True, max_num_fields=10, errors="strict")
+    except ValueError:
+        raise MalformedRequest("query_string_invalid") from None
+    data: dict[str, Any] = {key: values[-1] for key, values in pairs.items()}
+    for name in ("variables", "extensions"):
+        if data.get(name):
+            try:
+                data[name] = orjson.loads(data[name])
+            except orjson.JSONDecodeError:
+                raise MalformedRequest("parameter_not_object", name=name) from None
+        else:
+            data.pop(name, None)
+    return _request(data)
+
+
+def _request(data: Mapping[str, Any]) -> GraphQLRequest:
+    query, name = data.get("query"), data.get("operationName")
+    variables, extensions = data.get("variables"), data.get("extensions")
+    if not isinstance(query, str):
+        raise MalformedRequest("parameter_not_string", name="query")
+    if name is not None and not isinstance(name, str):
+        raise MalformedRequest("parameter_not_string", name="operationName")
+    if variables is not None and not isinstance(variables, dict):
+        raise MalformedRequest("parameter_not_object", name="variables")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise MalformedRequest("parameter_not_object", name="extensions")
+    return GraphQLRequest(query, name or None, variables or {})
