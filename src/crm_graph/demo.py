@@ -57,10 +57,8 @@ def database(settings: Settings, say: Say, *, shared: bool = False) -> Iterator[
     if shared and server.is_running():
         yield server.url
         return
-    if server.fresh:
-        say(f"Making a PostgreSQL database in {settings.home}")
     try:
-        yield server.start()
+        yield server.start(on_init=lambda: say(f"Making a PostgreSQL database in {settings.home}"))
     finally:
         handlers = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
         server.stop()

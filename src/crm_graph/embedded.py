@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -117,17 +117,15 @@ class EmbeddedServer:
         """Where `psql`, `pg_dump` and the others are."""
         return self._bin
 
-    @property
-    def fresh(self) -> bool:
-        """Whether the home holds no database yet."""
-        return not (self._data / "PG_VERSION").exists()
-
     def is_running(self) -> bool:
         """Whether a server of this home runs, in whichever process."""
         return self._leftover() is not None
 
-    def start(self) -> str:
-        """Start the server, make the database where it is missing, and give its URL."""
+    def start(self, *, on_init: Callable[[], None] = lambda: None) -> str:
+        """Start the server, make the database where it is missing, and give its URL.
+
+        `on_init` is called before a new cluster is made, which takes a few seconds.
+        """
         self._make_home()
         self._take_lock()
         try:
@@ -135,7 +133,8 @@ class EmbeddedServer:
             self._bin = self._reachable_binaries()
             self._own(self._sockets)
             self._clear_leftover()
-            if self.fresh:
+            if not self._data.exists():
+                on_init()
                 self._init()
             self._launch()
             self._make_database()
@@ -170,7 +169,12 @@ class EmbeddedServer:
             ) from error
 
     def _take_lock(self) -> None:
-        lock = (self._home / "lock").open("a+")
+        try:
+            lock = (self._home / "lock").open("a+")
+        except PermissionError:
+            raise EmbeddedServerError(
+                f"{self._home} belongs to another user; set CRM_GRAPH_HOME to another directory"
+            ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
