@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -159,6 +159,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         begin_for,
         hub.clock,
         max_body_bytes=settings.max_body_bytes,
+        idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from inspect import isawaitable
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,7 @@ class MutationContext:
     operation: Operation
     variables: Mapping[str, Any]
     idempotency_key: str | None = None
+    idempotency_lifetime: timedelta = idempotency.LIFETIME
     tx: Transaction | None = None
     failure: CrmError | None = None
 
@@ -126,7 +128,8 @@ async def _committed(context: MutationContext, key: str, complete: Callable[[], 
     async with context.begin() as tx:
         context.tx = tx
         if context.idempotency_key is not None:
-            stored = await idempotency.claim(tx, context.idempotency_key, key, context.request_hash())
+            lifetime = context.idempotency_lifetime
+            stored = await idempotency.claim(tx, context.idempotency_key, key, context.request_hash(), lifetime)
             if stored is not None:
                 tx.discard()
                 return stored

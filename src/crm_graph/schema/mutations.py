@@ -30,10 +30,13 @@ class UserError:
 Verb = Callable[[MutationContext, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Takes the context and the arguments, gives the members of the payload. Raises UserFault."""
 
+Refusal = Callable[[MutationContext, CrmError], Mapping[str, Any]]
+"""What a payload tells of a refused verb beside its errors."""
+
 
 @dataclass(frozen=True)
 class Mutation:
-    """One mutation field. `payload` are the members beside `errors`; without `action` a role does not have it at all."""
+    """One mutation field. `payload` are the members beside `errors`; `action` is what a role needs to have it."""
 
     name: str
     action: str
@@ -41,11 +44,12 @@ class Mutation:
     arguments: Mapping[str, Argument]
     payload: Mapping[str, Member]
     verb: Verb
+    refused: Refusal = lambda _context, _fault: {}
 
     def field(self) -> StrawberryField:
         """The Strawberry field; the action stands in the metadata for role schemas."""
         payload = _payload_type(self)
-        member = Member(payload, self.description, self.arguments, _resolver(self.verb, payload))
+        member = Member(payload, self.description, self.arguments, _resolver(self, payload))
         made = make_field(self.name, member)
         made.metadata = MappingProxyType({ACTION: self.action})
         return made
@@ -60,12 +64,14 @@ def _payload_type(mutation: Mutation) -> Any:
     return define_type(empty(f"{name[0].upper()}{name[1:]}Payload"), f"What `{name}` answers.", members)
 
 
-def _resolver(verb: Verb, payload: Any) -> Callable[..., Any]:
+def _resolver(mutation: Mutation, payload: Any) -> Callable[..., Any]:
     async def resolve(info: Info[MutationContext, None], **arguments: Any) -> Any:
         context = info.context
         if context.failure is not None:
-            return _answer(payload, {}, user_errors(context.failure, context.locale))
-        return _answer(payload, await verb(context, arguments), [])
+            told = mutation.refused(context, context.failure)
+            errors = [user_error(context.failure, context.locale)] if told else _errors_of(context)
+            return _answer(payload, told, errors)
+        return _answer(payload, await mutation.verb(context, arguments), [])
 
     resolve.__annotations__["return"] = payload
     return resolve
@@ -76,10 +82,11 @@ def _answer(payload: Any, members: Mapping[str, Any], errors: Sequence[UserError
     return payload(**{**dict.fromkeys(names), **members, "errors": list(errors)})
 
 
-def user_errors(fault: CrmError, locale: Locale) -> list[UserError]:
+def _errors_of(context: MutationContext) -> list[UserError]:
     """A refused verb's errors; a refused batch tells those of its items."""
+    fault = context.failure
     faults = fault.errors if isinstance(fault, Refused) and fault.errors else (fault,)
-    return [user_error(f, locale) for f in faults]
+    return [user_error(f, context.locale) for f in faults if f is not None]
 
 
 def user_error(fault: CrmError, locale: Locale) -> UserError:

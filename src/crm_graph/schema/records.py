@@ -1,19 +1,21 @@
 """The mutations that every entity has: create, update, archive, restore and the bulk upsert of other systems."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import strawberry
 
 from crm_graph.catalog import EntityType, camel
+from crm_graph.errors import CrmError
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.inputs import Inputs, given_members, read_id, split_input
 from crm_graph.schema.mutations import Mutation, UserError, record_of, record_payload, user_error
 from crm_graph.services import records
-from crm_graph.services.commands import Archive, Create, Mode, Outcome, Restore, Result, Update
+from crm_graph.services.commands import Archive, Create, Mode, Outcome, Refused, Restore, Result, Update
 from crm_graph.services.nouns import NOUNS
 from crm_graph.services.upsert import upsert
 
@@ -108,7 +110,8 @@ def _upsert(entity: EntityType, inputs: Inputs) -> Mutation:
     }
     about = f"Write {camel(entity.plural)} of another system by its own ids: the same batch again changes nothing."
     verb = partial(_run_upsert, entity)
-    return Mutation(f"upsert_{entity.plural}", f"{entity.plural}:upsert", about, arguments, _UPSERT_PAYLOAD, verb)
+    action = f"{entity.plural}:upsert"
+    return Mutation(f"upsert_{entity.plural}", action, about, arguments, _UPSERT_PAYLOAD, verb, _refused_batch)
 
 
 async def _run_upsert(entity: EntityType, context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -116,7 +119,16 @@ async def _run_upsert(entity: EntityType, context: MutationContext, arguments: M
     dry_run = bool(arguments.get("dry_run"))
     mode = arguments.get("mode") or Mode.PARTIAL
     outcomes = await upsert(context.transaction(), entity.name, arguments["source"], items, mode=mode, dry_run=dry_run)
-    counts = {result: sum(o.result is result for o in outcomes) for result in Result}
+    return _told(outcomes, context)
+
+
+def _refused_batch(context: MutationContext, fault: CrmError) -> Mapping[str, Any]:
+    """A batch that was refused as a whole still tells what became of each item."""
+    return _told(fault.outcomes, context) if isinstance(fault, Refused) else {}
+
+
+def _told(outcomes: Sequence[Outcome], context: MutationContext) -> Mapping[str, Any]:
+    counts = Counter(outcome.result for outcome in outcomes)
     return {
         "outcomes": [_outcome(o, context) for o in outcomes],
         "created": counts[Result.CREATED],

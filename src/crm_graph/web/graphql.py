@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -79,6 +79,7 @@ class GraphQLEndpoint:
         clock: Callable[[], datetime],
         *,
         max_body_bytes: int,
+        idempotency_lifetime: timedelta,
     ) -> None:
         self._principals = principals
         self._operations = operations
@@ -86,6 +87,7 @@ class GraphQLEndpoint:
         self._begin_for = begin_for
         self._clock = clock
         self._max_body = max_body_bytes
+        self._idempotency_lifetime = idempotency_lifetime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -152,6 +154,7 @@ class GraphQLEndpoint:
             operation=operation,
             variables=variables,
             idempotency_key=_idempotency_key(key) if key is not None else None,
+            idempotency_lifetime=self._idempotency_lifetime,
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)
