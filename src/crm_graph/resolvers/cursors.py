@@ -4,15 +4,14 @@ import hashlib
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from crm_graph.catalog import Field, Kind
 from crm_graph.errors import BadVariables
-from crm_graph.scalars import Parser, parser_for
+from crm_graph.scalars import Parser, parse_int, parser_for
 
 MAX_LENGTH = 4_000
 
@@ -42,13 +41,18 @@ class CursorKey:
             raise BadVariables("cursor") from None
 
 
-# Keys stand in a cursor as Postgres prints them.
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise BadVariables("cursor")
+    return moment.astimezone(UTC)
+
+
+# Keys stand in a cursor as Postgres prints them; anybody can make one up, so each is held to its type's range.
 _READERS: dict[Kind, Parser] = {
-    Kind.DATE_TIME: datetime.fromisoformat,
-    Kind.INT: int,
+    Kind.DATE_TIME: _moment,
+    Kind.INT: lambda text: parse_int(int(text)),
     Kind.BOOLEAN: lambda text: text == "true",
-    Kind.DECIMAL: Decimal,
-    Kind.MONEY: Decimal,
 }
 
 

@@ -104,7 +104,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
 def problem(error: GraphQLError) -> dict[str, Any]:
     """A rule of GraphQL that a document or its variables break, as clients are told of it."""
     places = [{"line": p.line, "column": p.column} for p in error.locations or ()]
-    return {"message": error.message, "locations": places}
+    return {"message": error.message, **({"locations": places} if places else {})}
 
 
 def _operation(node: OperationDefinitionNode, schema: GraphQLSchema) -> Operation:

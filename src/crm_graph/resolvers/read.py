@@ -206,7 +206,12 @@ class Reader:
     ) -> bytes:
         """The `data` of the answer as JSON bytes. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
         prepared = await self._operations.prepare(document, operation, variables, principal.access)
-        arguments = prepared.bind(variables, principal, now)
+        try:
+            arguments = prepared.bind(variables, principal, now)
+        except CrmError:
+            # A prepared shape skips this check; what is told of a value must not depend on what was asked before.
+            check_variables(document, operation, variables)
+            raise
         async with self._connection() as connection:
             answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
             if prepared.derived:

@@ -1,6 +1,6 @@
 """Stage 3: a plan becomes one SQL statement whose JSON Postgres builds, with the asker's rights compiled in."""
 
-from crm_graph.access import Access
+from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, Relation
 from crm_graph.criteria import Row, own_row, related_join, related_rows
 from crm_graph.fragments import EMPTY, FALSE, Fragment, Statement, all_of, const, join, name, number, render, sql, text
@@ -58,18 +58,26 @@ class Writer:
         if lookup.id is not None:
             by = sql("{id} = {value}", id=row.column("id"), value=lookup.id)
         elif lookup.source is not None and lookup.external_id is not None:
-            by = sql(
-                "{id} = (SELECT e.entity_id FROM external_refs AS e"
-                " WHERE e.source = {source} AND e.entity_type = {type} AND e.external_id = {external})",
-                id=row.column("id"),
-                source=lookup.source,
-                type=const(entity.name, "text"),
-                external=lookup.external_id,
-            )
+            by = self._by_external_ref(row, lookup.source, lookup.external_id)
         else:
             by = FALSE
         source = sql("{table} AS {a}", table=name(entity.table), a=name(row.alias))
         return self._single(lookup.row, row, source, by)
+
+    def _by_external_ref(self, row: Row, source: Fragment, external_id: Fragment) -> Fragment:
+        """The row that another system calls so, for who may read what it calls it: a withheld ref finds nothing."""
+        relation = row.entity.relations["external_refs"]
+        target = self.context.catalog[relation.target]
+        ref, compiler = row.child(relation, target, "e"), self.context.compiler()
+        found = sql(
+            "{id} = (SELECT e.entity_id FROM external_refs AS e"
+            " WHERE e.source = {source} AND e.entity_type = {type} AND e.external_id = {external})",
+            id=row.column("id"),
+            source=source,
+            type=const(row.entity.name, "text"),
+            external=external_id,
+        )
+        return all_of([found, *(compiler.cell(ref, target.fields[f], Level.READ) for f in ("source", "external_id"))])
 
     def _node(self, node: NodeLookup) -> Fragment:
         branches = [

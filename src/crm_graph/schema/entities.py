@@ -78,10 +78,8 @@ class ExternalRefInput:
     external_id: str = strawberry.field(description="The record's id there.")
 
 
-_LOOKUP = {
-    "id": Argument(strawberry.ID | None, "The record's id."),
-    "external_ref": Argument(ExternalRefInput | None, "What another system calls it."),
-}
+_BY_ID = {"id": Argument(strawberry.ID | None, "The record's id.")}
+_BY_ID_OR_REF = {**_BY_ID, "external_ref": Argument(ExternalRefInput | None, "What another system calls it.")}
 
 
 class EntityTypes:
@@ -177,9 +175,8 @@ class EntityTypes:
         }
         for entity in self.catalog.roots:
             one = entity.name
-            members[one] = Member(
-                self.types[entity.name] | None, f"One {entity.api_name} by `id` or `externalRef`.", _LOOKUP
-            )
+            about = f"One {entity.api_name}, by its id" + (" or what another system calls it." if entity.owned else ".")
+            members[one] = Member(self.types[entity.name] | None, about, _BY_ID_OR_REF if entity.owned else _BY_ID)
             members[entity.plural] = Member(
                 self.connections[entity.name], f"A list of {entity.api_name} records.", self.list_arguments(entity)
             )
