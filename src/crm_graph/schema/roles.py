@@ -73,6 +73,8 @@ class _RoleSchema:
                 ("", "Input"),
                 ("", "Item"),
             )
+            # ExternalRefInput is how a record is looked up; refs are written by the bulk upsert alone.
+            if t.name != "external_ref"
         }
         return {**writes, **filters}
 
