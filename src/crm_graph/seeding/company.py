@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from crm_graph.models import Base, Customer
 from crm_graph.models.workflows import StageCategory, WorkflowType
 from crm_graph.seeding import customers, names, sales, service, stories
-from crm_graph.seeding.foundation import SEEDING_USER, lay, rates_until
+from crm_graph.seeding.foundation import SEEDING_USER, lay, load_rates
 from crm_graph.seeding.ledger import Ledger, Record
 from crm_graph.seeding.population import Progress
 from crm_graph.seeding.scene import Scene
@@ -49,7 +49,7 @@ async def seed_demo(
         if await session.scalar(select(exists().where(Customer.id.is_not(None)))):
             return SeedReport({}, {}, note="there are customers already")
         people = await lay(session, seed=seed, today=today)
-        rates = rates_until(today)
+        rates = await load_rates(session)
         ledger = Ledger(Random(f"company/{seed}"), people.users[SEEDING_USER], rates.to_base)
         midnight = datetime.combine(today, datetime.min.time(), UTC)
         scene = Scene(ledger, people, await load_flows(session), midnight, Random(f"scene/{seed}"))

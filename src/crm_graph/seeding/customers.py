@@ -69,8 +69,7 @@ def organization(scene: Scene, at: datetime, owner: str | None = None, **over: A
     word = "".join(scene.random.sample(names.COMPANY_WORDS, 2))
     name = over.get("name", f"{city.name}{word}{trade}有限公司")
     credit_code = _credit_code(scene, city)
-    width = 7 if len(city.area_code) == 2 else 6
-    digits = f"6{scene.random.randrange(10**width):0{width}d}"
+    digits = f"6{scene.random.randrange(10 ** (city.digits - 1)):0{city.digits - 1}d}"
     values: Values = {
         "kind": "ORGANIZATION",
         "name": name,

@@ -8,8 +8,7 @@ from random import Random
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm_graph.catalog import build_catalog
@@ -115,15 +114,13 @@ class People:
         return tuple(username for username, *_, given, _ in PEOPLE if given == role)
 
 
-def rates_until(today: date) -> Rates:
+def invented_rates(today: date) -> dict[str, list[tuple[date, Decimal]]]:
     """A rate a quarter for the five years up to today."""
     days = [today - timedelta(days=91 * quarter) for quarter in range(QUARTERS, -1, -1)]
-    return Rates(
-        {
-            currency: [(day, Decimal(start) + Decimal(step) * n) for n, day in enumerate(days)]
-            for currency, (start, step) in RATES.items()
-        }
-    )
+    return {
+        currency: [(day, Decimal(start) + Decimal(step) * n) for n, day in enumerate(days)]
+        for currency, (start, step) in RATES.items()
+    }
 
 
 async def lay(session: AsyncSession, *, seed: int, today: date) -> People:
@@ -133,19 +130,32 @@ async def lay(session: AsyncSession, *, seed: int, today: date) -> People:
     await sync_default_policy(session, ids=ids, clock=lambda: now)
     raw = await (await session.connection()).get_raw_connection()
     await install_default_workflows(cast("Connection", raw.driver_connection), ids, now)
-    await _write_rates(session, rates_until(today))
+    await _fill_rates(session, today)
     if await session.scalar(select(User.id).where(User.username == SEEDING_USER)) is None:
         return await _hire(session, seed, now, ids)
     return await _known(session)
 
 
-async def _write_rates(session: AsyncSession, rates: Rates) -> None:
+async def _fill_rates(session: AsyncSession, today: date) -> None:
+    """Rates for the currencies that have none; those that somebody entered stay alone."""
+    known = set(await session.scalars(select(ExchangeRate.currency).distinct()))
     rows = [
         {"currency": currency, "valid_on": day, "rate": rate}
-        for currency, dated in rates.by_currency.items()
+        for currency, dated in invented_rates(today).items()
         for day, rate in dated
+        if currency not in known
     ]
-    await session.execute(insert(ExchangeRate).on_conflict_do_nothing(), rows)
+    if rows:
+        await session.execute(insert(ExchangeRate), rows)
+
+
+async def load_rates(session: AsyncSession) -> Rates:
+    """The rates as they stand in the database."""
+    dated: dict[str, list[tuple[date, Decimal]]] = {}
+    found = await session.scalars(select(ExchangeRate).order_by(ExchangeRate.currency, ExchangeRate.valid_on))
+    for row in found:
+        dated.setdefault(row.currency, []).append((row.valid_on, row.rate))
+    return Rates(dated)
 
 
 async def _known(session: AsyncSession) -> People:
@@ -221,6 +231,3 @@ def _user(
     if key is not None:
         values["id"] = key
     return ledger.create(User, at, values | {"time_zone": "Asia/Shanghai"})
-
-
-__all__ = ["PEOPLE", "TEAMS", "People", "Rates", "lay", "rates_until"]

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import insert, inspect
+from sqlalchemy import insert, inspect, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm_graph.models import Base, Event, ExternalRef, StageChange
@@ -142,13 +142,16 @@ class Ledger:
             for model, rows in self.rows.items():
                 if inspect(model).local_table is table:
                     await _insert(session, model, sorted(rows, key=_order) if "id" in table.columns else rows)
-        await _insert(session, Event, self._numbered_events())
+        written = await session.scalar(
+            text("SELECT count(*) FROM events WHERE epoch = 1 AND transaction = pg_current_xact_id()")
+        )
+        await _insert(session, Event, self._numbered_events(written or 0))
 
-    def _numbered_events(self) -> list[Values]:
+    def _numbered_events(self, first: int) -> list[Values]:
         """Events in the order in which they happened, with ids that grow in that order."""
         last = -1
         numbered = []
-        for n, event in enumerate(sorted(self.events, key=lambda e: e["occurred_at"])):
+        for n, event in enumerate(sorted(self.events, key=lambda e: e["occurred_at"]), first):
             last = max(last + 1, int(event["occurred_at"].timestamp() * 1000) << 12)
             tail = ((0x80 | EntityCode.EVENT) << 56) | self.random.getrandbits(56)
             new_id = UUID(int=((last >> 12) << 80) | (0x7 << 76) | ((last & 0xFFF) << 64) | tail)

@@ -7,7 +7,7 @@ from decimal import Decimal
 @dataclass(frozen=True, slots=True)
 class City:
     """A city where the company sells. `area_code` is the dialling code without its zero, `division` the six-digit
-    administrative code that identity and registration numbers begin with.
+    administrative code that identity and registration numbers begin with, `digits` the length of a landline number.
     """
 
     name: str
@@ -15,6 +15,7 @@ class City:
     area_code: str
     division: str
     districts: tuple[str, ...]
+    digits: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ CITIES = (
     City("广州", "广东", "20", "440106", ("天河区", "越秀区", "番禺区", "海珠区")),
     City("深圳", "广东", "755", "440305", ("南山区", "福田区", "宝安区", "龙岗区")),
     City("佛山", "广东", "757", "440604", ("禅城区", "南海区", "顺德区", "三水区")),
-    City("厦门", "福建", "592", "350203", ("思明区", "湖里区", "集美区", "海沧区")),
+    City("厦门", "福建", "592", "350203", ("思明区", "湖里区", "集美区", "海沧区"), digits=7),
     City("北京", "北京", "10", "110105", ("朝阳区", "海淀区", "丰台区", "通州区")),
     City("成都", "四川", "28", "510104", ("锦江区", "武侯区", "青羊区", "高新区")),
     City("武汉", "湖北", "27", "420106", ("武昌区", "江汉区", "洪山区", "汉阳区")),

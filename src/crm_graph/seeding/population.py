@@ -33,8 +33,8 @@ _WRITTEN = (
     "customers", "contact_points", "external_refs", "leads", "opportunities", "contracts", "contract_lines", "tickets",
     "stage_changes", "interactions", "events",
 )  # fmt: skip
-MIN_CUSTOMERS = 20
-"""A tenth of a contract and a fifth of a ticket a customer: fewer would leave kinds of records out."""
+MIN_CUSTOMERS = 10
+"""A tenth of a contract a customer: fewer would leave kinds of records out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +236,7 @@ def _vocabulary() -> dict[str, list[Any]]:
         "cities": [city.name for city in names.CITIES],
         "provinces": [city.province for city in names.CITIES],
         "area_codes": [city.area_code for city in names.CITIES],
+        "digits": [city.digits for city in names.CITIES],
         "words": list(names.COMPANY_WORDS),
         "trades": [trade for trade, _ in names.COMPANY_TRADES],
         "industries": [industry for _, industry in names.COMPANY_TRADES],

@@ -45,10 +45,8 @@ plan AS MATERIALIZED (
            CASE WHEN p.a % 100 >= 18
                 THEN '1' || (ARRAY['38', '39', '50', '58', '86', '88'])[1 + p.f % 6]
                     || lpad((p.n % 100000000)::text, 8, '0')
-                WHEN length(r.area_codes[1 + p.e % cardinality(r.cities)]) = 2
-                THEN '0' || r.area_codes[1 + p.e % cardinality(r.cities)] || ' 6'
-                    || lpad((p.n % 10000000)::text, 7, '0')
-                ELSE '0' || r.area_codes[1 + p.e % cardinality(r.cities)] || ' 6' || lpad((p.n % 1000000)::text, 6, '0')
+                ELSE '0' || r.area_codes[1 + p.e % cardinality(r.cities)] || ' 6'
+                    || lpad((p.n % 1000000)::text, r.digits[1 + p.e % cardinality(r.cities)] - 1, '0')
            END AS phone_raw,
            m.last_ms, coalesce(m.orders, 0) AS orders, m.first_order_ms, m.last_order_ms,
            coalesce(m.spent, 0) AS spent, r.now_ms

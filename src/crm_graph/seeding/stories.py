@@ -1,7 +1,7 @@
 """What is worth finding in the demo company. Each story leaves the number or id of its record under a name."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from crm_graph.models import Collaboration
@@ -298,7 +298,8 @@ def sensitive_customer(scene: Scene) -> None:
         tier="PLATINUM",
         lifecycle_stage="ACTIVE",
         gender="FEMALE",
-        id_number="330106198804120046",
+        id_number="330106198804120048",
+        birth_date=date(1988, 4, 12),
         bank_name="澄江银行",
         bank_account="6200000012345678903",
         kyc_status="VERIFIED",
