@@ -129,7 +129,7 @@ def _check(settings: Settings) -> None:
 @app.command()
 def seed(
     customers: Annotated[
-        int | None, typer.Option(min=1, help="Make so many customers for measuring, instead of the demo company.")
+        int | None, typer.Option(min=10, help="Make so many customers for measuring, instead of the demo company.")
     ] = None,
     number: Annotated[int, typer.Option("--seed", help="The same seed makes the same data.")] = 1,
 ) -> None:
