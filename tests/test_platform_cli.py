@@ -1,0 +1,158 @@
+"""The commands as a user runs them, in processes of their own."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from crm_graph.db import connect, database_name, with_database
+
+COMMAND = [sys.executable, "-c", "from crm_graph.cli import main; main()"]
+SOURCES = str(Path(__file__).parents[1] / "src")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="crm-graph-home-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory) / "data"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def environment(**values: str) -> Mapping[str, str]:
+    left_out = ("CRM_GRAPH", "DATABASE", "HOST", "PORT", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return {**kept, "PYTHONPATH": SOURCES, **values}
+
+
+def crm_graph(*arguments: str, **values: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment(**values), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@contextmanager
+def running(*arguments: str, port: int, **values: str) -> Iterator["subprocess.Popen[str]"]:
+    """A command that serves, once it is ready; told to stop at the end."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], env=environment(PORT=str(port), **values), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        _wait_until_ready(process, port)
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def _wait_until_ready(process: "subprocess.Popen[str]", port: int) -> None:
+    transport = httpx.HTTPTransport(retries=8)
+    with httpx.Client(transport=transport, timeout=60) as client:
+        while process.poll() is None:
+            try:
+                if client.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200:
+                    return
+            except httpx.ConnectError:
+                continue
+    raise AssertionError("the command ended before it was ready")
+
+
+def test_the_demo_runs_from_nothing_and_stops_clean(home: Path, port: int) -> None:
+    with running("demo", port=port, CRM_GRAPH_HOME=str(home)) as demo:
+        token = crm_graph("token", "--role", "finance", CRM_GRAPH_HOME=str(home)).stdout.splitlines()[-1]
+        query = "{ customers(first: 1, where: {kind: {eq: ORGANIZATION}}) { nodes { taxId } } }"
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/graphql", json={"query": query}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == 200
+        assert len(answer.json()["data"]["customers"]["nodes"]) == 1
+
+        second = crm_graph("demo", PORT=str(port), CRM_GRAPH_HOME=str(home))
+        assert second.returncode == 1
+        assert second.stderr == (
+            f"crm-graph: 127.0.0.1:{port} is in use by another program; stop it, or choose another PORT\n"
+        )
+        elsewhere = crm_graph("demo", PORT=str(free_port()), CRM_GRAPH_HOME=str(home))
+        assert elsewhere.returncode == 1
+        assert elsewhere.stderr == (
+            f"crm-graph: the data in {home} is in use by process {demo.pid}; stop it, or set CRM_GRAPH_HOME to another\n"
+        )
+
+        demo.send_signal(signal.SIGINT)
+        told, _ = demo.communicate(timeout=30)
+    assert demo.returncode == 0
+    lines = told.splitlines()
+    assert f"GraphiQL   http://127.0.0.1:{port}/graphql" in lines
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == [
+        "sales", "service", "finance", "crm_manager", "erp", "admin",
+    ]  # fmt: skip
+    assert sum(line.startswith("curl ") for line in lines) == 3
+    assert lines[-1] == "Stopped; the data stays."
+    assert not (home / "postgres-18" / "postmaster.pid").exists()
+    gone = crm_graph("token", "--role", "sales", CRM_GRAPH_HOME=str(home))
+    assert gone.stderr == f"crm-graph: no demo runs with the data in {home}; start one with make demo\n"
+
+
+async def test_serve_needs_a_migrated_database_and_then_serves_it(database_url: str, port: int) -> None:
+    name = f"{database_name(database_url)}_serve"
+    url = with_database(database_url, name)
+    admin = await connect(with_database(database_url, "postgres"))
+    await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        early = await asyncio.to_thread(crm_graph, "serve", DATABASE_URL=url, PORT=str(port))
+        assert early.returncode == 1
+        assert "the database is at revision none and this version needs" in early.stderr
+        done = await asyncio.to_thread(crm_graph, "migrate", DATABASE_URL=url)
+        assert (done.returncode, done.stdout.endswith(", from nothing.\n")) == (0, True)
+        await asyncio.to_thread(_serves_and_stops, url, port)
+    finally:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
+
+
+def _serves_and_stops(url: str, port: int) -> None:
+    with running("serve", port=port, DATABASE_URL=url) as server:
+        keys = httpx.get(f"http://127.0.0.1:{port}/.well-known/jwks.json").json()["keys"]
+        assert len(keys) == 1
+        server.terminate()
+        assert server.wait(30) == 0
+
+
+def test_what_is_wrong_is_told_in_a_line() -> None:
+    missing = crm_graph("serve")
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    assert missing.stderr.startswith("crm-graph: set DATABASE_URL")
+    nowhere = crm_graph("migrate", DATABASE_URL="postgresql://u:secret@127.0.0.1:1/none")
+    assert (nowhere.returncode, "secret" in nowhere.stderr, "Traceback" in nowhere.stderr) == (1, False, False)
+    wrong = crm_graph("token", "--role", "sales", PORT="many")
+    assert wrong.stderr.startswith("crm-graph: PORT: Input should be a valid integer")
+
+
+def test_migrations_are_checked_on_a_server_of_their_own() -> None:
+    done = crm_graph("migrate", "--check")
+    assert (done.returncode, done.stdout) == (0, "Migrations and models agree.\n")
+
+
+def test_prints_the_schema_in_the_definition_language() -> None:
+    printed = crm_graph("schema", "print").stdout
+    assert "\ntype Query {" in printed
+    assert "\ntype Mutation {" in printed
