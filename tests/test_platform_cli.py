@@ -93,9 +93,8 @@ def test_the_demo_runs_from_nothing_and_stops_clean(home: Path, port: int) -> No
         )
         elsewhere = crm_graph("demo", PORT=str(free_port()), CRM_GRAPH_HOME=str(home))
         assert elsewhere.returncode == 1
-        assert elsewhere.stderr == (
-            f"crm-graph: the data in {home} is in use by process {demo.pid}; stop it, or set CRM_GRAPH_HOME to another\n"
-        )
+        used = f"the data in {home} is in use by process {demo.pid}"
+        assert elsewhere.stderr == f"crm-graph: {used}; stop it, or set CRM_GRAPH_HOME to another\n"
 
         demo.send_signal(signal.SIGINT)
         told, _ = demo.communicate(timeout=30)
