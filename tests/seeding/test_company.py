@@ -270,3 +270,13 @@ async def test_numbers_of_registers_and_banks_have_their_check_digits(company: C
         assert number[-1] == ric.calc_check_digit(number), number
     for account in await rows(engine, "SELECT bank_account FROM customers WHERE bank_account IS NOT NULL"):
         assert luhn.is_valid(account), account
+
+
+async def test_contracts_in_force_have_not_run_out(company: Company) -> None:
+    found = await rows(
+        company[0],
+        "SELECT s.key, c.ends_on < CAST(:today AS date) AS over FROM contracts c JOIN stages s ON s.id = c.stage_id"
+        " WHERE c.signed_on IS NOT NULL GROUP BY 1, 2 ORDER BY 1",
+        today=TODAY,
+    )
+    assert found == [("active", False), ("ended", True)]

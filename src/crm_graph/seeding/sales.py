@@ -1,14 +1,15 @@
 """Leads, opportunities and contracts of the demo company, moved along their pipelines."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+from uuid import UUID
 
 from crm_graph.models import Contract, Lead, Opportunity
 from crm_graph.models.workflows import StageCategory, WorkflowType
 from crm_graph.seeding import names
-from crm_graph.seeding.ledger import Record, Values
+from crm_graph.seeding.ledger import Record, Values, at_hour
 from crm_graph.seeding.names import Product
 from crm_graph.seeding.scene import Scene
 from crm_graph.seeding.stages import Stage
@@ -181,7 +182,18 @@ def contract(
     actor = row["owner_id"] or scene.ledger.actor
     values = _signed(scene, row, end.date(), over) if in_force else {}
     scene.walk(record, WorkflowType.CONTRACT, target, end, actor=actor, values=values, note="双方已盖章。")
+    if in_force and record["ends_on"] < scene.today.date():
+        _expire(scene, record, actor)
     return record
+
+
+def _expire(scene: Scene, record: Record, actor: UUID) -> None:
+    """The term is over, the money is in."""
+    ended = scene.flows[WorkflowType.CONTRACT].of(StageCategory.CLOSED)[0]
+    if record["stage_id"] != ended.id:
+        at = at_hour(datetime.combine(record["ends_on"], time(), UTC), 9)
+        paid = {"received_amount": record["gross_amount"]}
+        scene.walk(record, WorkflowType.CONTRACT, ended, at, actor=actor, values=paid, note="合同期满，款项已结清。")
 
 
 def _signed(scene: Scene, row: Values, day: date, over: Values) -> Values:
