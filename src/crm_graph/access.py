@@ -42,6 +42,10 @@ class TypeGrant:
     def level(self, field_path: str) -> Level:
         return self.levels.get(field_path, Level.HIDDEN)
 
+    def shows(self, prefix: str) -> bool:
+        """Whether it shows anything of the rows whose fields begin so: `contact_points.`, or `` for the type itself."""
+        return any(path.startswith(prefix) and level > Level.HIDDEN for path, level in self.levels.items())
+
 
 @dataclass(frozen=True)
 class Access:

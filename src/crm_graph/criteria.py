@@ -157,16 +157,18 @@ class Reader:
         member = entity.by_api_name.get(key)
         if isinstance(member, Field) and self._readable(holder, member):
             return self._comparisons(member, value)
-        if isinstance(member, Relation) and self._reachable(member):
+        if isinstance(member, Relation) and self._reachable(holder, member):
             return self._related(member, value, holder, depth)
         raise Invalid("unknown_field")
 
     def _readable(self, holder: "Holder", member: Field) -> bool:
         return self.access is None or self.access.ceiling(holder.entity, holder.prefix + member.name) is Level.READ
 
-    def _reachable(self, relation: Relation) -> bool:
-        target = self.catalog[relation.target]
-        return self.access is None or target.is_child or bool(self.access.grants(target.name))
+    def _reachable(self, holder: "Holder", relation: Relation) -> bool:
+        if self.access is None:
+            return True
+        inner = holder.into(relation, self.catalog[relation.target])
+        return any(grant.shows(inner.prefix) for grant in self.access.grants(inner.entity))
 
     def _comparisons(self, member: Field, value: Any) -> Criteria:
         if not isinstance(value, Mapping):
@@ -247,10 +249,14 @@ class Compiler:
         return f"t{next(self.aliases)}"
 
     def visible(self, row: Row) -> Fragment:
-        """Whether the row exists for the asker. A child exists with its root."""
-        if self.access is None or row.entity.is_child:
+        """Whether the row exists for the asker: by any grant on it, a child by one that shows something of it."""
+        if self.access is None:
             return TRUE
-        return any_of(self.scope(row, grant.scope) for grant in self.access.grants(row.root.name))
+        grants = self.access.grants(row.root.name)
+        showing = [g for g in grants if g.shows(row.prefix)]
+        if row.entity.is_child and len(showing) == len(grants):
+            return TRUE
+        return any_of(self.scope(row, g.scope) for g in showing)
 
     def cell(self, row: Row, member: Field, least: Level) -> Fragment:
         """Whether the cell of a visible row has at least that level by a single grant."""

@@ -22,7 +22,7 @@ _ADDED = re.compile(r"\n *")
 
 
 def readable(statement: str) -> str:
-    """The statement over several lines: sub-selects are indented, their clauses begin lines; only white space is added."""
+    """The statement over several lines, sub-selects indented, their clauses on lines; only white space is added."""
     return "".join(_pieces(statement)).strip() + "\n"
 
 

@@ -194,10 +194,14 @@ class _ConnectionWriter:
             case "hasPreviousPage":
                 return self._has_previous()
             case "startCursor":
-                return sql("(a.c)[{first}]", first=self._first())
+                return self._cursor_at(self._first())
             case "endCursor":
-                return sql("(a.c)[{last}]", last=self._last())
+                return self._cursor_at(self._last())
         return text("PageInfo")
+
+    def _cursor_at(self, position: Fragment) -> Fragment:
+        """A cursor of the page; a page of no rows has none, though one row further was read."""
+        return sql("CASE WHEN {size} > 0 THEN (a.c)[{position}] END", size=self._size, position=position)
 
     def _has_next(self) -> Fragment:
         beyond = self._outside(self._before())
@@ -205,7 +209,8 @@ class _ConnectionWriter:
 
     def _has_previous(self) -> Fragment:
         if self.plan.page.offset:
-            return sql("{offset} > 0", offset=self.plan.page.offset)
+            rows = sql("EXISTS (SELECT 1 FROM {source} WHERE {where})", source=self.source, where=self.matching)
+            return sql("({offset} > 0 AND {rows})", offset=self.plan.page.offset, rows=rows)
         behind = self._outside(self._after())
         return any_of([self._more(), behind]) if self.plan.page.backward else behind
 

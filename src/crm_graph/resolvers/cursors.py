@@ -68,10 +68,12 @@ def _decode(raw: Any, sign: str, length: int) -> list[Any]:
         parts = orjson.loads(b64decode(raw, validate=True))
     except ValueError:
         raise BadVariables("cursor") from None
-    if not isinstance(parts, list) or len(parts) != length + 1 or not all(_is_key(p) for p in parts):
+    if not isinstance(parts, list) or not parts or not all(_is_key(p) for p in parts):
         raise BadVariables("cursor")
     if parts[0] != sign:
         raise BadVariables("cursor_of_other_order")
+    if len(parts) != length + 1:
+        raise BadVariables("cursor")
     return parts[1:]
 
 

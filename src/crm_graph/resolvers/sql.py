@@ -3,7 +3,21 @@
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, Relation
 from crm_graph.criteria import Row, own_row, related_join, related_rows
-from crm_graph.fragments import EMPTY, FALSE, Fragment, Statement, all_of, const, join, name, number, render, sql, text
+from crm_graph.fragments import (
+    EMPTY,
+    FALSE,
+    TRUE,
+    Fragment,
+    Statement,
+    all_of,
+    const,
+    join,
+    name,
+    number,
+    render,
+    sql,
+    text,
+)
 from crm_graph.resolvers.cells import NULL, cell, masked_fields
 from crm_graph.resolvers.connections import connection
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
@@ -145,7 +159,9 @@ class Writer:
         row = parent.child(relation, plan.entity, self.context.alias())
         own = flags if plan.entity.is_child else self.context.flags(row)
         item, columns = as_items(self.object(plan, row, own))
-        where = all_of([related_join(relation, parent, row.alias), self.context.compiler().visible(row)])
+        in_use = sql("{c} IS NULL", c=row.column("archived_at")) if plan.entity.tracked else TRUE
+        rights = own if plan.entity.is_child else self.context.compiler()
+        where = all_of([related_join(relation, parent, row.alias), rights.visible(row), in_use])
         return sql(
             "array_to_json(ARRAY(SELECT {item} FROM (SELECT {columns}"
             " FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} ORDER BY {a}.id LIMIT {limit}) AS {a}) AS x))",

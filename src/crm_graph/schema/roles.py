@@ -135,7 +135,10 @@ class _RoleSchema:
         if isinstance(found, Field):
             return self._ceiling(entity, found) >= least
         if isinstance(found, Relation):
-            return self._granted(self.catalog[found.target])
+            target = self.catalog[found.target]
+            if target.is_child:
+                return any(grant.shows(f"{found.name}.") for grant in self.access.grants(entity.name))
+            return self._granted(target)
         return True
 
     def _ceiling(self, entity: EntityType, member: Field) -> Level:
