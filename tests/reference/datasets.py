@@ -1,0 +1,155 @@
+"""Small random data: few values, so that ties, NULLs, archived rows and shared owners are common."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Integer, Numeric, Table, Uuid
+
+from crm_graph.catalog import Catalog
+from crm_graph.models import Base
+from crm_graph.models.fields import Mask, info_of
+from crm_graph.models.ids import EntityCode, IdSource
+from reference.rows import NOON, Row
+
+NAMES = ("王小明", "Ann Lee", "  John  Ronald Smith", "张", "", "é b")
+PHONES = ("+8613800138001", "13900139002", "010-6234 5678", "4008001234", "12345", "(021) 555-1234", "+86 95588")
+EMAILS = ("a@x.example", "Bob.Lee@x.example", "@x", "no address", "zhang@y.example")
+TAILS = ("91110108MA01ABCD2X", "1234567", "12345678", "")
+TEXTS = ("", "a", "A", "ab", "b%_", "上海", "北京市", 'it\'s "x"\\', "\u00e9", "😀")
+TEXTS_BY_MASK: Mapping[Mask | None, tuple[str, ...]] = {
+    Mask.NAME: NAMES,
+    Mask.PHONE: PHONES,
+    Mask.EMAIL: EMAILS,
+    Mask.CONTACT: PHONES + EMAILS,
+    Mask.TAIL: TAILS,
+    None: TEXTS,
+}
+NUMBERS = ("0", "-1.5", "10", "10", "99.99", "1000000")
+RATES = ("0", "0.13", "0.5", "1")
+QUANTITIES = ("0.5", "1.250", "3")
+PLAIN_TABLES = ("teams", "users", "pipelines", "stages", "customers", "leads", "opportunities", "contracts", "tickets")
+"""Tables in an order in which each may point at those before it."""
+MOMENTS = tuple(NOON - timedelta(days=d, microseconds=m) for d, m in ((0, 0), (1, 1), (1, 120_000), (40, 0), (400, 5)))
+DATES = (date(2026, 11, 22), date(2026, 1, 31), date(1990, 5, 1))
+CHOICES: tuple[tuple[type, tuple[Any, ...]], ...] = (
+    (Boolean, (True, False)),
+    (Integer, (0, 1, 5, 5, 100)),
+    (DateTime, MOMENTS),
+    (Date, DATES),
+    (Uuid, (None,)),
+)
+SHARE = 0.25
+"""How often a value that may be missing is."""
+
+
+class Dataset:
+    """Builds the rows of a company out of a random source; equal sources give equal rows."""
+
+    def __init__(self, random: Random, catalog: Catalog, size: int) -> None:
+        self._random = random
+        self._catalog = catalog
+        self._size = size
+        self._ids = IdSource(lambda: NOON, Random(random.randrange(2**32)).getrandbits)
+        self.tables: dict[str, list[Row]] = {}
+
+    def build(self) -> dict[str, list[Row]]:
+        """All rows by table."""
+        for table in PLAIN_TABLES:
+            self.tables[table] = []
+            least = 2 if table in ("teams", "users", "pipelines", "stages", "customers") else 0
+            for n in range(self._random.randint(least, self._size)):
+                self.tables[table].append(self._row(table, n))
+        self._place_teams()
+        roots = self._roots()
+        for table in ("interactions", "contact_points", "addresses", "contract_lines"):
+            self.tables[table] = []
+            parents = self.tables["contracts" if table == "contract_lines" else "customers"]
+            for n in range(self._random.randint(0, self._size * 2) if parents else 0):
+                self.tables[table].append(self._row(table, n))
+        self.tables["external_refs"] = [
+            {**self._row("external_refs", n), "entity_id": id_, "entity_type": type_, "external_id": f"K{n % 5}-{n}"}
+            for n, (type_, id_) in enumerate(self._some(roots))
+        ]
+        flows = [(type_, id_) for type_, id_ in roots if self._catalog[type_].workflow]
+        self.tables["stage_changes"] = [
+            {**self._row("stage_changes", n), "entity_id": id_} for n, (_, id_) in enumerate(self._some(flows))
+        ]
+        self._join(roots)
+        return self.tables
+
+    def _roots(self) -> list[tuple[str, UUID]]:
+        owned = [e for e in self._catalog.roots if e.owned and e.table in self.tables]
+        return [(e.name, row["id"]) for e in owned for row in self.tables[e.table]]
+
+    def _some(self, items: list[tuple[str, UUID]]) -> list[tuple[str, UUID]]:
+        return [self._random.choice(items) for _ in range(self._random.randint(0, self._size * 2))] if items else []
+
+    def _join(self, roots: list[tuple[str, UUID]]) -> None:
+        users, teams = self.tables["users"], self.tables["teams"]
+        shared = {(id_, self._random.choice(users)["id"]) for _, id_ in self._some(roots)}
+        self.tables["collaborations"] = [
+            {"entity_id": entity, "user_id": user, "created_at": NOON} for entity, user in sorted(shared)
+        ]
+        self.tables["team_members"] = [
+            {"user_id": user["id"], "team_id": team["id"], "is_primary": n == 0}
+            for user in users
+            for n, team in enumerate(self._random.sample(teams, self._random.randint(0, min(2, len(teams)))))
+        ]
+
+    def _place_teams(self) -> None:
+        paths: dict[UUID | None, str] = {None: ""}
+        for n, team in enumerate(self.tables["teams"]):
+            team["key"] = f"k{n}"
+            paths[team["id"]] = team["path"] = f"{paths[team['parent_id']]}k{n}/"
+        for n, pipeline in enumerate(self.tables["pipelines"]):
+            pipeline.update(key=f"p{n}", is_default=False)
+        for n, stage in enumerate(self.tables["stages"]):
+            stage["key"] = f"s{n}"
+
+    def _row(self, name: str, number: int) -> Row:
+        table = Base.metadata.tables[name]
+        row: Row = {c.name: self._value(table, c, number) for c in table.columns if c.name != "custom"}
+        row["id"] = self._ids.new(EntityCode(self._code(name)))
+        return row
+
+    def _code(self, table: str) -> int:
+        return next(e.code for e in self._catalog.types.values() if e.table == table)
+
+    def _value(self, table: Table, column: "Column[Any]", number: int) -> Any:
+        if column.name == "position":
+            return number
+        if column.foreign_keys:
+            return self._key(column)
+        rare = 0.8 if column.name == "archived_at" else SHARE
+        if column.nullable and self._random.random() < rare:
+            return None
+        return self._scalar(column)
+
+    def _key(self, column: "Column[Any]") -> UUID | None:
+        (key,) = column.foreign_keys
+        rows = self.tables.get(key.column.table.name, ())
+        if not rows or (column.nullable and self._random.random() < SHARE):
+            return None
+        id_: UUID = self._random.choice(rows)["id"]
+        return id_
+
+    def _scalar(self, column: "Column[Any]") -> Any:
+        type_ = column.type
+        if isinstance(type_, Enum):
+            return self._random.choice(type_.enums[:4])
+        for sql_type, choices in CHOICES:
+            if isinstance(type_, sql_type):
+                return self._random.choice(choices)
+        if isinstance(type_, Numeric):
+            return self._random.choice(self._numbers(column.name))
+        info = info_of(column)
+        mask = info.mask if info else None
+        return self._random.choice(("CNY", "USD") if column.name == "currency" else TEXTS_BY_MASK[mask])
+
+    def _numbers(self, column: str) -> tuple[str, ...]:
+        if column == "quantity":
+            return QUANTITIES
+        return RATES if "rate" in column or column == "probability" else NUMBERS

@@ -1,0 +1,329 @@
+"""A naive interpreter of queries: walks the document over plain rows, field by field, and builds the answer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cmp_to_key
+from typing import Any
+from uuid import UUID
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLSchema,
+    InlineFragmentNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    ValueNode,
+    VariableNode,
+    is_abstract_type,
+    parse,
+)
+from graphql.utilities import value_from_ast_untyped
+
+from crm_graph.access import Level
+from crm_graph.catalog import EntityType, Field, Kind, Relation, Shape
+from crm_graph.resolvers.plan import Limits
+from reference.cursors import Cursor, row_of
+from reference.view import Record, View, listed
+
+
+class _Absent:
+    """A variable that was not given."""
+
+
+_ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of an order."""
+
+    path: tuple[Relation, ...]
+    member: Field
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass
+class Interpreter:
+    """Answers documents for one asker."""
+
+    schema: GraphQLSchema
+    view: View
+    limits: Limits
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    _fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
+    _defaults: Mapping[str, ValueNode] = field(default_factory=dict)
+
+    def answer(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The `data` of the answer; cursors stand in it as `Cursor`."""
+        document: DocumentNode = parse(text)
+        (operation,) = (d for d in document.definitions if isinstance(d, OperationDefinitionNode))
+        fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+        defaults = {
+            d.variable.name.value: d.default_value
+            for d in operation.variable_definitions or ()
+            if d.default_value is not None
+        }
+        run = Interpreter(self.schema, self.view, self.limits, variables, fragments, defaults)
+        return {
+            key: run._root(nodes) for key, nodes in run._collect("Query", operation.selection_set.selections).items()
+        }
+
+    def _root(self, nodes: list[FieldNode]) -> Any:
+        name, catalog = nodes[0].name.value, self.view.catalog
+        if name == "__typename":
+            return "Query"
+        arguments = self._arguments(nodes[0])
+        if name == "node":
+            id_ = UUID(arguments["id"])
+            return self._by_id(catalog.by_code.get(id_.bytes[8] & 0x3F), id_, nodes)
+        for entity in catalog.roots:
+            if name == entity.api_plural:
+                return self._connection(entity, list(self.view.records(entity)), nodes, arguments)
+            if name == entity.api_name[0].lower() + entity.api_name[1:]:
+                return self._one(entity, arguments, nodes)
+        raise AssertionError(name)
+
+    def _one(self, entity: EntityType, arguments: Mapping[str, Any], nodes: list[FieldNode]) -> Any:
+        if arguments.get("id") is not None:
+            return self._by_id(entity, UUID(arguments["id"]), nodes)
+        wanted = (arguments["externalRef"]["source"], arguments["externalRef"]["externalId"])
+        for record in self.view.records(entity):
+            for relation in entity.relations.values():
+                if relation.target == "external_ref" and any(
+                    self._found_by(ref, wanted) for ref in self.view.related(record, relation)
+                ):
+                    return self._object(record, nodes)
+        return None
+
+    def _found_by(self, ref: Record, wanted: tuple[str, str]) -> bool:
+        """A ref that is withheld finds nothing, or else one could learn it by trying."""
+        known = all(self.view.level(ref, name) is Level.READ for name in ("source", "external_id"))
+        return known and (ref.row["source"], ref.row["external_id"]) == wanted
+
+    def _by_id(self, entity: EntityType | None, id_: UUID, nodes: list[FieldNode]) -> Any:
+        if entity is None or entity.is_child:
+            return None
+        found = [r for r in self.view.records(entity) if r.row["id"] == id_]
+        return self._object(found[0], nodes) if found else None
+
+    def _object(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
+        fields = self._below(record.entity.api_name, nodes)
+        return {key: self._member(record, same) for key, same in fields.items()}
+
+    def _member(self, record: Record, nodes: list[FieldNode]) -> Any:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return record.entity.api_name
+        if name == "maskedFields":
+            return self.view.masked_fields(record)
+        member = record.entity.by_api_name[name]
+        if isinstance(member, Field):
+            return self._cell(record, member, nodes)
+        related = self.view.related(record, member)
+        if member.shape is Shape.ONE:
+            return self._object(related[0], nodes) if related else None
+        if member.shape is Shape.CONNECTION:
+            return self._connection(self.view.catalog[member.target], related, nodes, self._arguments(nodes[0]))
+        kept = [r for r in related if r.row.get("archived_at") is None]
+        return [self._object(r, nodes) for r in kept[: self.limits.max_children]]
+
+    def _cell(self, record: Record, member: Field, nodes: list[FieldNode]) -> Any:
+        value = self.view.shown(record, member)
+        if member.kind is not Kind.MONEY or value is None:
+            return None if value is None else as_json(value)
+        parts = {"__typename": "Money", "amount": as_json(value), "currency": record.row["currency"]}
+        return {key: parts[same[0].name.value] for key, same in self._below("Money", nodes).items()}
+
+    def _connection(
+        self, entity: EntityType, records: Sequence[Record], nodes: list[FieldNode], arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        archived, where = arguments.get("archived") or "EXCLUDE", arguments.get("where")
+        wanted = {"EXCLUDE": (False,), "INCLUDE": (False, True), "ONLY": (True,)}[archived]
+        kept = [r for r in records if (r.row["archived_at"] is not None) in wanted]
+        kept = [r for r in kept if where is None or self.view.holds(where, r)]
+        keys = self._order(entity, arguments.get("orderBy"))
+        kept.sort(key=cmp_to_key(lambda a, b: self._compare(keys, a, b)))
+        page = self._page(entity, keys, kept, arguments)
+        below = self._below(f"{entity.api_name}Connection", nodes)
+        return {key: self._part(entity, kept, page, same) for key, same in below.items()}
+
+    def _part(self, entity: EntityType, kept: list[Record], page: "Page", nodes: list[FieldNode]) -> Any:
+        match nodes[0].name.value:
+            case "nodes":
+                return [self._object(r, nodes) for r in page.records]
+            case "edges":
+                return [self._edge(entity, r, nodes) for r in page.records]
+            case "totalCount":
+                return min(len(kept), self.limits.count_cap)
+            case "totalCountCapped":
+                return len(kept) > self.limits.count_cap
+            case "pageInfo":
+                facts = page.facts()
+                return {key: facts[same[0].name.value] for key, same in self._below("PageInfo", nodes).items()}
+        return f"{entity.api_name}Connection"
+
+    def _edge(self, entity: EntityType, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
+        for key, same in self._below(f"{entity.api_name}Edge", nodes).items():
+            match same[0].name.value:
+                case "node":
+                    answer[key] = self._object(record, same)
+                case "cursor":
+                    answer[key] = Cursor(record.row["id"])
+                case _:
+                    answer[key] = f"{entity.api_name}Edge"
+        return answer
+
+    def _page(self, entity: EntityType, keys: list[Key], kept: list[Record], arguments: Mapping[str, Any]) -> "Page":
+        after, before = (self._at(entity, arguments.get(name)) for name in ("after", "before"))
+        behind = [r for r in kept if after is None or self._compare(keys, r, after) > 0]
+        window = [r for r in behind if before is None or self._compare(keys, r, before) < 0]
+        follows = before is not None and any(self._compare(keys, r, before) >= 0 for r in kept)
+        precedes = after is not None and any(self._compare(keys, r, after) <= 0 for r in kept)
+        if arguments.get("last") is not None:
+            start = max(len(window) - arguments["last"], 0)
+            return Page(window[start:], follows, start > 0 or precedes)
+        first, offset = arguments.get("first"), arguments.get("offset") or 0
+        size = self.limits.default_page if first is None else first
+        records = window[offset : offset + size]
+        return Page(records, len(window) > offset + size or follows, (offset > 0 and len(window) > 0) or precedes)
+
+    def _at(self, entity: EntityType, cursor: str | None) -> Record | None:
+        """The row that a cursor was made of; in these tests no row goes away between two pages."""
+        if cursor is None:
+            return None
+        id_ = row_of(cursor)
+        (row,) = (r for r in self.view.tables[entity.table] if r["id"] == id_)
+        return Record(entity, row, entity, row)
+
+    def _order(self, entity: EntityType, order_by: Any) -> list[Key]:
+        keys: list[Key] = []
+        for tree in listed(order_by or []):
+            for key in self._order_keys(entity, tree, ()):
+                if not any((k.path, k.member) == (key.path, key.member) for k in keys):
+                    keys.append(key)
+        return [*keys, Key((), entity.fields["id"], keys[-1].descending if keys else True, nulls_first=False)]
+
+    def _order_keys(self, entity: EntityType, tree: Mapping[str, Any], path: tuple[Relation, ...]) -> Iterable[Key]:
+        for name, value in tree.items():
+            member = entity.by_api_name[name]
+            if value is None:
+                continue
+            if isinstance(member, Relation):
+                yield from self._order_keys(self.view.catalog[member.target], value, (*path, member))
+            else:
+                descending = value.startswith("DESC")
+                yield Key(path, member, descending, value in ("DESC", "ASC_NULLS_FIRST"))
+
+    def _compare(self, keys: Sequence[Key], one: Record, other: Record) -> int:
+        for key in keys:
+            a, b = self._sort_value(key, one), self._sort_value(key, other)
+            if a == b:
+                continue
+            if a is None or b is None:
+                return -1 if (a is None) is key.nulls_first else 1
+            return -1 if (a > b) is key.descending else 1
+        return 0
+
+    def _sort_value(self, key: Key, record: Record) -> Any:
+        for relation in key.path:
+            found = self.view.related(record, relation)
+            if not found:
+                return None
+            record = found[0]
+        return self.view.comparable(record, key.member)
+
+    def _below(self, type_name: str, nodes: Iterable[FieldNode]) -> dict[str, list[FieldNode]]:
+        selections = [s for n in nodes if n.selection_set for s in n.selection_set.selections]
+        return self._collect(type_name, selections)
+
+    def _collect(self, type_name: str, selections: Iterable[SelectionNode]) -> dict[str, list[FieldNode]]:
+        """GraphQL specification, section 6.3.2."""
+        found: dict[str, list[FieldNode]] = {}
+        for selection in selections:
+            if not self._included(selection):
+                continue
+            if isinstance(selection, FieldNode):
+                key = selection.alias.value if selection.alias else selection.name.value
+                found.setdefault(key, []).append(selection)
+                continue
+            if isinstance(selection, FragmentSpreadNode):
+                fragment = self._fragments[selection.name.value]
+                condition, inner = fragment.type_condition.name.value, fragment.selection_set
+            else:
+                assert isinstance(selection, InlineFragmentNode)
+                condition = selection.type_condition.name.value if selection.type_condition else type_name
+                inner = selection.selection_set
+            if self._applies(condition, type_name):
+                for key, nodes in self._collect(type_name, inner.selections).items():
+                    found.setdefault(key, []).extend(nodes)
+        return found
+
+    def _applies(self, condition: str, type_name: str) -> bool:
+        wanted, type_ = self.schema.type_map[condition], self.schema.type_map[type_name]
+        return condition == type_name or (is_abstract_type(wanted) and self.schema.is_sub_type(wanted, type_))
+
+    def _included(self, selection: SelectionNode) -> bool:
+        for directive in selection.directives or ():
+            condition = self._plain((directive.arguments or ())[0].value)
+            if condition is (directive.name.value == "skip"):
+                return False
+        return True
+
+    def _arguments(self, node: FieldNode) -> dict[str, Any]:
+        values = {a.name.value: self._plain(a.value) for a in node.arguments or ()}
+        return {key: value for key, value in values.items() if value is not _ABSENT}
+
+    def _plain(self, node: ValueNode) -> Any:
+        if isinstance(node, VariableNode):
+            name = node.name.value
+            if name in self.variables:
+                return self.variables[name]
+            return self._plain(self._defaults[name]) if name in self._defaults else _ABSENT
+        if isinstance(node, NullValueNode):
+            return None
+        if isinstance(node, ListValueNode):
+            return [self._plain(item) for item in node.values or ()]
+        if isinstance(node, ObjectValueNode):
+            pairs = {f.name.value: self._plain(f.value) for f in node.fields or ()}
+            return {key: value for key, value in pairs.items() if value is not _ABSENT}
+        return value_from_ast_untyped(node)
+
+
+@dataclass(frozen=True)
+class Page:
+    records: list[Record]
+    has_next: bool
+    has_previous: bool
+
+    def facts(self) -> dict[str, Any]:
+        """What `pageInfo` says."""
+        return {
+            "__typename": "PageInfo",
+            "hasNextPage": self.has_next,
+            "hasPreviousPage": self.has_previous,
+            "startCursor": Cursor(self.records[0].row["id"]) if self.records else None,
+            "endCursor": Cursor(self.records[-1].row["id"]) if self.records else None,
+        }
+
+
+def as_json(value: Any) -> Any:
+    """A value as the API writes it."""
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC)
+        fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
+        return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}+00:00"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value) if isinstance(value, UUID) else value

@@ -1,0 +1,326 @@
+"""Random queries, valid for a role's schema, with values taken from the data so that conditions hold now and then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import orjson
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
+
+from crm_graph.access import Access, Level
+from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.criteria import OPERATORS, Op
+from crm_graph.resolvers.plan import Limits
+from reference.datasets import TEXTS
+from reference.interpreter import as_json
+from reference.rows import Tables
+
+CURSOR_EDGES = "placesForCursors"
+DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
+LEFT_OUT = frozenset({"availableTransitions"})
+"""Derived fields have tests of their own: no SQL computes them."""
+
+
+class Name(str):
+    """An enum value: bare in a document, a string in variables."""
+
+    __slots__ = ()
+
+
+def in_document(value: Any) -> str:
+    """A value as a GraphQL literal."""
+    match value:
+        case Written():
+            return value.text
+        case Name():
+            return str(value)
+        case Mapping():
+            return "{" + ", ".join(f"{key}: {in_document(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(in_document(item) for item in value) + "]"
+    return orjson.dumps(value).decode()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A piece of the document: a variable."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A variable that takes a cursor, and the response keys that lead to the list it belongs to."""
+
+    variable: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A query, its variables, and where cursors of its answer can be put."""
+
+    text: str
+    variables: Mapping[str, Any]
+    places: Sequence[Place]
+
+    def continued(self, random: Random, answer: Any) -> Mapping[str, Any] | None:
+        """The variables of a second page, with cursors of the first answer; None where there is none."""
+        cursors = {p.variable: found for p in self.places if (found := list(_cursors(answer, p.path)))}
+        chosen = {name: random.choice(found) for name, found in cursors.items() if random.random() < 0.8}
+        return {**self.variables, **chosen} if chosen else None
+
+
+def _cursors(answer: Any, path: tuple[str, ...]) -> list[str]:
+    if isinstance(answer, list):
+        return [cursor for item in answer for cursor in _cursors(item, path)]
+    if not isinstance(answer, dict):
+        return []
+    if path:
+        return _cursors(answer.get(path[0]), path[1:])
+    return [edge["cursor"] for edge in answer.get(CURSOR_EDGES, ())]
+
+
+@dataclass
+class OperationMaker:
+    """Makes one query; `random` may be driven by Hypothesis."""
+
+    random: Random
+    schema: GraphQLSchema
+    catalog: Catalog
+    access: Access
+    tables: Tables
+    limits: Limits
+    max_depth: int = 3
+    _variables: dict[str, Any] = field(default_factory=dict)
+    _definitions: list[str] = field(default_factory=list)
+    _fragments: list[str] = field(default_factory=list)
+    _places: list[Place] = field(default_factory=list)
+    _names: int = 0
+
+    def make(self) -> Generated:
+        """A query of one to three root fields."""
+        roots = [f for f in self._fields("Query") if f != "__typename"]
+        chosen = [self._root(self.random.choice(roots)) for _ in range(self.random.randint(1, 3))]
+        if self._chance(0.1):
+            chosen.append("__typename")
+        head = f"query Q({', '.join(self._definitions)}) " if self._definitions else ""
+        text = "\n".join([f"{head}{{ {' '.join(chosen)} }}", *self._fragments])
+        return Generated(text, self._variables, self._places)
+
+    def _chance(self, share: float) -> bool:
+        return self.random.randint(0, 99) >= 100 - share * 100
+
+    def _fresh(self, prefix: str) -> str:
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    def _variable(self, type_: str, value: Any) -> Written:
+        name = self._fresh("v")
+        self._definitions.append(f"${name}: {type_}")
+        self._variables[name] = value
+        return Written(f"${name}")
+
+    def _either(self, type_: str, value: Any) -> Any:
+        """The value itself, or a variable that has it."""
+        return self._variable(type_, value) if self._chance(0.3) else value
+
+    def _fields(self, type_name: str) -> list[str]:
+        type_ = self.schema.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)
+        return [*(name for name in type_.fields if name not in LEFT_OUT), "__typename"]
+
+    def _root(self, name: str) -> str:
+        key = self._fresh("r")
+        if name == "node":
+            id_ = self._either("ID!", self._an_id(self.random.choice(list(self.catalog.roots))))
+            return f"{key}: node(id: {in_document(id_)}) {{ {self._node()} }}"
+        for entity in self.catalog.roots:
+            if name == entity.api_plural:
+                return self._connection(key, name, entity, (key,), self.max_depth)
+            if name == entity.api_name[0].lower() + entity.api_name[1:]:
+                return f"{key}: {name}({self._lookup(entity)}) {{ {self._selection(entity, (key,), self.max_depth)} }}"
+        raise AssertionError(name)
+
+    def _lookup(self, entity: EntityType) -> str:
+        refs = [r for r in self.tables["external_refs"] if r["entity_type"] == entity.name]
+        if refs and self._chance(0.4):
+            ref = self.random.choice(refs)
+            wanted = {"source": ref["source"], "externalId": ref["external_id"]}
+            return f"externalRef: {in_document(self._either('ExternalRefInput', wanted))}"
+        return f"id: {in_document(self._either('ID', self._an_id(entity)))}"
+
+    def _an_id(self, entity: EntityType) -> str:
+        rows = self.tables[entity.table]
+        if rows and self._chance(0.9):
+            return str(self.random.choice(list(rows))["id"])
+        return f"019aaaaa-0000-7000-{0x80 | entity.code:02x}00-000000000000"
+
+    def _node(self) -> str:
+        types = [e for e in self.catalog.roots if self.access.grants(e.name) and self._chance(0.4)]
+        return " ".join(["id __typename", *(f"... on {t.api_name} {{ {self._selection(t, None, 1)} }}" for t in types)])
+
+    def _selection(self, entity: EntityType, path: tuple[str, ...] | None, depth: int) -> str:
+        """Some fields of an object; `path` is None where cursors of lists inside cannot be found again."""
+        members = self._fields(entity.api_name)
+        picked = [self.random.choice(members) for _ in range(self.random.randint(1, 5))]
+        parts: list[str] = []
+        for name in picked:
+            parts.extend(self._member(entity, name, path, depth))
+        text = " ".join(parts) or "id"
+        if self._chance(0.15):
+            return f"... on {entity.api_name} {{ {text} }} {self._fresh('a')}: id"
+        if self._chance(0.1):
+            fragment = self._fresh("f")
+            self._fragments.append(f"fragment {fragment} on {entity.api_name} {{ {text} }}")
+            return f"...{fragment} id"
+        return text
+
+    def _member(self, entity: EntityType, name: str, path: tuple[str, ...] | None, depth: int) -> list[str]:
+        key = self._fresh("a")
+        member = entity.by_api_name.get(name)
+        if member is None:
+            return [f"{key}: {name}"]
+        if isinstance(member, Field):
+            body = " { amount currency __typename }" if member.kind is Kind.MONEY else ""
+            directive = self._directive() if self._chance(0.05) else ""
+            return [f"{key}: {name}{directive}{body}"]
+        if depth == 0:
+            return []
+        target, below = self.catalog[member.target], None if path is None else (*path, key)
+        if member.shape is Shape.CONNECTION:
+            return [self._connection(key, name, target, below, depth - 1)]
+        return [f"{key}: {name} {{ {self._selection(target, below, depth - 1)} }}"]
+
+    def _directive(self) -> str:
+        which, value = self.random.choice(("skip", "include")), self.random.choice((True, False))
+        return f" @{which}(if: {in_document(self._either('Boolean!', value))})"
+
+    def _connection(self, key: str, name: str, entity: EntityType, path: tuple[str, ...] | None, depth: int) -> str:
+        arguments = self._window(path)
+        if self._chance(0.5):
+            where = self._where(entity, entity, "", 3)
+            whole = not self._holds_variables(where)
+            arguments["where"] = self._either(f"{entity.api_name}Where", where) if whole else where
+        if self._chance(0.5):
+            order = [self._order(entity, entity, "", 2) for _ in range(self.random.randint(0, 3))]
+            arguments["orderBy"] = self._either(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
+        if self._chance(0.25):
+            arguments["archived"] = self._either("Archived", Name(self.random.choice(("INCLUDE", "ONLY", "EXCLUDE"))))
+        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
+        parts = [self._part(entity, path, depth) for _ in range(self.random.randint(1, 3))]
+        if any(isinstance(v, Written) and k in ("after", "before") for k, v in arguments.items()):
+            parts.append(f"{CURSOR_EDGES}: edges {{ cursor }}")
+        return f"{key}: {name}{f'({written})' if written else ''} {{ {' '.join(parts)} }}"
+
+    def _window(self, path: tuple[str, ...] | None) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        way = self.random.randint(0, 4)
+        for name in (("first", "offset"), ("first",), ("last",), (), ())[way]:
+            arguments[name] = self._either("Int", self.random.randint(0, self.limits.max_page))
+        if path is not None and way > 0:
+            for name in ("after", "before"):
+                if self._chance(0.35):
+                    variable = self._fresh("c")
+                    self._definitions.append(f"${variable}: String")
+                    self._places.append(Place(variable, path))
+                    arguments[name] = Written(f"${variable}")
+        return arguments
+
+    def _part(self, entity: EntityType, path: tuple[str, ...] | None, depth: int) -> str:
+        key = self._fresh("p")
+        match self.random.randint(0, 5):
+            case 0 | 1:
+                below = None if path is None else (*path, key)
+                return f"{key}: nodes {{ {self._selection(entity, below, depth)} }}"
+            case 2:
+                below = None if path is None else (*path, key, "node")
+                return f"{key}: edges {{ cursor __typename node {{ {self._selection(entity, below, depth)} }} }}"
+            case 3:
+                return f"{key}: pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor __typename }}"
+            case 4:
+                return f"{key}: totalCount"
+        return f"{key}: totalCountCapped {self._fresh('p')}: __typename"
+
+    def _inputs(self, type_name: str) -> list[str]:
+        type_ = self.schema.type_map.get(type_name)
+        return list(type_.fields) if isinstance(type_, GraphQLInputObjectType) else []
+
+    def _readable(self, root: EntityType, path: str) -> bool:
+        return self.access.ceiling(root.name, path) is Level.READ
+
+    def _where(self, entity: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
+        tree: dict[str, Any] = {}
+        names = self._inputs(f"{entity.api_name}Where")
+        for _ in range(self.random.randint(0 if self._chance(0.1) else 1, 2)):
+            name = self.random.choice(names)
+            value = None if name in tree else self._condition(entity, root, prefix, name, depth)
+            if value is not None:
+                tree[name] = value
+        return tree
+
+    def _condition(self, entity: EntityType, root: EntityType, prefix: str, name: str, depth: int) -> Any:
+        member = entity.by_api_name.get(name)
+        if isinstance(member, Field):
+            return self._comparison(entity, member) if self._readable(root, prefix + member.name) else None
+        if depth == 0:
+            return None
+        if name == "not":
+            return self._where(entity, root, prefix, depth - 1)
+        if not isinstance(member, Relation):
+            return [self._where(entity, root, prefix, depth - 1) for _ in range(self.random.randint(0, 2))]
+        target = self.catalog[member.target]
+        inner, below = (root, f"{prefix}{member.name}.") if target.is_child else (target, "")
+        if member.shape is Shape.ONE:
+            return self._where(target, inner, below, depth - 1)
+        quantifiers = self.random.sample(("some", "every", "none"), self.random.randint(1, 2))
+        return {q: self._where(target, inner, below, depth - 1) for q in quantifiers}
+
+    def _comparison(self, entity: EntityType, member: Field) -> dict[str, Any]:
+        where: Any = self.schema.type_map[f"{entity.api_name}Where"]
+        filter_: Any = get_named_type(where.fields[member.api_name].type)
+        conditions: dict[str, Any] = {}
+        for op in self.random.sample(OPERATORS[member.kind], self.random.randint(1, 2)):
+            value = self._operand(entity, member, op)
+            if value is not None:
+                conditions[op.value] = self._either(str(filter_.fields[op.value].type), value)
+        return conditions
+
+    def _operand(self, entity: EntityType, member: Field, op: Op) -> Any:
+        if op is Op.IS_NULL:
+            return self.random.choice((True, False))
+        values = [v for row in self.tables[entity.table] if (v := row[member.name]) is not None]
+        if op in (Op.IN, Op.NOT_IN):
+            chosen = [self.random.choice(values) for _ in range(self.random.randint(0, 3))] if values else []
+            return [_typed(member, v) for v in chosen]
+        if not values or (member.kind is Kind.TEXT and self._chance(0.2)):
+            return self.random.choice(TEXTS) if member.kind is Kind.TEXT else None
+        value = _typed(member, self.random.choice(values))
+        if op in (Op.CONTAINS, Op.STARTS_WITH):
+            start = self.random.randint(0, 2) if op is Op.CONTAINS else 0
+            return value[start : start + self.random.randint(0, 3)]
+        return value
+
+    def _order(self, entity: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
+        name = self.random.choice(self._inputs(f"{entity.api_name}OrderBy"))
+        member = entity.by_api_name[name]
+        if isinstance(member, Field):
+            return {name: Name(self.random.choice(DIRECTIONS))} if self._readable(root, prefix + member.name) else {}
+        if depth == 0:
+            return {}
+        target = self.catalog[member.target]
+        inner = self._order(target, target, "", depth - 1)
+        return {name: inner} if inner else {}
+
+    def _holds_variables(self, value: Any) -> bool:
+        if isinstance(value, dict):
+            return any(self._holds_variables(v) for v in value.values())
+        if isinstance(value, list):
+            return any(self._holds_variables(v) for v in value)
+        return isinstance(value, Written)
+
+
+def _typed(member: Field, value: Any) -> Any:
+    """A stored value as a client writes it."""
+    return Name(value) if member.kind is Kind.ENUM else as_json(value)

@@ -1,0 +1,68 @@
+"""Random policies: roles with overlapping grants by row rule, levels by class, and overrides by field."""
+
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+from crm_graph.access import Level, RowScope
+from crm_graph.catalog import Catalog, EntityType, Kind
+from crm_graph.models.fields import DataClass
+from crm_graph.models.roles import RowRule
+from crm_graph.permissions.effective import field_paths
+from crm_graph.permissions.policy import IN_VIEWERS_TEAMS, IS_VIEWER
+from crm_graph.permissions.rules import GrantRule, RoleRule, where
+from crm_graph.permissions.validation import row_rules_of
+
+CLASSES = tuple(c for c in DataClass if c is not DataClass.INTERNAL)
+SHOWN = (Level.MASKED, Level.LOOKUP, Level.READ, Level.READ)
+
+
+class PolicyMaker:
+    """Makes roles out of a random source."""
+
+    def __init__(self, random: Random, catalog: Catalog) -> None:
+        self._random = random
+        self._catalog = catalog
+
+    def roles(self, keys: tuple[str, ...]) -> dict[str, RoleRule]:
+        """A role for each key."""
+        return {key: self._role(key) for key in keys}
+
+    def _role(self, key: str) -> RoleRule:
+        grants = {
+            entity.name: tuple(self._grant(entity) for _ in range(self._random.randint(1, 3)))
+            for entity in self._catalog.roots
+            if self._random.randint(0, 9) < 8
+        }
+        return RoleRule(key, key, key, "", MappingProxyType(grants))
+
+    def _grant(self, entity: EntityType) -> GrantRule:
+        random, paths = self._random, [path for path, _ in field_paths(self._catalog, entity)]
+        levels: dict[DataClass, Level] = {c: random.choice(SHOWN) for c in CLASSES if random.randint(0, 9) < 6}
+        fields = {random.choice(paths): random.choice(tuple(Level)) for _ in range(random.randint(0, 4))}
+        fields.setdefault(random.choice(list(entity.fields)), Level.READ)
+        return GrantRule(self._scope(entity), MappingProxyType(levels), MappingProxyType(fields), ())
+
+    def _scope(self, entity: EntityType) -> RowScope:
+        rule = self._random.choice(sorted(row_rules_of(entity)))
+        return RowScope(rule) if rule is not RowRule.WHERE else where(self._predicate(entity))
+
+    def _predicate(self, entity: EntityType) -> dict[str, Any]:
+        random, choices = self._random, list[dict[str, Any]]()
+        for member in entity.fields.values():
+            if member.kind is Kind.BOOLEAN:
+                choices.append({member.api_name: {"eq": random.choice((True, False))}})
+            elif member.kind is Kind.ENUM and member.enum is not None:
+                choices.append({member.api_name: {"in": random.sample([e.value for e in member.enum], 2)}})
+            elif member.nullable:
+                choices.append({member.api_name: {"isNull": random.choice((True, False))}})
+        if entity.owned:
+            choices.append({"or": [{"owner": IS_VIEWER}, {"team": IN_VIEWERS_TEAMS}]})
+            choices.append({"collaborators": {random.choice(("some", "none")): IS_VIEWER}})
+        if entity.name == "customer":
+            choices.append({"tickets": {"some": {"team": IN_VIEWERS_TEAMS}}})
+            choices.append({"contactPoints": {"every": {"kind": {"ne": "EMAIL"}}}})
+        elif "customer" in entity.relations:
+            choices.append({"customer": {"owner": IS_VIEWER}})
+            choices.append({"not": {"customer": {"kind": {"eq": "PERSON"}}}})
+        return random.choice(choices)
