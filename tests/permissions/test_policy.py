@@ -237,7 +237,8 @@ def test_grant_that_shows_one_field_also_shows_the_structure_of_the_row() -> Non
 
     (given,) = access_of("intern", policy=policy).grants("customer")
 
-    assert dict(given.levels) == dict.fromkeys(("id", "version", "created_at", "updated_at", "name"), READ)
+    structure = ("id", "version", "created_at", "updated_at", "archived_at")
+    assert dict(given.levels) == dict.fromkeys((*structure, "name"), READ)
 
 
 def test_grant_that_shows_nothing_gives_no_row() -> None:
