@@ -1,6 +1,6 @@
 """The engine under test, in process: documents go in as a role set's operations, bytes come out, on one connection."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ import pytest
 from graphql import GraphQLSchema
 
 from crm_graph.access import Access
+from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.db import connect, raw_json
 from crm_graph.permissions.effective import effective_access
@@ -41,9 +42,20 @@ def full_schema() -> GraphQLSchema:
 
 
 @cache
-def schemas() -> RoleSchemas:
-    """Role schemas out of the complete one."""
+def _role_schemas() -> RoleSchemas:
     return role_schemas(full_schema(), catalog())
+
+
+_SCHEMAS: Bounded[str, GraphQLSchema] = Bounded(100)
+
+
+def schema_of(access: Access) -> GraphQLSchema:
+    """The schema of a role set, built once for a run."""
+    found = _SCHEMAS.get(access.fingerprint)
+    if found is None:
+        found = _role_schemas()(access)
+        _SCHEMAS.put(access.fingerprint, found)
+    return found
 
 
 def default_access(roles: Collection[str]) -> Access:
@@ -109,7 +121,7 @@ class Compiled:
 
     def __post_init__(self) -> None:
         pool: Any = _OnePool(self.connection)
-        self.operations = Operations(catalog(), schemas(), self.limits, max_tokens=20_000)
+        self.operations = Operations(catalog(), schema_of, self.limits, max_tokens=20_000)
         self.reader = Reader(pool, self.operations, wait_s=1)
 
     async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
@@ -126,10 +138,6 @@ class Compiled:
         document = await self.operations.document(text, principal.access)
         prepared = await self.operations.prepare(document, document.operation(None), variables or {}, principal.access)
         return prepared.statement.text
-
-    async def schema(self, access: Access) -> GraphQLSchema:
-        """The role set's schema."""
-        return await self.operations.schema(access)
 
 
 @asynccontextmanager
@@ -167,12 +175,3 @@ async def counted(connection: Connection) -> AsyncIterator[list[str]]:
         yield texts
     finally:
         connection.remove_query_logger(note)
-
-
-def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Every unordered pair of names."""
-    ordered = sorted(names)
-    return [(a, b) for i, a in enumerate(ordered) for b in ordered[i + 1 :]]
-
-
-__all__ = ["SMALL", "Compiled", "access_of", "catalog", "connection", "counted", "default_access"]

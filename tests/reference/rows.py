@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from sqlalchemy.dialects.postgresql import JSONB
 
 from crm_graph.models import Base
 from crm_graph.models.ids import EntityCode, IdSource
@@ -52,4 +53,13 @@ async def insert(connection: Connection, tables: Tables) -> None:
 
 async def load(connection: Connection) -> dict[str, list[Row]]:
     """Every row of the tables that reads are about, one SELECT each."""
-    return {table: [dict(record) for record in await connection.fetch(f"SELECT * FROM {table}")] for table in LOADED}
+    return {table: [_row(table, r) for r in await connection.fetch(f"SELECT * FROM {table}")] for table in LOADED}
+
+
+def _row(table: str, record: asyncpg.Record) -> Row:
+    """The record with its documents read."""
+    columns = Base.metadata.tables[table].columns
+    return {
+        name: orjson.loads(value) if isinstance(value, str) and isinstance(columns[name].type, JSONB) else value
+        for name, value in record.items()
+    }

@@ -1,43 +1,29 @@
 """Generated queries give the same answer through the compiler and through the naive reference, for every role set."""
 
-import os
 from itertools import combinations
 from random import Random
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_graph.access import Access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE
-from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading
+from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
 from reference.cursors import difference
 from reference.datasets import Dataset
 from reference.interpreter import Interpreter
 from reference.operations import OperationMaker
 from reference.policies import PolicyMaker
 from reference.rows import Connection, insert, load
+from reference.settings import tried
 from reference.view import View
 
-EFFORT = int(os.environ.get("PROOF_EFFORT", "1"))
-"""How many times the usual number of examples are tried."""
 QUERIES_PER_DATASET = 4
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
-
-
-def tried(examples: int) -> settings:
-    """So many examples, the same in every run unless an effort is asked for."""
-    return settings(
-        max_examples=examples * EFFORT,
-        deadline=None,
-        derandomize="PROOF_EFFORT" not in os.environ,
-        database=None,
-        phases=(Phase.explicit, Phase.generate),
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 class Comparison:
@@ -53,7 +39,7 @@ class Comparison:
             tables = await load(self._connection)
             compiled = Compiled(self._connection, SMALL)
             who = principal_of(tables, random.choice(tables["users"])["id"], access)
-            schema = await compiled.schema(access)
+            schema = schema_of(access)
             reference = Interpreter(schema, View(catalog(), tables, who, access), SMALL)
             for _ in range(queries):
                 made = OperationMaker(random, schema, catalog(), access, tables, SMALL).make()
