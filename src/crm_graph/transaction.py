@@ -17,6 +17,7 @@ import asyncpg
 import orjson
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from crm_graph.access import Access
@@ -270,7 +271,7 @@ async def begin(
                 await session.rollback()
             else:
                 await session.commit()
-        except (asyncpg.PostgresError, DBAPIError, TimeoutError) as failure:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError, TimeoutError, ConnectionError) as failure:
             known = domain_error(failure)
             if known is None:
                 raise
@@ -281,7 +282,10 @@ async def _open(session: AsyncSession) -> "asyncpg.Connection[asyncpg.Record]":
     """Begin through SQLAlchemy, which sends BEGIN with its first statement, and hand out the driver's connection.
     Statement and lock timeouts are those of the engine's sessions.
     """
-    await session.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+    try:
+        await session.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+    except (OSError, PoolTimeout) as failure:
+        raise Unavailable from failure
     raw = await (await session.connection()).get_raw_connection()
     return cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
 
@@ -293,9 +297,21 @@ def domain_error(failure: Exception) -> CrmError | None:
         return Unavailable("try_again")
     if isinstance(cause, asyncpg.QueryCanceledError) or isinstance(failure, TimeoutError):
         return TimedOut()
+    if isinstance(cause, _LOST) or _is_lost(failure):
+        return Unavailable()
     if isinstance(cause, asyncpg.IntegrityConstraintViolationError):
         return _constraint_error(cause)
     return None
+
+
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.TooManyConnectionsError)
+
+
+def _is_lost(failure: Exception) -> bool:
+    """Whether the connection is gone, as the client noticed. asyncpg's DataError is a ValueError of our own making."""
+    if isinstance(failure, DBAPIError):
+        return failure.connection_invalidated
+    return isinstance(failure, ConnectionError | asyncpg.InterfaceError) and not isinstance(failure, ValueError)
 
 
 def _driver_error(failure: Exception) -> Any:

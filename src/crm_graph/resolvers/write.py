@@ -14,7 +14,7 @@ from graphql import ExecutionResult, Executor, GraphQLError, GraphQLObjectType, 
 from graphql.pyutils import Path
 
 from crm_graph.catalog import Catalog
-from crm_graph.errors import BadVariables, CrmError, UserFault
+from crm_graph.errors import BadVariables, CrmError, RequestFault, UserFault
 from crm_graph.fragments import const, render, sql
 from crm_graph.messages import Locale
 from crm_graph.resolvers.derived import fill, in_object
@@ -42,7 +42,8 @@ class RecordRef:
 @dataclass
 class MutationContext:
     """What the fields of one mutation operation share. `tx` is the transaction of the field that is running, `failure`
-    what refused it: the field is then completed a second time, without the verb, to tell of it.
+    what refused it: the field is then completed a second time, without the verb, to tell of it. `unread` is why its
+    record could not be read, which takes the change back; `committed` counts the fields that took effect.
     """
 
     catalog: Catalog
@@ -56,6 +57,8 @@ class MutationContext:
     idempotency_lifetime: timedelta = idempotency.LIFETIME
     tx: Transaction | None = None
     failure: CrmError | None = None
+    unread: Exception | None = None
+    committed: int = 0
 
     def transaction(self) -> Transaction:
         """The running field's transaction."""
@@ -103,21 +106,27 @@ class MutationExecutor(Executor[Any]):
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
         if isinstance(result, RecordRef):
-            return _read_record(self.context_value, result, field_details_list, get_named_type(return_type))
+            return _record(self.context_value, result, field_details_list, get_named_type(return_type))
         return super().complete_value(return_type, field_details_list, info, path, result, position_context)
 
 
 async def _in_transaction(context: MutationContext, key: str, complete: Callable[[], Awaitable[Any]]) -> Any:
-    """Run one mutation field. What the user can correct rolls its transaction back and becomes the payload's errors."""
-    context.failure = None
+    """Run one mutation field. What the user can correct rolls its transaction back and becomes the payload's errors;
+    what refuses the request is raised as it is while nothing has taken effect; all else is an error of this field.
+    """
+    context.failure = context.unread = None
     try:
-        return orjson.Fragment(await _committed(context, key, complete))
+        answer = await _committed(context, key, complete)
+        context.committed += 1
+        return orjson.Fragment(answer)
     except UserFault as fault:
         context.failure = fault
-    except GraphQLError as error:
-        if not isinstance(error.original_error, UserFault):
+    except GraphQLError:
+        raise
+    except Exception as failure:
+        if isinstance(failure, RequestFault) and not context.committed:
             raise
-        context.failure = error.original_error
+        raise GraphQLError("the field failed", path=[key], original_error=failure) from failure
     finally:
         context.tx = None
     return await complete()
@@ -133,10 +142,29 @@ async def _committed(context: MutationContext, key: str, complete: Callable[[], 
             if stored is not None:
                 tx.discard()
                 return stored
-        answer = orjson.dumps(await complete())
+        answer = orjson.dumps(await _unwrapped(complete))
+        if context.unread is not None:
+            raise context.unread
         if context.idempotency_key is not None:
             await idempotency.store(tx, context.idempotency_key, key, answer)
     return answer
+
+
+async def _unwrapped(complete: Callable[[], Awaitable[Any]]) -> Any:
+    """The completed field. Its failure leaves the executor as it was raised, so that the transaction can tell it."""
+    try:
+        return await complete()
+    except GraphQLError as error:
+        raise error.original_error or error from error
+
+
+async def _record(context: MutationContext, ref: RecordRef, field_details_list: Any, type_: GraphQLObjectType) -> Any:
+    """The entity of a payload. What is wrong with its selection shows only now, and nothing of the field may stay."""
+    try:
+        return await _read_record(context, ref, field_details_list, type_)
+    except Exception as error:  # noqa: BLE001 - `_committed` raises it, once the executor is out of the way
+        context.unread = error
+        return None
 
 
 async def _read_record(
@@ -165,7 +193,7 @@ async def _fetch(context: MutationContext, tx: Transaction, plan: ObjectPlan, re
     sites = tuple(in_object(plan, ()))
     if answer is None or not sites:
         return answer
-    return await fill(answer, sites, derived_fields(tx.driver(), tx.principal, context.catalog, tx.now))
+    return await fill(answer, sites, derived_fields(tx.driver(), tx.principal, context.catalog, tx.now, context.locale))
 
 
 async def run_mutation(context: MutationContext) -> ExecutionResult:

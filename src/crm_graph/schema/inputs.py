@@ -134,7 +134,7 @@ def read_id(raw: Any, *path: str) -> UUID:
     try:
         return parse_id(str(raw))
     except CrmError:
-        raise Invalid("not_a_value", path=("input", *path) if path else (), kind="ID") from None
+        raise Invalid("not_a_value", path=path, kind="ID") from None
 
 
 def external_key(ref: ExternalRefInput) -> ExternalKey:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import orjson
 import strawberry
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
@@ -17,6 +18,7 @@ from crm_graph.schema.building import Argument, Member, define_type, empty, make
 from crm_graph.schema.roles import ACTION
 from crm_graph.schema.scalars import JSON
 from crm_graph.services.commands import Outcome, Refused
+from crm_graph.transaction import to_json
 
 
 @strawberry.type(description="What the user can correct.")
@@ -91,7 +93,7 @@ def _errors_of(context: MutationContext) -> list[UserError]:
 
 def user_error(fault: CrmError, locale: Locale) -> UserError:
     """One error in the language of the request."""
-    details: Any = dict(fault.details) or None
+    details: Any = orjson.loads(to_json(fault.details)) or None
     return UserError(
         code=fault.code, message=render(fault, locale), path=[str(step) for step in fault.path], details=details
     )

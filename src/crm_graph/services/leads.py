@@ -76,6 +76,8 @@ def _assign(
         draft.refuse(RuleViolated("user_not_in_team", path=("to",)))
     elif command.reason is not None and len(command.reason) > MAX_REASON:
         draft.refuse(Invalid("text_too_long", path=("reason",), max=MAX_REASON))
+    elif "\0" in (command.reason or ""):
+        draft.refuse(Invalid("text_control_characters", path=("reason",)))
     if draft.errors:
         return
     team = command.to_team or (user.primary_team if user is not None else None)

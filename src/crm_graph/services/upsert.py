@@ -136,7 +136,7 @@ class _Reader:
             if "id" in value:
                 item.parents[key] = UUID(str(value["id"]))
             else:
-                item.parents[key] = ExternalKey(str(value.get("source", self._source)), str(value["externalId"]))
+                item.parents[key] = ExternalKey(_name(value.get("source", self._source)), _name(value["externalId"]))
         except (TypeError, KeyError, AttributeError):
             item.errors.append(Invalid("parent_invalid", path=(key,)))
         except ValueError:
@@ -147,6 +147,13 @@ class _Reader:
             item.children[key] = value
         else:
             item.errors.append(Invalid("list_invalid", path=(key,)))
+
+
+def _name(value: Any) -> str:
+    """A text or number by which a parent is named. Raises ValueError for what names none, as there is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or "\0" in str(value):
+        raise ValueError(value)
+    return str(value).strip()
 
 
 def _external_id(value: Any, errors: list[CrmError]) -> str:

@@ -73,10 +73,11 @@ def _move(desk: Desk, draft: Draft, command: Transition, known: _Map) -> None:
         draft.refuse(RuleViolated("archived"))
     elif chosen is None:
         draft.refuse(StageNotAllowed(path=("to",), to=command.to, requirements=[]))
-    elif (command.note is not None and len(command.note) > MAX_NOTE) or "\0" in (command.note or ""):
-        draft.refuse(Invalid("text_too_long", path=("note",), max=MAX_NOTE))
-    elif (command.reason is not None and len(command.reason) > MAX_REASON) or "\0" in (command.reason or ""):
-        draft.refuse(Invalid("text_too_long", path=("reason",), max=MAX_REASON))
+    for argument, text, most in (("note", command.note, MAX_NOTE), ("reason", command.reason, MAX_REASON)):
+        if len(text or "") > most:
+            draft.refuse(Invalid("text_too_long", path=(argument,), max=most))
+        elif "\0" in (text or ""):
+            draft.refuse(Invalid("text_control_characters", path=(argument,)))
     if draft.errors or chosen is None:
         return
     mover = Mover(

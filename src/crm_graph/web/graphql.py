@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import structlog
@@ -27,7 +27,7 @@ from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.read import Operations, Reader
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
-from crm_graph.web.graphiql import page as graphiql_page
+from crm_graph.web import graphiql
 from crm_graph.web.graphql_requests import (
     JSON,
     GraphQLRequest,
@@ -90,13 +90,13 @@ class GraphQLEndpoint:
         self._idempotency_lifetime = idempotency_lifetime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
         accept = headers.get(b"accept") or b"*/*"
         if scope["method"] == "GET" and b"text/html" in accept and not scope["query_string"]:
-            await _send(send, 200, graphiql_page(), [(b"content-type", b"text/html; charset=utf-8")])
+            await _send(send, 200, graphiql.page(), list(graphiql.HEADERS))
             return
         locale = locale_of(headers.get(b"accept-language", b"").decode("latin-1"))
-        call = Call(scope["method"], headers, scope["query_string"], receive, media_type(accept), locale, uuid4().hex)
+        call = Call(scope["method"], headers, scope["query_string"], receive, media_type(accept), locale, token_hex(16))
         try:
             answer = await self._answer(call)
         except CrmError as error:
@@ -112,12 +112,13 @@ class GraphQLEndpoint:
     async def _answer(self, call: Call) -> Answer:
         if call.media is None:
             raise NotAcceptable
-        principal = _speaking(await self._authenticate(call.headers), call.locale)
+        principal = await self._authenticate(call.headers)
         request = await self._read_request(call)
         document = await self._operations.document(request.query, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
-            data = await self._reader.run(document, operation, request.variables, principal, self._clock())
+            now = self._clock()
+            data = await self._reader.run(document, operation, request.variables, principal, now, call.locale)
             return Answer(200, b'{"data":' + data + b"}")
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")
@@ -148,7 +149,7 @@ class GraphQLEndpoint:
         context = MutationContext(
             catalog=self._operations.catalog,
             limits=self._operations.limits,
-            begin=self._begin_for(principal, call.request_id),
+            begin=self._begin_for(_speaking(principal, call.locale), call.request_id),
             locale=call.locale,
             document=document,
             operation=operation,
@@ -158,7 +159,7 @@ class GraphQLEndpoint:
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)
-        if isinstance(failure, RequestFault) and result.data is None:
+        if isinstance(failure, RequestFault) and not context.committed:
             raise failure
         return Answer(200, _result_body(result, call.locale, call.request_id))
 

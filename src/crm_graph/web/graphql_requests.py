@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 from starlette.types import Receive
 
-from crm_graph.errors import ContentTooLarge, MalformedRequest
+from crm_graph.errors import ContentTooLarge, CostExceeded, MalformedRequest
 
 RESPONSE_JSON = b"application/graphql-response+json"
 JSON = b"application/json"
@@ -25,6 +26,7 @@ class GraphQLRequest:
     variables: Mapping[str, Any]
 
 
+@lru_cache(maxsize=256)
 def media_type(accept: bytes) -> bytes | None:
     """The one of our media types that an Accept header likes best (RFC 9110, 12.5.1), the first of equals. What fits
     any gets application/json. None where it takes neither.
@@ -48,10 +50,15 @@ def _accepted(accept: bytes) -> Iterable[tuple[bytes, float]]:
 
 def is_plain_json(headers: Mapping[bytes, bytes]) -> bool:
     """Whether the body is JSON as we read it: in UTF-8, and not compressed."""
-    media, *parameters = (p.strip().lower() for p in headers.get(b"content-type", b"").split(b";"))
-    charsets = [p.partition(b"=")[2].strip(b'"') for p in parameters if p.startswith(b"charset=")]
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    return media == JSON and all(c in (b"utf-8", b"utf8") for c in charsets) and encoding == b"identity"
+    return encoding == b"identity" and _is_json(headers.get(b"content-type", b""))
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: bytes) -> bool:
+    media, *parameters = (p.strip().lower() for p in content_type.split(b";"))
+    charsets = [p.partition(b"=")[2].strip(b'"') for p in parameters if p.startswith(b"charset=")]
+    return media == JSON and all(c in (b"utf-8", b"utf8") for c in charsets)
 
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
@@ -113,4 +120,13 @@ def _request(data: Mapping[str, Any]) -> GraphQLRequest:
         raise MalformedRequest("parameter_not_object", name="variables")
     if extensions is not None and not isinstance(extensions, dict):
         raise MalformedRequest("parameter_not_object", name="extensions")
-    return GraphQLRequest(query, name or None, variables or {})
+    return GraphQLRequest(query, name or None, _within_depth(variables or {}))
+
+
+def _within_depth(variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables, unless they are nested deeper than the 254 levels that orjson writes: what reads them recurses."""
+    try:
+        orjson.dumps(variables)
+    except orjson.JSONEncodeError:
+        raise CostExceeded("too_deep_to_parse") from None
+    return variables
