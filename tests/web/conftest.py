@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 import orjson
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import ASGIApp
@@ -36,12 +37,13 @@ PEOPLE = {
     "wang": ("sales", "east"),
     "chen": ("sales", "east"),
     "li": ("sales", "north"),
+    "zhou": ("sales", "east"),
     "zhao": ("service", "service"),
     "qian": ("finance", None),
     "sun": ("crm_manager", None),
     "root": ("admin", None),
 }
-"""Username to role and primary team."""
+"""Username to role and primary team. Zhou is a dispatcher too: she may assign leads, and sees no more for it."""
 
 
 @dataclass
@@ -173,7 +175,8 @@ class Crm:
 async def serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     """An application behind uvicorn on a free port, and a client of it."""
     ready = asyncio.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
         running = asyncio.create_task(serve(app, listening, on_ready=ready.set))
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -211,7 +214,16 @@ async def web_settings(cluster_address: str, worker_id: str, tmp_path_factory: p
 
 
 @pytest.fixture(scope="session")
-async def crm(web_settings: Settings) -> AsyncIterator[Crm]:
+def _plain_logs() -> Iterator[None]:
+    """Tracebacks without the values of their variables, which take minutes to print for a GraphQL schema."""
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[renderer])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+async def crm(web_settings: Settings, _plain_logs: None) -> AsyncIterator[Crm]:
     """The hub of the session. Tests make the records they are about; nothing is taken away between them."""
     assert web_settings.database_url
     clock = Clock()
@@ -241,6 +253,10 @@ async def _staff(settings: Settings, clock: Clock) -> tuple[dict[str, UUID], dic
                 kind = "SERVICE" if name == "erp" else "PERSON"
                 await session.execute(text(_USER), {"id": id_, "name": name, "kind": kind, "now": clock()})
                 await session.execute(text(_ROLE), {"id": id_, "role": role})
+                if name == "zhou":
+                    await session.execute(
+                        text(_DISPATCHER), {"id": id_, "role": ids.new(EntityCode.ROLE), "now": clock()}
+                    )
                 if team is not None:
                     await session.execute(text(_MEMBER), {"id": id_, "team": teams[team]})
             await register_client(
@@ -269,4 +285,9 @@ _USER = (
     "INSERT INTO users (id, kind, username, name, created_at, updated_at) VALUES (:id, :kind, :name, :name, :now, :now)"
 )
 _ROLE = "INSERT INTO user_roles (user_id, role_id) SELECT :id, id FROM roles WHERE key = :role"
+_DISPATCHER = (
+    "WITH made AS (INSERT INTO roles (id, key, name_en, name_zh, actions, created_at, updated_at)"
+    " VALUES (:role, 'dispatcher', 'Dispatcher', '派单员', '[\"leads:assign\"]', :now, :now) RETURNING id)"
+    " INSERT INTO user_roles (user_id, role_id) SELECT :id, id FROM made"
+)
 _MEMBER = "INSERT INTO team_members (user_id, team_id, is_primary) VALUES (:id, :team, true)"
