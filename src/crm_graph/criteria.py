@@ -334,7 +334,7 @@ class Compiler:
                 positive = sql("starts_with({c}, {v})", c=column, v=value)
             case Op.IS_NULL:
                 present = all_of([readable, sql("{c} IS NOT NULL", c=column)])
-                return sql("({p}) = (NOT {v})", p=present, v=value)
+                return sql("({p} IS TRUE) = (NOT {v})", p=present, v=value)
         positive = all_of([readable, positive])
         return _complement(positive) if compare.op in (Op.NE, Op.NOT_IN) else positive
 

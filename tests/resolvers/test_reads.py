@@ -105,6 +105,17 @@ async def test_masked_external_id_finds_nothing(compiled: Compiled) -> None:
     assert await compiled.data(person("sales"), query % "S-1") == {"customer": {"id": str(CUSTOMER["xiaoming"])}}
 
 
+async def test_withheld_value_of_a_row_without_owner_is_null(compiled: Compiled) -> None:
+    query = "{ customers(where: { phone: { isNull: %s } }) { nodes { id } } }"
+    ids = {name: {"id": str(CUSTOMER[name])} for name in ("pooled", "haidian", "xiaoming")}
+
+    withheld = await compiled.data(person("sales"), query % "true")
+    readable = await compiled.data(person("sales"), query % "false")
+
+    assert withheld == {"customers": {"nodes": [ids["pooled"]]}}
+    assert readable == {"customers": {"nodes": [ids["haidian"], ids["xiaoming"]]}}
+
+
 async def test_list_literal_equals_list_variable(compiled: Compiled) -> None:
     literal = '{ users(where: { username: { in: ["li", "wang"] } }) { totalCount } }'
     variable = "query($names: [String!]) { users(where: { username: { in: $names } }) { totalCount } }"
