@@ -10,12 +10,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_graph import migrations
 from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.db import ReadPool, connect, read_pool, write_engine
+from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.policy import DEFAULT_ROLES
@@ -47,12 +48,14 @@ class NotMigrated(RuntimeError):
 class Hub:
     """What the parts of a running hub are given.
 
-    `primary` reaches the database that is written to, `read_pool` a replica where there is one.
+    `primary` reaches the database that is written to, `read_pool` a replica where there is one; `lanes` are the
+    connections of that pool which compiled reads run on.
     """
 
     settings: Settings
     engine: AsyncEngine
     read_pool: ReadPool
+    lanes: Lanes
     primary: ReadPool
     catalog: Catalog
     principals: Principals
@@ -74,6 +77,8 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         stack.push_async_callback(engine.dispose)
         await _require_migrated(engine)
         pool = await stack.enter_async_context(await read_pool(settings.read_url, settings))
+        lanes = Lanes(pool, settings.read_pool_size, wait_s=settings.pool_wait_s)
+        stack.push_async_callback(lanes.close)
         primary = pool
         if settings.read_url != primary_url:
             primary = await stack.enter_async_context(await read_pool(primary_url, settings))
@@ -91,10 +96,26 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         )
         await principals.start()
         stack.push_async_callback(principals.stop)
-        yield Hub(settings, engine, pool, primary, catalog, principals, clock, IdSource(clock))
+        yield Hub(settings, engine, pool, lanes, primary, catalog, principals, clock, IdSource(clock))
 
 
-def build_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
+class Front:
+    """The ASGI application. `/graphql` goes straight to its endpoint: a router and its middleware would take as long
+    as the whole of a small read. Everything else goes to Starlette.
+    """
+
+    def __init__(self, rest: Starlette) -> None:
+        self._rest = rest
+        self.graphql: GraphQLEndpoint | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/graphql" and self.graphql is not None:
+            await self.graphql(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
     """The ASGI application. Its lifespan opens the hub and then puts the routes in place."""
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -104,20 +125,19 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_hub(settings, clock=clock) as hub:
             app.router.routes[:] = routes(hub, registry)
+            front.graphql = graphql_endpoint(hub)
             yield
 
-    return Starlette(
-        lifespan=lifespan, middleware=[Middleware(MeasuredRequests, registry=registry, paths=_MEASURED_PATHS)]
-    )
+    front = Front(Starlette(lifespan=lifespan))
+    return MeasuredRequests(front, registry=registry, paths=_MEASURED_PATHS)
 
 
 def routes(hub: Hub, registry: CollectorRegistry) -> list[BaseRoute]:
-    """Everything that is served over HTTP."""
+    """Everything that is served over HTTP beside `/graphql`."""
     return [
         *health.routes({"database": _reachable(hub.read_pool), "schema": _schema_current(hub.primary)}, registry),
         *oauth.routes(hub.principals, hub.primary, hub.catalog, clock=hub.clock),
         *graphiql.routes(),
-        Route("/graphql", graphql_endpoint(hub)),
     ]
 
 
@@ -155,7 +175,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.read_pool, operations, wait_s=settings.pool_wait_s),
+        Reader(hub.lanes, operations),
         begin_for,
         hub.clock,
         max_body_bytes=settings.max_body_bytes,

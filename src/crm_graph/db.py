@@ -18,6 +18,7 @@ from crm_graph.settings import Settings
 
 _SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg"}
 _WRITE_STATEMENT_CACHE = 500
+_SPARE_CONNECTIONS = 4
 
 
 def dsn(url: str) -> str:
@@ -100,7 +101,7 @@ class ReadConnection(asyncpg.Connection):
 
 
 class ReadPool(asyncpg.Pool):
-    """A pool of `ReadConnection`."""
+    """A pool of `ReadConnection`: those that compiled reads keep, and a few for health, rights and keys."""
 
 
 async def read_pool(url: str, settings: Settings) -> ReadPool:
@@ -112,7 +113,7 @@ async def read_pool(url: str, settings: Settings) -> ReadPool:
     return await ReadPool(
         dsn(url),
         min_size=min(2, settings.read_pool_size),
-        max_size=settings.read_pool_size,
+        max_size=settings.read_pool_size + _SPARE_CONNECTIONS,
         max_queries=1_000_000_000,
         max_inactive_connection_lifetime=0,
         connect=None,

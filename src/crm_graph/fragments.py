@@ -147,7 +147,7 @@ def any_of(conditions: Iterable[Fragment]) -> Fragment:
 
 
 def negation(condition: Fragment) -> Fragment:
-    """Its two-valued complement; every condition composed here is never NULL."""
+    """Its complement; for conditions that are never NULL, such as EXISTS."""
     if condition == TRUE:
         return FALSE
     if condition == FALSE:

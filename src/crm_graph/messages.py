@@ -5,6 +5,7 @@ its reader may not see.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 from crm_graph.errors import CrmError
@@ -60,6 +61,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "not_a_value": ("A value of type {kind} is expected.", "应为 {kind} 类型的值。"),
     "page_size": ("{argument} must lie between 0 and {limit}.", "{argument} 必须在 0 与 {limit} 之间。"),
     "too_deep": ("The query is nested deeper than {limit} levels.", "查询嵌套超过 {limit} 层。"),
+    "too_many_fragments": (
+        "The document uses fragments more than {limit} times. Write the fields out.",
+        "文档使用片段超过 {limit} 次，请直接写出字段。",
+    ),
+    "too_many_repeats": (
+        "The document selects one response key more than {limit} times in one place.",
+        "文档在同一处重复选择同一字段超过 {limit} 次。",
+    ),
     "first_and_last": ("Give first or last, not both.", "first 与 last 不能同时使用。"),
     "id_or_external_ref": ("Give either id or externalRef.", "id 与 externalRef 必须且只能提供一个。"),
     "offset_and_cursor": ("Give an offset or a cursor, not both.", "offset 与游标不能同时使用。"),
@@ -261,6 +270,7 @@ def _shown(value: Any, locale: Locale) -> str:
     return str(value)
 
 
+@lru_cache(maxsize=256)
 def locale_of(accept_language: str | None) -> Locale:
     """The better of our two languages for an Accept-Language header (RFC 9110, 12.5.4); else English."""
     best: tuple[float, Locale] = (0.0, "en")

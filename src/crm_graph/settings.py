@@ -41,8 +41,6 @@ class Settings(BaseSettings):
     """The company's zone: where its days, months and years begin."""
     base_currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
     """ISO 4217; money is summed and ordered in it."""
-    default_country: str = Field(default="CN", pattern=r"^[A-Z]{2}$")
-    """ISO 3166-1; numbers without a country code are read as of here."""
 
     issuer: str = ""
     """`iss` of access tokens, the public address of the hub; `http://127.0.0.1:PORT` where it is not set."""
@@ -73,10 +71,7 @@ class Settings(BaseSettings):
     max_depth: int = Field(default=15, ge=1)
     max_tokens: int = Field(default=5_000, ge=100)
     """Lexical tokens of one GraphQL document."""
-    max_aliases: int = Field(default=100, ge=1)
-    max_cost: int = Field(default=100_000, ge=1)
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
-    max_bulk_items: int = Field(default=10_000, ge=1)
     token_cache_size: int = Field(default=10_000, ge=1)
     """Verified tokens per process."""
     idempotency_lifetime_s: int = Field(default=7 * 24 * 3600, ge=60)

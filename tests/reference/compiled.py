@@ -16,6 +16,7 @@ from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.db import connect, raw_json
+from crm_graph.lanes import Lanes
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
@@ -122,12 +123,14 @@ class Compiled:
     def __post_init__(self) -> None:
         pool: Any = _OnePool(self.connection)
         self.operations = Operations(catalog(), schema_of, self.limits, max_tokens=20_000)
-        self.reader = Reader(pool, self.operations, wait_s=1)
+        self.reader = Reader(Lanes(pool, 1, wait_s=1), self.operations)
 
     async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
         """The `data` of the answer. Raises CrmError."""
         document = await self.operations.document(text, principal.access)
-        return await self.reader.run(document, document.operation(None), variables or {}, principal, self.now)
+        return await self.reader.run(
+            document, document.operation(None), variables or {}, principal=principal, now=self.now, locale="en"
+        )
 
     async def data(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> Any:
         """The answer, read."""

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from crm_graph.app import Hub, open_hub, routes
+from crm_graph.app import Front, Hub, graphql_endpoint, open_hub, routes
 from crm_graph.db import connect, read_pool, write_engine
+from crm_graph.lanes import Lanes
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.settings import Settings
 
@@ -29,12 +30,18 @@ TIMEOUT = (503, "TIMEOUT", "The request took too long. Ask for less, or try agai
 INTERNAL = "Something went wrong on our side. Try again later."
 
 
+def front_of(hub: Hub) -> Front:
+    """The application over a hub that is open already."""
+    front = Front(Starlette(routes=routes(hub, CollectorRegistry())))
+    front.graphql = graphql_endpoint(hub)
+    return front
+
+
 @asynccontextmanager
 async def hub_with(crm: Crm, settings: Settings, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A second hub on the same database, some of its parts replaced, and a client of it."""
     async with open_hub(settings, clock=crm.clock) as hub:
-        app = Starlette(routes=routes(replace(hub, **parts), CollectorRegistry()))
-        async with serving(app) as http:
+        async with serving(front_of(replace(hub, **parts))) as http:
             yield http
 
 
@@ -77,9 +84,9 @@ async def test_a_query_is_unavailable_once_its_connections_are_cut(crm: Crm) -> 
     assert crm.settings.read_url
     pool = await read_pool(crm.settings.read_url, crm.settings.model_copy(update={"read_pool_size": 1}))
     try:
-        async with hub_with(crm, crm.settings, read_pool=pool) as http:
+        async with hub_with(crm, crm.settings, lanes=Lanes(pool, 1, wait_s=1)) as http:
             before = await ask(crm, http, QUERY)
-            await pool.close()
+            pool.terminate()
             after = await ask(crm, http, QUERY)
     finally:
         pool.terminate()
@@ -167,7 +174,7 @@ async def test_a_failure_before_anything_runs_is_500(crm: Crm) -> None:
 
     async with open_hub(crm.settings, clock=crm.clock) as hub:
         made: Hub = replace(hub, clock=broken)
-        async with serving(Starlette(routes=routes(made, CollectorRegistry()))) as http:
+        async with serving(front_of(made)) as http:
             with capture_logs() as logs:
                 answer = await ask(crm, http, QUERY)
 

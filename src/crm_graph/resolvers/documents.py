@@ -1,11 +1,13 @@
 """Documents: GraphQL text parsed, limited and validated against a role's schema, once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLEnumType,
     GraphQLError,
@@ -13,17 +15,23 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
+    Visitor,
     get_named_type,
     get_variable_values,
     parse,
     type_from_ast,
     validate,
+    visit,
 )
 
-from crm_graph.errors import BadVariables, ParseFailed, ValidationFailed
+from crm_graph.errors import BadVariables, CostExceeded, ParseFailed, ValidationFailed
 from crm_graph.resolvers.arguments import shape
 
 MAX_ERRORS = 5
+MAX_SPREADS = 100
+MAX_REPEATS = 30
+"""How often one response key may stand in one selection: GraphQL compares each pair of equal keys."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         raise ParseFailed("parse_failed", problems=[problem(error)]) from None
     except RecursionError:
         raise ParseFailed("too_deep_to_parse") from None
+    _refuse_floods(node)
     try:
         errors = validate(schema, node, max_errors=MAX_ERRORS, hide_suggestions=True, allow_empty_selection_sets=False)
     except RecursionError:
@@ -99,6 +108,35 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         {o.name.value if o.name else "": _operation(o, schema) for o in operations},
         {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)},
     )
+
+
+class _Floods(Visitor):
+    """Counts what validation takes quadratic time for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spreads = 0
+        self.repeats = 0
+
+    def enter_fragment_spread(self, *_: Any) -> None:
+        self.spreads += 1
+
+    def enter_inline_fragment(self, *_: Any) -> None:
+        self.spreads += 1
+
+    def enter_selection_set(self, node: SelectionSetNode, *_: Any) -> None:
+        keys = Counter((f.alias or f.name).value for f in node.selections if isinstance(f, FieldNode))
+        self.repeats = max(self.repeats, *keys.values(), 0)
+
+
+def _refuse_floods(node: DocumentNode) -> None:
+    """Raise CostExceeded for a document that would take long to validate."""
+    floods = _Floods()
+    visit(node, floods)
+    if floods.spreads > MAX_SPREADS:
+        raise CostExceeded("too_many_fragments", limit=MAX_SPREADS)
+    if floods.repeats > MAX_REPEATS:
+        raise CostExceeded("too_many_repeats", limit=MAX_REPEATS)
 
 
 def problem(error: GraphQLError) -> dict[str, Any]:

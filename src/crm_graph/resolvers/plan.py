@@ -1,12 +1,13 @@
 """The plan of a read as plain data: which rows, in which order, which cells. `planner` makes it, `sql` writes it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from crm_graph.catalog import EntityType, Field, Relation
 from crm_graph.criteria import Criteria
 from crm_graph.fragments import Fragment
+from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.selection import TYPENAME, Selected
 
 
@@ -183,10 +184,12 @@ Root = Typename | Connection | Lookup | NodeLookup | Literal
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """All roots of one operation."""
+    """All roots of one operation. `pages` are the values of its page arguments, right or wrong, used or not."""
 
     roots: tuple[Root, ...]
+    pages: tuple[Given, ...] = ()
 
     def with_literals(self, literals: Sequence[Literal], order: Sequence[str]) -> "ReadPlan":
         """The plan with answers that are known already, in the order of the response keys."""
-        return ReadPlan(tuple(sorted((*self.roots, *literals), key=lambda root: order.index(root.key))))
+        roots = sorted((*self.roots, *literals), key=lambda root: order.index(root.key))
+        return replace(self, roots=tuple(roots))

@@ -1,7 +1,7 @@
 """Stage 2: a selection becomes a plan. Names are resolved against the catalog, arguments against the asker's rights."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crm_graph.access import Access, Level
@@ -9,7 +9,7 @@ from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.criteria import MAX_LIST, Holder, Op, Reader
 from crm_graph.errors import BadVariables, Invalid, ValidationFailed
 from crm_graph.fragments import Fragment, param
-from crm_graph.resolvers.arguments import Leaf, given
+from crm_graph.resolvers.arguments import Given, Leaf, given
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
     Archived,
@@ -41,7 +41,7 @@ MASKED_FIELDS = "maskedFields"
 def plan_read(selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits) -> ReadPlan:
     """The plan of a query's selection. Raises ValidationFailed or BadVariables for arguments that do not fit."""
     planner = Planner(catalog, access, limits)
-    return ReadPlan(tuple(planner.root(selected) for selected in selection))
+    return ReadPlan(tuple(planner.root(selected) for selected in selection), tuple(planner.pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,7 @@ class Planner:
     catalog: Catalog
     access: Access
     limits: Limits
+    pages: list[Given] = field(default_factory=list)
 
     def root(self, selected: Selected) -> Root:
         if selected.name == TYPENAME:
@@ -205,18 +206,23 @@ class Planner:
             raise ValidationFailed("offset_and_cursor").at(selected.key)
         name, leaf = ("last", last) if last is not None else ("first", first or Leaf((), self.limits.default_page))
         return Page(
-            size=param(given(leaf, Range(name, self.limits.max_page)), "integer"),
+            size=self._page_value(leaf, Range(name, self.limits.max_page), "integer"),
             backward=last is not None,
             after=self._cursor(after, order, sign),
             before=self._cursor(before, order, sign),
-            offset=None if offset is None else param(given(offset, Range("offset", self.limits.max_offset)), "integer"),
+            offset=self._page_value(offset, Range("offset", self.limits.max_offset), "integer") if offset else None,
         )
 
     def _cursor(self, leaf: Leaf | None, order: tuple[OrderKey, ...], sign: str) -> tuple[Fragment, ...] | None:
         if leaf is None:
             return None
         keys: list[CursorKey] = [cursor_key(sign, i, len(order), key.field) for i, key in enumerate(order)]
-        return tuple(param(given(leaf, k), o.field.pg_type) for k, o in zip(keys, order, strict=True))
+        return tuple(self._page_value(leaf, k, o.field.pg_type) for k, o in zip(keys, order, strict=True))
+
+    def _page_value(self, leaf: Leaf, parse: Parser, type_: str) -> Fragment:
+        value = given(leaf, parse)
+        self.pages.append(value)
+        return param(value, type_)
 
     def _order(self, entity: EntityType, tree: Any) -> tuple[OrderKey, ...]:
         keys: list[OrderKey] = []

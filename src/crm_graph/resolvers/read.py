@@ -1,8 +1,7 @@
 """Stage 4: a prepared operation is bound to the request's variables and run; the bytes of Postgres are the answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,6 +24,8 @@ from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, EntityType
 from crm_graph.errors import BadVariables, CrmError, TimedOut, Unavailable, UserFault, ValidationFailed
 from crm_graph.fragments import Const, Now, Statement, Viewer
+from crm_graph.lanes import Lanes
+from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
@@ -43,13 +44,16 @@ RoleSchemas = Callable[[Access], GraphQLSchema]
 
 @dataclass(frozen=True, slots=True)
 class PreparedRead:
-    """A query compiled for one role set and one shape of its variables."""
+    """A query compiled for one role set and one shape of its variables. `unused` values are checked all the same."""
 
     statement: Statement
     derived: tuple[Site, ...]
+    unused: tuple[Given, ...]
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The statement's arguments. Raises BadVariables for a value that does not fit."""
+        if self.unused:
+            bind(self.unused, variables, principal, now)
         return bind(self.statement.sources, variables, principal, now)
 
 
@@ -92,7 +96,7 @@ class Operations:
         found = self._documents.get(key)
         if found is None:
             schema = await self.schema(access)
-            found = read_document(text, schema, self._max_tokens)
+            found = await asyncio.to_thread(read_document, text, schema, self._max_tokens)
             self._documents.put(key, found)
         return found
 
@@ -136,7 +140,9 @@ class Operations:
         except UserFault as fault:
             raise _of_request(fault) from None
         plan = plan.with_literals(literals, order=list(reader.collect(root, selections)))
-        return PreparedRead(compile_read(plan, self.catalog, access, self.limits), sites_of(plan))
+        statement = compile_read(plan, self.catalog, access, self.limits)
+        unused = tuple(value for value in plan.pages if value not in statement.sources)
+        return PreparedRead(statement, sites_of(plan), unused)
 
     async def _introspect(
         self,
@@ -189,20 +195,21 @@ _LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, async
 
 
 class Reader:
-    """Runs compiled reads on a pool."""
+    """Runs compiled reads on a few connections."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", operations: Operations, *, wait_s: float) -> None:
-        self._pool = pool
+    def __init__(self, lanes: Lanes, operations: Operations) -> None:
+        self._lanes = lanes
         self._operations = operations
-        self._wait_s = wait_s
 
     async def run(
         self,
         document: Document,
         operation: Operation,
         variables: Mapping[str, Any],
+        *,
         principal: Principal,
         now: datetime,
+        locale: Locale,
     ) -> bytes:
         """The `data` of the answer as JSON bytes. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
         prepared = await self._operations.prepare(document, operation, variables, principal.access)
@@ -212,34 +219,37 @@ class Reader:
             # A prepared shape skips this check; what is told of a value must not depend on what was asked before.
             check_variables(document, operation, variables)
             raise
-        async with self._connection() as connection:
-            answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
-            if prepared.derived:
-                computed = derived_fields(connection, principal, self._operations.catalog, now)
-                return await fill(answer, prepared.derived, computed)
-            return answer
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        """A connection of the pool, and what its failures mean to a caller."""
         try:
-            connection = await self._pool.acquire(timeout=self._wait_s)
+            connection = await self._lanes.take()
         except (*_LOST, TimeoutError):
             raise Unavailable from None
+        ended_well = False
         try:
-            yield connection
+            answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
+            if prepared.derived:
+                computed = derived_fields(connection, principal, self._operations.catalog, now, locale)
+                answer = await fill(answer, prepared.derived, computed)
+            ended_well = True
         except (asyncpg.QueryCanceledError, TimeoutError):
             raise TimedOut from None
         except _LOST:
             raise Unavailable from None
         finally:
-            await self._pool.release(connection)
+            if ended_well:
+                self._lanes.give(connection)
+            else:
+                await self._lanes.drop(connection)
+        return answer
 
 
-def derived_fields(connection: Any, principal: Principal, catalog: Catalog, now: datetime) -> Mapping[str, Compute]:
+def derived_fields(
+    connection: Any, principal: Principal, catalog: Catalog, now: datetime, locale: Locale
+) -> Mapping[str, Compute]:
     """The functions behind derived fields, on the connection that read the rows."""
 
     async def available_transitions(entity: EntityType, ids: Sequence[UUID]) -> Mapping[UUID, Any]:
-        return await workflows.available_transitions(connection, principal, catalog, entity, ids, now=now)
+        return await workflows.available_transitions(
+            connection, principal, catalog, entity, ids, now=now, locale=locale
+        )
 
     return {"available_transitions": available_transitions}

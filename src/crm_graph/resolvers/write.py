@@ -13,6 +13,7 @@ import orjson
 from graphql import ExecutionResult, Executor, GraphQLError, GraphQLObjectType, get_named_type
 from graphql.pyutils import Path
 
+from crm_graph.access import Access
 from crm_graph.catalog import Catalog
 from crm_graph.errors import BadVariables, CrmError, RequestFault, UserFault
 from crm_graph.fragments import const, render, sql
@@ -76,11 +77,10 @@ class MutationContext:
             self.limits.max_depth,
         )
 
-    def request_hash(self) -> bytes:
-        """SHA-256 of what was asked: document, operation and variables."""
-        body = orjson.dumps(
-            [self.document.text, self.operation.name, dict(self.variables)], option=orjson.OPT_SORT_KEYS
-        )
+    def request_hash(self, access: Access) -> bytes:
+        """SHA-256 of what was asked and under which rights: a stored answer is not told to who has lost some since."""
+        asked = [access.fingerprint, self.document.text, self.operation.name, dict(self.variables)]
+        body = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(body).digest()
 
 
@@ -138,7 +138,8 @@ async def _committed(context: MutationContext, key: str, complete: Callable[[], 
         context.tx = tx
         if context.idempotency_key is not None:
             lifetime = context.idempotency_lifetime
-            stored = await idempotency.claim(tx, context.idempotency_key, key, context.request_hash(), lifetime)
+            asked = context.request_hash(tx.access)
+            stored = await idempotency.claim(tx, context.idempotency_key, key, asked, lifetime)
             if stored is not None:
                 tx.discard()
                 return stored

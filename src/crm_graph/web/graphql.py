@@ -117,8 +117,14 @@ class GraphQLEndpoint:
         document = await self._operations.document(request.query, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
-            now = self._clock()
-            data = await self._reader.run(document, operation, request.variables, principal, now, call.locale)
+            data = await self._reader.run(
+                document,
+                operation,
+                request.variables,
+                principal=principal,
+                now=self._clock(),
+                locale=call.locale,
+            )
             return Answer(200, b'{"data":' + data + b"}")
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,9 @@ class MeasuredRequests:
             registry=registry,
         )
 
+        self._count = cache(self._requests.labels)
+        self._time = cache(self._seconds.labels)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -45,5 +49,5 @@ class MeasuredRequests:
         try:
             await self._app(scope, receive, send_noting_status)
         finally:
-            self._requests.labels(path, status).inc()
-            self._seconds.labels(path).observe(time.perf_counter() - began)
+            self._count(path, status).inc()
+            self._time(path).observe(time.perf_counter() - began)
