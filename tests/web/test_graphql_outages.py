@@ -40,9 +40,8 @@ def front_of(hub: Hub) -> Front:
 @asynccontextmanager
 async def hub_with(crm: Crm, settings: Settings, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A second hub on the same database, some of its parts replaced, and a client of it."""
-    async with open_hub(settings, clock=crm.clock) as hub:
-        async with serving(front_of(replace(hub, **parts))) as http:
-            yield http
+    async with open_hub(settings, clock=crm.clock) as hub, serving(front_of(replace(hub, **parts))) as http:
+        yield http
 
 
 async def ask(crm: Crm, http: httpx.AsyncClient, document: str, who: str = "sun", **headers: str) -> Answer:
@@ -153,7 +152,7 @@ async def test_a_failure_of_ours_is_masked_and_found_by_its_request_id(crm: Crm)
     """A hub whose ids come from a broken source fails in the middle of a verb."""
     async with (
         open_hub(crm.settings, clock=crm.clock) as hub,
-        serving(Starlette(routes=routes(replace(hub, ids=BrokenIds(crm.clock)), CollectorRegistry()))) as http,
+        serving(front_of(replace(hub, ids=BrokenIds(crm.clock)))) as http,
     ):
         with capture_logs() as logs:
             answer = await ask(crm, http, CREATE, Accept=RESPONSE_JSON)
