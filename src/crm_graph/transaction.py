@@ -104,6 +104,7 @@ class Transaction:
     discarded: bool = False
     _events: list[EventDraft] = field(default_factory=list)
     _written: int = 0
+    _subjects: set[UUID | None] = field(default_factory=set)
 
     @property
     def access(self) -> Access:
@@ -118,6 +119,12 @@ class Transaction:
     def new_id(self, code: EntityCode) -> UUID:
         """A new id of that entity."""
         return self.ids.new(code)
+
+    @property
+    def subject_id(self) -> UUID | None:
+        """The customer that all of this transaction is about; None when there are several, or none."""
+        (only,) = self._subjects if len(self._subjects) == 1 else (None,)
+        return only
 
     def require(self, action: str) -> None:
         """Raise NotGranted unless the asker holds the action."""
@@ -135,6 +142,7 @@ class Transaction:
     def record(self, *events: EventDraft) -> None:
         """Append events; they are inserted together by `flush`."""
         self._events.extend(events)
+        self._subjects.update(e.entity_id if e.entity_type == "customer" else e.customer_id for e in events)
 
     def discard(self) -> None:
         """Roll back at the end whatever happens: a dry run."""

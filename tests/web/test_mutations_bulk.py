@@ -187,6 +187,14 @@ async def test_a_retry_gets_the_same_bytes_and_has_no_second_effect(crm: Crm) ->
     assert await crm.count("customers WHERE name = '重试'") == 1
 
 
+async def test_a_stored_answer_names_the_customer_it_is_about_and_when_it_ends(crm: Crm) -> None:
+    made = await crm.ask("sun", CREATE, {"name": "留痕"}, Idempotency_Key="subject-1")
+
+    id_ = made.payload("createCustomer")["customer"]["id"]
+    kept = f"key = 'subject-1' AND subject_id = '{id_}' AND expires_at > created_at"
+    assert await crm.count(f"idempotency_keys WHERE {kept}") == 1
+
+
 async def test_a_key_with_another_body_is_refused(crm: Crm) -> None:
     await crm.ask("sun", CREATE, {"name": "甲公司"}, Idempotency_Key="other-1")
     message = "This idempotency key was used with another request. Use a new key."

@@ -147,7 +147,7 @@ async def _committed(context: MutationContext, key: str, complete: Callable[[], 
         if context.unread is not None:
             raise context.unread
         if context.idempotency_key is not None:
-            await idempotency.store(tx, context.idempotency_key, key, answer)
+            await idempotency.store(tx, context.idempotency_key, key, answer, tx.subject_id)
     return answer
 
 
