@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Integer, Numeric, Table, Uuid
+from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Integer, Numeric, Uuid
 
 from crm_graph.catalog import Catalog
 from crm_graph.models import Base
@@ -111,14 +111,15 @@ class Dataset:
 
     def _row(self, name: str, number: int) -> Row:
         table = Base.metadata.tables[name]
-        row: Row = {c.name: self._value(table, c, number) for c in table.columns if c.name != "custom"}
+        row: Row = {c.name: self.value(c, number) for c in table.columns if c.name != "custom"}
         row["id"] = self._ids.new(EntityCode(self._code(name)))
         return row
 
     def _code(self, table: str) -> int:
         return next(e.code for e in self._catalog.types.values() if e.table == table)
 
-    def _value(self, table: Table, column: "Column[Any]", number: int) -> Any:
+    def value(self, column: "Column[Any]", number: int) -> Any:
+        """Some value that the column takes; `number` is the row's place in its table."""
         if column.name == "position":
             return number
         if column.foreign_keys:

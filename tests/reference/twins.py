@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Enum, Numeric, Table
 
 from crm_graph.access import Level
 from crm_graph.catalog import Catalog, Kind
@@ -103,15 +104,13 @@ class Twin:
         return self._random.sample(free, self._random.choice((1, 1, 2, len(free) // 2)))
 
     def _other(self, column: "Column[Any]", value: Any) -> Any:
-        if isinstance(value, str) and not column.foreign_keys and self._random.random() < 0.7:
-            return (
-                self._disguised(value)
-                if not hasattr(column.type, "enums")
-                else self._values._value(column.table, column, 0)
-            )
+        text = isinstance(value, str) and not column.foreign_keys and not isinstance(column.type, Enum)
+        if text and self._random.random() < 0.7:
+            return self._disguised(value)
         if column.name in ("created_at", "updated_at"):
             return NOON - timedelta(days=self._random.randint(1, 9))
-        return self._values._value(column.table, column, 0)
+        other = self._values.value(column, 0)
+        return Decimal(other) if isinstance(column.type, Numeric) and other is not None else other
 
     def _disguised(self, value: str) -> str:
         """The text with one character changed within its kind, so that its mask may stay the same."""
