@@ -78,7 +78,7 @@ def check(
 
 def _field(entity: EntityType, column: str, mover: Mover) -> Check | None:
     met = mover.value(column) is not None
-    if mover.level(column) is Level.HIDDEN:
+    if mover.level(column) < Level.READ:
         return None if met else _told(HIDDEN, mover, "requirement_hidden", met=False)
     api_name = entity.fields[column].api_name
     return _told("FIELD", mover, "requirement_field", met=met, field=api_name)
