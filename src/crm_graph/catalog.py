@@ -199,6 +199,10 @@ class Catalog:
         """The relations of a type to what belongs to it and shares its rights."""
         return (r for r in entity.relations.values() if self.types[r.target].is_child)
 
+    def parents(self, entity: EntityType) -> Iterable[Relation]:
+        """The to-one relations that inputs set: not owner, team and stage, which have verbs of their own."""
+        return (r for r in entity.relations.values() if r.shape is Shape.ONE and self.types[r.target].owned)
+
 
 def camel(name: str) -> str:
     """`first_name` as `firstName`."""

@@ -69,8 +69,9 @@ def full_access(catalog: Catalog) -> Access:
     for entity in catalog.roots:
         fields = dict(field_paths(catalog, entity))
         levels = {path: Level.READ for path, f in fields.items() if f.data_class is not DataClass.INTERNAL}
-        writes = frozenset(path for path, f in fields.items() if path in levels and f.info.write is not Write.SERVICE)
-        types[entity.name] = (TypeGrant(EVERY_ROW, MappingProxyType(levels), writes),)
+        writes = {path for path, f in fields.items() if path in levels and f.info.write is not Write.SERVICE}
+        writes.update(relation.name for relation in catalog.parents(entity))
+        types[entity.name] = (TypeGrant(EVERY_ROW, MappingProxyType(levels), frozenset(writes)),)
     return Access(("system",), MappingProxyType(types), actions_of(catalog), 0)
 
 
@@ -168,15 +169,21 @@ def field_levels(catalog: Catalog, entity: EntityType, rule: GrantRule) -> dict[
 
 
 def written_fields(catalog: Catalog, entity: EntityType, rule: GrantRule, levels: dict[str, Level]) -> frozenset[str]:
-    """The fields that a grant lets be written: those that clients may set at all and that the same grant shows."""
+    """The fields that a grant lets be written: those that clients may set at all and that the same grant shows. Which
+    records are a record's parents is of the class BASIC.
+    """
     named = frozenset(rule.writes)
+    classes = {
+        path: member.data_class
+        for path, member in field_paths(catalog, entity)
+        if path in levels and member.info.write is not Write.SERVICE
+    }
+    if levels:
+        classes |= {relation.name: DataClass.BASIC for relation in catalog.parents(entity)}
     return frozenset(
         path
-        for path, member in field_paths(catalog, entity)
-        if path in levels
-        and member.info.write is not Write.SERVICE
-        and f"except:{path}" not in named
-        and (member.data_class.value in named or f"field:{path}" in named)
+        for path, data_class in classes.items()
+        if f"except:{path}" not in named and (data_class.value in named or f"field:{path}" in named)
     )
 
 

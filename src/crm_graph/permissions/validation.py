@@ -51,8 +51,10 @@ def _grant_problems(catalog: Catalog, entity: EntityType, rule: GrantRule) -> It
     if not levels:
         yield Invalid("grant_without_levels", path=("levels",))
     written = written_fields(catalog, entity, rule, levels)
+    known = {path: f.info.write for path, f in fields.items()}
+    known |= {relation.name: Write.INPUT for relation in catalog.parents(entity)}
     for entry in rule.writes:
-        problem = _write_problem(entry, {path: f.info.write for path, f in fields.items()}, written)
+        problem = _write_problem(entry, known, written)
         if problem is not None:
             yield problem.at("writes", entry)
 

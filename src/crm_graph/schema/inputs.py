@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from crm_graph.catalog import Catalog, EntityType, Field, Relation, Shape, writable
+from crm_graph.catalog import Catalog, EntityType, Field, Relation, writable
 from crm_graph.errors import CrmError, Invalid
 from crm_graph.scalars import parse_id
 from crm_graph.schema.building import Member, define_input, empty
@@ -19,12 +19,8 @@ from crm_graph.services.nouns import NOUNS
 
 
 def parents_of(catalog: Catalog, entity: EntityType) -> list[Relation]:
-    """The to-one relations that an input names by id: owner, team and stage have verbs of their own."""
-    return [
-        r
-        for r in entity.relations.values()
-        if r.shape is Shape.ONE and catalog[r.target].owned and r.name not in ("owner", "team", "stage")
-    ]
+    """The to-one relations that an input names by id."""
+    return list(catalog.parents(entity))
 
 
 def children_of(entity: EntityType) -> list[Relation]:

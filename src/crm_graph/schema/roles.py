@@ -169,8 +169,17 @@ class _RoleSchema:
         if entity is None or name in _KEPT_IN_WHERE:
             return True
         if suffix == "Write":
-            return self._writable(entity, name)
+            return self._names_parent(entity, name) if name in self._parents(entity) else self._writable(entity, name)
         return self._visible(entity, name, Level.READ)
+
+    def _parents(self, entity: EntityType) -> Mapping[str, Relation]:
+        """The parents of a type by the names that inputs have for them: `customerId`, in a bulk upsert `customer`."""
+        relations = list(self.catalog.parents(entity))
+        return {f"{r.api_name}Id": r for r in relations} | {r.api_name: r for r in relations}
+
+    def _names_parent(self, entity: EntityType, name: str) -> bool:
+        relation = self._parents(entity)[name]
+        return self._granted(self.catalog[relation.target]) and self.access.may_write(entity.name, relation.name)
 
     def _writable(self, entity: EntityType, name: str) -> bool:
         found = entity.by_api_name.get(name)

@@ -162,7 +162,9 @@ class Desk:
                 errors.append(Invalid("unknown_field", path=(key,)))
             else:
                 lists[relation.name] = self._read_children(relation, items, errors)
-        named = paths_of(typed, lists)
+        by_api_name = {relation.api_name: relation.name for relation in self.tx.catalog.parents(self.entity)}
+        parents = {by_api_name.get(key, key): parent for key, parent in parents.items()}
+        named = [*paths_of(typed, lists), *parents]
         if not errors:
             errors.extend(self.rights.refuse_unwritable(self.rights.all_flags, named))
         return Draft(index, id_, values, typed, lists, parents, errors, named, dict(typed))

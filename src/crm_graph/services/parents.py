@@ -3,37 +3,29 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from crm_graph.catalog import EntityType, Relation, Shape
+from crm_graph.access import Level
+from crm_graph.catalog import EntityType, Relation
+from crm_graph.criteria import Compiler, own_row
 from crm_graph.errors import Invalid, NotFound, Required, RuleViolated
-from crm_graph.fragments import Fragment, name, param, sql
+from crm_graph.fragments import Fragment, all_of, const, name, param, sql
 from crm_graph.models.ids import code_of
 from crm_graph.services.commands import ExternalKey
 from crm_graph.services.drafts import Desk, Draft
 from crm_graph.services.rights import in_any_scope, rights_on
 from crm_graph.transaction import Input, Transaction
 
-OWNERSHIP = frozenset({"owner_id", "team_id", "stage_id"})
-
-
-def parent_relations(desk: Desk) -> dict[str, Relation]:
-    """The to-one relations that an input may set, by name: not ownership and stage, which have verbs of their own."""
-    return {
-        relation.name: relation
-        for relation in desk.entity.relations.values()
-        if relation.shape is Shape.ONE and relation.local not in OWNERSHIP and desk.tx.catalog[relation.target].owned
-    }
-
 
 async def resolve(desk: Desk, drafts: Sequence[Draft]) -> None:
     """Set the drafts' foreign keys. An id of another type or out of scope is NOT_FOUND, like one that never was."""
-    relations = parent_relations(desk)
-    by_api_name = {relation.api_name: relation for relation in relations.values()}
+    relations = {relation.name: relation for relation in desk.tx.catalog.parents(desk.entity)}
     asked: dict[str, list[tuple[Draft, Relation, UUID | ExternalKey]]] = {}
     for draft in drafts:
         for key, parent in draft.parents.items():
-            relation = relations.get(key) or by_api_name.get(key)
+            relation = relations.get(key)
             if relation is None:
                 draft.refuse(Invalid("unknown_field", path=(key,)))
+            elif not desk.tx.access.grants(relation.target):
+                draft.refuse(Invalid("unknown_field", path=(relation.api_name,)))
             elif parent is not None:
                 asked.setdefault(relation.target, []).append((draft, relation, parent))
             elif relation.nullable:
@@ -81,17 +73,29 @@ def _require(draft: Draft, relations: Iterable[Relation]) -> None:
 
 
 async def ids_of_keys(tx: Transaction, target: EntityType, keys: Sequence[ExternalKey]) -> dict[ExternalKey, UUID]:
-    """The records that external keys name."""
+    """The records that external keys name, for who may read what other systems call them: a withheld ref names none."""
     if not keys:
         return {}
     unique = list(dict.fromkeys(keys))
-    found = await tx.driver().fetch(
-        "SELECT r.source, r.external_id, r.entity_id FROM external_refs r"
-        " JOIN unnest($1::text[], $2::text[]) AS k (source, external_id)"
-        " ON r.source = k.source AND r.external_id = k.external_id WHERE r.entity_type = $3",
-        [key.source for key in unique],
-        [key.external_id for key in unique],
-        target.name,
+    compiler, row = Compiler(tx.catalog, tx.access), own_row(target, "t")
+    refs = target.relations["external_refs"]
+    ref = row.child(refs, tx.catalog[refs.target], "r")
+    found = await tx.fetch(
+        sql(
+            "SELECT r.source, r.external_id, r.entity_id FROM unnest({sources}, {ids}) AS k (source, external_id)"
+            " JOIN external_refs AS r ON r.source = k.source AND r.external_id = k.external_id"
+            " JOIN {table} AS t ON t.id = r.entity_id WHERE r.entity_type = {type} AND {rights}",
+            sources=param(Input("sources"), "text[]"),
+            ids=param(Input("external_ids"), "text[]"),
+            table=name(target.table),
+            type=const(target.name, "text"),
+            rights=all_of(
+                [compiler.visible(row)]
+                + [compiler.cell(ref, ref.entity.fields[f], Level.READ) for f in ("source", "external_id")]
+            ),
+        ),
+        sources=[key.source for key in unique],
+        external_ids=[key.external_id for key in unique],
     )
     return {ExternalKey(record["source"], record["external_id"]): record["entity_id"] for record in found}
 

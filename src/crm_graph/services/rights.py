@@ -98,18 +98,20 @@ def api_path(catalog: Catalog, entity: EntityType, path: str) -> tuple[str, ...]
 
 async def lock(tx: Transaction, rights: Rights, ids: Sequence[UUID]) -> dict[UUID, Held]:
     """Lock rows in the order of their ids and read them with the scope flags of each grant, in one statement.
-    Rows that match no grant are left out, like ids that never were.
+    Rows that match no grant are left out, like ids that never were, and nobody waits for them.
     """
     if not ids or not rights.grants:
         return {}
     model = rights.entity.model
     found = await tx.fetch(
         sql(
-            "SELECT {columns}, {flags} FROM {table} AS t WHERE t.id = ANY({ids}) ORDER BY t.id FOR NO KEY UPDATE OF t",
+            "SELECT {columns}, {flags} FROM {table} AS t WHERE t.id = ANY({ids}) AND {scope}"
+            " ORDER BY t.id FOR NO KEY UPDATE OF t",
             columns=columns_as_read(model, "t"),
             flags=flag_columns(rights),
             table=name(rights.entity.table),
             ids=param(Input("ids"), "uuid[]"),
+            scope=in_any_scope(rights, "t"),
         ),
         ids=sorted(set(ids)),
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from crm_graph.catalog import Relation
 from crm_graph.errors import Conflict, CrmError, Duplicate, Invalid, LimitReached, NotFound, Required
 from crm_graph.models import ExternalRef
 from crm_graph.models.ids import EntityCode
@@ -18,7 +17,6 @@ from crm_graph.services import records
 from crm_graph.services.commands import Create, ExternalKey, Mode, Outcome, ParentKey, Result, Update
 from crm_graph.services.drafts import ChildChange, Desk, Draft, desk_for
 from crm_graph.services.nouns import NOUNS
-from crm_graph.services.parents import parent_relations
 from crm_graph.services.rows import Row, delete_rows
 from crm_graph.transaction import Transaction
 
@@ -90,7 +88,7 @@ class _Reader:
 
     def __init__(self, desk: Desk, source: str) -> None:
         self._source = source
-        self._parents: dict[str, Relation] = {r.api_name: r for r in parent_relations(desk).values()}
+        self._parents = {relation.api_name for relation in desk.tx.catalog.parents(desk.entity)}
         self._children = {desk.entity.relations[name].api_name for name in desk.noun.children}
         self._seen: set[str] = set()
 
