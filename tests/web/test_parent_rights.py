@@ -19,6 +19,12 @@ mutation($source: String!, $items: [UpsertCustomerItem!]!) {
     outcomes { result errors { code path } } errors { code path }
   }
 }"""
+MOVE = """
+mutation($id: ID!, $f: UpdateOpportunityInput) {
+  transitionOpportunity(id: $id, to: "needs", fields: $f) {
+    opportunity { stage { key } lead { id } nextStep } errors { code path }
+  }
+}"""
 
 
 async def inputs(crm: Crm, who: str, type_: str) -> set[str]:
@@ -81,3 +87,20 @@ async def test_nobody_waits_for_a_row_that_is_not_theirs(crm: Crm) -> None:
 
     assert held.json == absent.json
     assert held.refusals("updateCustomer") == [("NOT_FOUND", ["id"])]
+
+
+async def test_move_writes_the_parents_among_its_fields(crm: Crm) -> None:
+    one = await crm.make("wang", "customer", name="搬家公司", kind="ORGANIZATION")
+    other = await crm.make("wang", "customer", name="新公司", kind="ORGANIZATION")
+    lead = await crm.make("wang", "lead", name="李经理", customerId=one["id"])
+    deal = await crm.make("wang", "opportunity", name="空调", customerId=one["id"])
+    fields = {"leadId": lead["id"], "nextStep": "报价"}
+
+    wrong = await crm.ask("wang", MOVE, {"id": deal["id"], "f": {**fields, "customerId": other["id"]}})
+    moved = await crm.ask("wang", MOVE, {"id": deal["id"], "f": fields})
+
+    assert wrong.refusals("transitionOpportunity") == [("RULE_VIOLATED", ["lead"])]
+    assert moved.payload("transitionOpportunity") == {
+        "opportunity": {"stage": {"key": "needs"}, "lead": {"id": lead["id"]}, "nextStep": "报价"},
+        "errors": [],
+    }

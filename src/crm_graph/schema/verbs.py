@@ -30,13 +30,15 @@ def verb_mutations(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation]:
 def _transition(entity: EntityType, inputs: Inputs, payload: Mapping[str, Member]) -> Mutation:
     async def verb(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         fields = arguments.get("fields")
-        values = split_input(context.catalog, entity, fields)[0] if fields else {}
+        values, parents, children, _ = split_input(context.catalog, entity, fields) if fields else ({}, {}, {}, None)
         command = Transition(
             id=read_id(arguments["id"], "id"),
             to=arguments["to"],
             note=arguments.get("note"),
             reason=arguments.get("reason"),
             fields=values,
+            parents=parents,
+            children=children,
         )
         return record_of(entity, await transition(context.transaction(), entity.name, [command]))
 

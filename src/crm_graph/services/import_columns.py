@@ -171,9 +171,9 @@ def layout(entity: EntityType, header: Sequence[str], access: Access | None = No
 
 def _writable(entity: EntityType, column: Column, access: Access | None) -> bool:
     member = entity.by_api_name.get(column.field)
-    if access is None or not isinstance(member, Field):
+    if access is None or not (isinstance(member, Field) or column.parent_key):
         return True
-    return access.may_write(entity.name, member.name)
+    return member is not None and access.may_write(entity.name, member.name)
 
 
 def _known(entity: EntityType) -> dict[str, Field | str]:

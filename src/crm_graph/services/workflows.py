@@ -15,7 +15,7 @@ from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.store import Connection
 from crm_graph.services import records, stays
-from crm_graph.services.commands import Mode, Outcome, Update, Values
+from crm_graph.services.commands import Mode, Outcome, ParentKey, Update, Values
 from crm_graph.services.drafts import Desk, Draft, desk_for
 from crm_graph.services.nouns import NOUNS
 from crm_graph.services.requirements import Mover, check, reason_lists
@@ -30,7 +30,9 @@ MAX_REASON = 200
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Move a record to the stage with the key `to` of its pipeline. `fields` are written with the move, by API name."""
+    """Move a record to the stage with the key `to` of its pipeline. `fields` are written with the move, by API name,
+    `parents` and `children` as an update takes them.
+    """
 
     id: UUID
     to: str
@@ -38,6 +40,8 @@ class Transition:
     reason: str | None = None
     fields: Values = field(default_factory=dict)
     expected_version: int | None = None
+    parents: Mapping[str, ParentKey] = field(default_factory=dict)
+    children: Mapping[str, Sequence[Values]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,10 @@ async def transition(
     noun = NOUNS[entity]
     tx.require(noun.action(tx, "transition"))
     desk = desk_for(tx, noun)
-    drafts = [desk.read_update(index, Update(c.id, c.fields, c.expected_version)) for index, c in enumerate(commands)]
+    drafts = [
+        desk.read_update(index, Update(c.id, c.fields, c.expected_version, c.parents, c.children))
+        for index, c in enumerate(commands)
+    ]
     await records.attach(desk, drafts)
     held = [draft.present for draft in drafts if draft.present is not None]
     known = await _read_map(tx.driver(), entity, [row["stage_id"] for row in held])
