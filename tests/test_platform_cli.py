@@ -144,6 +144,12 @@ def test_what_is_wrong_is_told_in_a_line() -> None:
     assert (nowhere.returncode, "secret" in nowhere.stderr, "Traceback" in nowhere.stderr) == (1, False, False)
     wrong = crm_graph("token", "--role", "sales", PORT="many")
     assert wrong.stderr.startswith("crm-graph: PORT: Input should be a valid integer")
+    for zone in ("Mars/Base", "Asia", "../etc"):
+        nowhere = crm_graph("token", "--role", "sales", CRM_GRAPH_TIME_ZONE=zone)
+        assert (nowhere.returncode, nowhere.stderr) == (
+            1,
+            "crm-graph: time_zone: Value error, there is no such time zone; give an IANA name, such as Asia/Shanghai\n",
+        )
 
 
 def test_migrations_are_checked_on_a_server_of_their_own() -> None:
