@@ -50,10 +50,6 @@ class Operation:
     def is_query(self) -> bool:
         return self.node.operation is OperationType.QUERY
 
-    @property
-    def is_mutation(self) -> bool:
-        return self.node.operation is OperationType.MUTATION
-
     def shape(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of the given variables may change the SQL."""
         return tuple(

@@ -14,7 +14,7 @@ from crm_graph.schema.building import Member, define_input, empty
 from crm_graph.schema.entities import EntityTypes, ExternalRefInput
 from crm_graph.schema.filters import PYTHON_TYPES
 from crm_graph.schema.scalars import Lenient
-from crm_graph.services.commands import ExternalKey, ParentKey
+from crm_graph.services.commands import ParentKey
 from crm_graph.services.nouns import NOUNS
 
 
@@ -131,8 +131,3 @@ def read_id(raw: Any, *path: str) -> UUID:
         return parse_id(str(raw))
     except CrmError:
         raise Invalid("not_a_value", path=path, kind="ID") from None
-
-
-def external_key(ref: ExternalRefInput) -> ExternalKey:
-    """An external ref as services take it."""
-    return ExternalKey(ref.source, ref.external_id)
