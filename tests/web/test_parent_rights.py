@@ -7,6 +7,9 @@ from crm_graph.models.ids import EntityCode, IdSource
 
 from .conftest import Crm
 
+ASSIGN = "mutation($id: ID!, $to: ID!) { assignLead(id: $id, to: $to) { errors { code path } } }"
+CREATE_DEAL = """
+mutation($i: CreateOpportunityInput!) { createOpportunity(input: $i) { opportunity { id } errors { code path } } }"""
 INPUT_FIELDS = """
 query($type: String!) { __type(name: $type) { inputFields { name } } }"""
 UPDATE = """
@@ -104,3 +107,23 @@ async def test_move_writes_the_parents_among_its_fields(crm: Crm) -> None:
         "opportunity": {"stage": {"key": "needs"}, "lead": {"id": lead["id"]}, "nextStep": "报价"},
         "errors": [],
     }
+
+
+async def test_customer_out_of_scope_behind_a_lead_in_the_pool_is_like_none(crm: Crm) -> None:
+    """Wang sees the lead in the pool, not whose it is: with or without a customer, it is the same to him."""
+    hidden = await crm.make("sun", "customer", name="别人的客户", kind="ORGANIZATION")
+    leads = [
+        await crm.make("sun", "lead", name="公海线索", customerId=hidden["id"]),
+        await crm.make("sun", "lead", name="公海线索"),
+    ]
+    for lead in leads:
+        assigned = await crm.ask("sun", ASSIGN, {"id": lead["id"], "to": str(crm.teams["north"])})
+        assert assigned.refusals("assignLead") == []
+    own = await crm.make("wang", "customer", name="自己的客户", kind="ORGANIZATION")
+
+    for lead in leads:
+        of_own = {"name": "商机", "leadId": lead["id"], "customerId": own["id"]}
+        assert (await crm.ask("wang", CREATE_DEAL, {"i": of_own})).refusals("createOpportunity") == []
+        of_none = {"name": "商机", "leadId": lead["id"]}
+        refused = await crm.ask("wang", CREATE_DEAL, {"i": of_none})
+        assert refused.refusals("createOpportunity") == [("REQUIRED", ["customer"])]

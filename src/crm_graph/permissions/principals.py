@@ -74,7 +74,9 @@ class Loaded:
 
 _PRINCIPAL = """
 SELECT (SELECT version FROM policy_version WHERE id = 1) AS version,
-       u.id, u.username, u.locale, u.time_zone, c.id AS client_id, c.source, c.scopes::text AS scopes,
+       u.id, u.username, u.locale, u.time_zone, c.id AS client_id,
+       COALESCE(c.source, (SELECT min(o.source) FROM clients o WHERE o.user_id = u.id)) AS source,
+       c.scopes::text AS scopes,
        ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
              WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $3) ORDER BY r.key) AS roles,
        (SELECT min(h.expires_at) FROM user_roles h WHERE h.user_id = u.id AND h.expires_at > $3) AS until,

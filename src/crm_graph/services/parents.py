@@ -101,13 +101,15 @@ async def ids_of_keys(tx: Transaction, target: EntityType, keys: Sequence[Extern
 
 
 async def _customers_of(tx: Transaction, target: EntityType, ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
-    """Those of the ids that the asker sees, with the customer each belongs to."""
+    """Those of the ids that the asker sees, with the customer each belongs to where they see that one too: a customer
+    out of scope is like none, or a refusal would tell of it.
+    """
     if not ids:
         return {}
     found = await tx.fetch(
         sql(
             "SELECT t.id, {customer} AS customer_id FROM {table} AS t WHERE t.id = ANY({ids}) AND {scope}",
-            customer=_customer_column(target),
+            customer=_customer_column(tx, target),
             table=name(target.table),
             ids=param(Input("ids"), "uuid[]"),
             scope=in_any_scope(rights_on(tx, target), "t"),
@@ -117,5 +119,10 @@ async def _customers_of(tx: Transaction, target: EntityType, ids: Sequence[UUID]
     return {record["id"]: record["customer_id"] for record in found}
 
 
-def _customer_column(target: EntityType) -> Fragment:
-    return sql("t.id") if target.name == "customer" else sql("t.customer_id")
+def _customer_column(tx: Transaction, target: EntityType) -> Fragment:
+    if target.name == "customer":
+        return sql("t.id")
+    return sql(
+        "(SELECT c.id FROM customers AS c WHERE c.id = t.customer_id AND {scope})",
+        scope=in_any_scope(rights_on(tx, tx.catalog["customer"]), "c"),
+    )
