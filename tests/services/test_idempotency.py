@@ -14,10 +14,20 @@ from .conftest import World
 HASH = b"\x01" * 32
 
 
-async def act(world: World, name: str = "li", key: str = "k-1", request: bytes = HASH, *, fail: bool = False) -> bytes:
+async def act(
+    world: World,
+    name: str = "li",
+    key: str = "k-1",
+    request: bytes = HASH,
+    *,
+    fail: bool = False,
+    claimed: asyncio.Event | None = None,
+) -> bytes:
     """A mutation as the edge runs it: claim, do, store."""
     async with world.begin(name) as tx:
         stored = await idempotency.claim(tx, key, "createCustomer", request)
+        if claimed is not None:
+            claimed.set()
         if stored is not None:
             return stored
         (outcome,) = await customers.create(tx, [Create({"kind": "PERSON", "name": "张伟"})])
@@ -41,9 +51,12 @@ async def test_duplicates_at_the_same_time_wait_for_the_first(world: World) -> N
 
 
 async def test_a_duplicate_acts_itself_when_the_first_was_rolled_back(world: World) -> None:
-    results = await asyncio.gather(act(world, fail=True), act(world), return_exceptions=True)
-    assert isinstance(results[0], RuntimeError)
-    assert isinstance(results[1], bytes)
+    claimed = asyncio.Event()
+    first = asyncio.create_task(act(world, fail=True, claimed=claimed))
+    await claimed.wait()
+    await act(world)
+    with pytest.raises(RuntimeError):
+        await first
     assert await world.count("customers") == 1
 
 
