@@ -7,7 +7,18 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_graph.db import ReadPool, connect, database_name, dsn, with_database
+from crm_graph.db import (
+    ReadPool,
+    UnfitServer,
+    connect,
+    database_name,
+    dsn,
+    require_server,
+    why_unfit,
+    with_database,
+)
+from crm_graph.migrations import migrate
+from crm_graph.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -85,3 +96,37 @@ async def test_an_idle_transaction_is_ended_by_the_server(engine: AsyncEngine) -
 async def test_connections_to_nowhere_fail_in_time() -> None:
     with pytest.raises((OSError, asyncio.TimeoutError)):
         await connect("postgresql://nobody@127.0.0.1:1/none", timeout_s=1)
+
+
+@pytest.mark.parametrize(
+    ("version", "encoding", "why"),
+    [
+        (150_018, "UTF8", "the database runs on PostgreSQL 15; 16 or newer is needed"),
+        (180_006, "LATIN1", "the database keeps text in LATIN1; make one with ENCODING 'UTF8'"),
+        (160_000, "UTF8", None),
+    ],
+)
+def test_too_old_a_server_and_another_encoding_are_refused(version: int, encoding: str, why: str | None) -> None:
+    assert why_unfit(version, encoding) == why
+
+
+async def test_what_is_wrong_with_a_database_is_told_before_anything_is_written(
+    database_url: str, settings: Settings
+) -> None:
+    ascii_only = with_database(database_url, database_name(database_url) + "_ascii")
+    admin = await connect(database_url, application_name="tests")
+    try:
+        await admin.execute(
+            f"CREATE DATABASE {database_name(ascii_only)} TEMPLATE template0 ENCODING 'SQL_ASCII'"
+            " LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+        with pytest.raises(UnfitServer, match="keeps text in SQL_ASCII"):
+            await migrate(ascii_only, settings)
+        with pytest.raises(UnfitServer, match='database "nowhere" does not exist'):
+            await require_server(with_database(database_url, "nowhere"), settings)
+        with pytest.raises(UnfitServer, match="the database cannot be opened"):
+            await require_server("postgresql://127.0.0.1:1/none", settings)
+        await require_server(database_url, settings)
+    finally:
+        await admin.execute(f"DROP DATABASE IF EXISTS {database_name(ascii_only)} WITH (FORCE)")
+        await admin.close()

@@ -108,7 +108,7 @@ async def test_the_way_back_leaves_nothing(empty_url: str, settings: Settings) -
 @pytest.mark.parametrize(
     ("revision", "behind"), [(None, True), ("0001", True), (migrations.head(), False), ("9999", False)]
 )
-def test_only_a_newer_or_equal_database_is_served(revision: str | None, behind: bool) -> None:  # noqa: FBT001
+def test_only_a_newer_or_equal_database_is_served(revision: str | None, behind: bool) -> None:  # noqa: FBT001 - a column of the table above
     assert migrations.is_behind(revision) is behind
 
 

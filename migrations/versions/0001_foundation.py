@@ -709,7 +709,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["stage_id"], ["stages.id"], name=op.f("fk_stage_changes_stage_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stage_changes")),
     )
+    op.create_index("ix_stage_changes_actor_id", "stage_changes", ["actor_id"], unique=False)
     op.create_index("ix_stage_changes_entity_id_id", "stage_changes", ["entity_id", "id"], unique=False)
+    op.create_index("ix_stage_changes_from_stage_id", "stage_changes", ["from_stage_id"], unique=False)
+    op.create_index("ix_stage_changes_stage_id", "stage_changes", ["stage_id"], unique=False)
     op.create_table(
         "transitions",
         sa.Column("id", sa.Uuid(), nullable=False),

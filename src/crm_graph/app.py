@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_graph import migrations
 from crm_graph.catalog import Catalog, build_catalog
-from crm_graph.db import ReadPool, connect, read_pool, write_engine
+from crm_graph.db import ReadPool, connect, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.keys import ensure_signing_key
@@ -67,11 +67,13 @@ class Hub:
 async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Hub]:
     """Connect to the migrated database of `settings.database_url`, load rights and keys, and close all at the end.
 
-    Raises NotMigrated where the database is behind, ValueError without a database URL.
+    Raises NotMigrated where the database is behind, UnfitServer where it cannot be opened or is too old, ValueError
+    without a database URL.
     """
     if settings.database_url is None or settings.read_url is None:
         raise ValueError("set DATABASE_URL")
     primary_url = settings.database_url
+    await require_server(primary_url, settings)
     async with AsyncExitStack() as stack:
         engine = write_engine(primary_url, settings)
         stack.push_async_callback(engine.dispose)

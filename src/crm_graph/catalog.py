@@ -222,7 +222,7 @@ def _snake(class_name: str) -> str:
 
 def _entity(model: type[Identified], names: Mapping[Any, str]) -> EntityType:
     mapper: Mapper[Any] = inspect(model)
-    plural = str(mapper.local_table.name)  # type: ignore[attr-defined]
+    plural = str(mapper.local_table.name)  # type: ignore[attr-defined]  # a FromClause that is a Table here
     fields = {}
     for attribute in mapper.column_attrs:
         column = attribute.columns[0]
@@ -287,7 +287,7 @@ def _relation(prop: RelationshipProperty[Any], names: Mapping[Any, str]) -> Rela
     pairs = list(prop.local_remote_pairs or ())
     local, remote = pairs[0][0].name, pairs[0][1].name
     if prop.secondary is not None:
-        link = Link(str(prop.secondary.name), pairs[0][1].name, pairs[1][1].name)  # type: ignore[attr-defined]
+        link = Link(str(prop.secondary.name), pairs[0][1].name, pairs[1][1].name)  # type: ignore[attr-defined]  # a Table
         remote = pairs[1][0].name
     if not prop.uselist:
         shape = Shape.ONE

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from crm_graph import maintenance
 from crm_graph.app import NotMigrated, build_app, open_hub
 from crm_graph.catalog import build_catalog
+from crm_graph.db import UnfitServer
 from crm_graph.demo import NoSuchRole, NotRunning, database, fresh_token, run_demo
 from crm_graph.embedded import EmbeddedServerError
 from crm_graph.errors import CrmError
@@ -40,7 +41,8 @@ schema_app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
 
 _TOLD = (
-    AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnknownEntity,
+    AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
+    UnknownEntity,
     OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError,
 )  # fmt: skip
 """What a user is told in a line; anything else is a defect, and shows its traceback."""

@@ -19,6 +19,7 @@ from crm_graph.settings import Settings
 _SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg"}
 _WRITE_STATEMENT_CACHE = 500
 _SPARE_CONNECTIONS = 4
+_OLDEST_VERSION = 160_000
 
 
 def dsn(url: str) -> str:
@@ -51,6 +52,35 @@ async def connect(
     return await asyncpg.connect(
         dsn(url), timeout=timeout_s, server_settings={"application_name": application_name, "TimeZone": "UTC"}
     )
+
+
+class UnfitServer(RuntimeError):
+    """The database cannot be reached, or cannot hold the hub; the text says what to do."""
+
+
+async def require_server(url: str, settings: Settings) -> None:
+    """Raise UnfitServer unless a database answers that is PostgreSQL 16 or newer and keeps text in UTF-8."""
+    try:
+        connection = await connect(url, timeout_s=settings.connect_timeout_s)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as failure:
+        raise UnfitServer(f"the database cannot be opened: {failure or 'no answer'}") from failure
+    try:
+        version = int(await connection.fetchval("SHOW server_version_num"))
+        encoding = await connection.fetchval("SHOW server_encoding")
+    finally:
+        await connection.close()
+    why = why_unfit(version, encoding)
+    if why is not None:
+        raise UnfitServer(why)
+
+
+def why_unfit(version: int, encoding: str) -> str | None:
+    """What is wrong with a server of that `server_version_num` and `server_encoding`; None when nothing is."""
+    if version < _OLDEST_VERSION:
+        return f"the database runs on PostgreSQL {version // 10_000}; 16 or newer is needed"
+    if encoding != "UTF8":
+        return f"the database keeps text in {encoding}; make one with ENCODING 'UTF8'"
+    return None
 
 
 def write_engine(url: str, settings: Settings) -> AsyncEngine:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ import asyncpg
 import orjson
 
 from crm_graph import app, migrations
-from crm_graph.db import connect, write_engine
+from crm_graph.db import connect, dsn, write_engine
 from crm_graph.embedded import EmbeddedServer
 from crm_graph.permissions.keys import load_keys
 from crm_graph.permissions.tokens import TokenTerms, issue_user_token
@@ -93,7 +94,7 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
         say(f"Made a demo company: {report.rows.get('customers', 0)} customers, {report.rows.get('events', 0)} events")
     if report.client_secret:
         say(f"The OAuth client `erp` has the secret {report.client_secret}, shown this once")
-    note = _issuer_note(settings)
+    note = _issuer_note(settings, settings.database_url or "")
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(settings.token_issuer)
     welcome = await _welcome(settings)
@@ -111,7 +112,7 @@ async def fresh_token(settings: Settings, role: str) -> str:
         if not server.is_running():
             raise NotRunning(f"no demo runs with the data in {settings.home}; start one with make demo")
         url = server.url
-    note = _issuer_note(settings)
+    note = _issuer_note(settings, url)
     issuer = note.read_text() if note.exists() else settings.token_issuer
     connection = await connect(url)
     try:
@@ -120,9 +121,9 @@ async def fresh_token(settings: Settings, role: str) -> str:
         await connection.close()
 
 
-def _issuer_note(settings: Settings) -> Path:
-    """Where a running demo says what issuer its tokens name, which depends on its port."""
-    return settings.home / "issuer"
+def _issuer_note(settings: Settings, url: str) -> Path:
+    """Where a running demo says what issuer its tokens name, which depends on its port; one note for each database."""
+    return settings.home / f"issuer-{sha256(dsn(url).encode()).hexdigest()[:12]}"
 
 
 async def _token(connection: "asyncpg.Connection[Any]", settings: Settings, role: str) -> str:

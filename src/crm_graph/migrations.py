@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_graph.db import write_engine
+from crm_graph.db import require_server, write_engine
 from crm_graph.models import Base
 from crm_graph.settings import Settings
 
@@ -62,7 +62,11 @@ async def current(connection: AsyncConnection) -> str | None:
 
 
 async def migrate(url: str, settings: Settings) -> Migrated:
-    """Bring a database to `head`. Safe to call from several processes at once; DDL gives up after the lock timeout."""
+    """Bring a database to `head`. Safe to call from several processes at once; DDL gives up after the lock timeout.
+
+    Raises UnfitServer for a server that cannot hold the hub.
+    """
+    await require_server(url, settings)
     async with _engine(url, settings) as engine, engine.connect() as connection, _alone(connection):
         before = await current(connection)
         await connection.run_sync(_upgrade)

@@ -272,3 +272,11 @@ async def test_amounts_are_kept_in_base_currency_at_the_days_rate(world: World) 
     (error,) = refused.value.errors
     assert facts(error) == ("RULE_VIOLATED", "rate_missing", ("currency",))
     assert dict(error.details) == {"currency": "JPY", "date": "2026-11-22"}
+
+
+async def test_new_records_are_in_the_base_currency_of_the_company(world: World) -> None:
+    async with world.begin("li", base_currency="EUR") as tx:
+        (made,) = await customers.create(tx, [Create({"kind": "ORGANIZATION", "name": "Haus GmbH"})])
+
+    assert made.id is not None
+    assert await world.row("SELECT currency FROM customers WHERE id = $1", made.id) == {"currency": "EUR"}

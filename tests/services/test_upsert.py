@@ -90,7 +90,7 @@ async def test_bad_items_are_rejected_alone_with_what_is_wrong(world: World) -> 
             customer("A-4", bankAccount="6222"),
             customer("A-5", phone="12"),
             customer("A-6", referredBy={"externalId": "nobody"}),
-            "not an item",  # type: ignore[list-item]
+            "not an item",  # type: ignore[list-item]  # what a careless caller sends
             customer("A-8", contactPoints="13800000001"),
         ],
     )

@@ -102,7 +102,12 @@ class StageChange(Child, Base):
     __tablename__ = "stage_changes"
     code: ClassVar[EntityCode] = EntityCode.STAGE_CHANGE
     root: ClassVar[str] = "*"
-    __table_args__ = (Index("ix_stage_changes_entity_id_id", "entity_id", "id"),)
+    __table_args__ = (
+        Index("ix_stage_changes_entity_id_id", "entity_id", "id"),
+        Index("ix_stage_changes_stage_id", "stage_id"),
+        Index("ix_stage_changes_from_stage_id", "from_stage_id"),
+        Index("ix_stage_changes_actor_id", "actor_id"),
+    )
 
     entity_id: Mapped[UUID] = internal()
     stage_id: Mapped[UUID] = internal(ForeignKey("stages.id"))

@@ -33,6 +33,11 @@ class Member:
     resolver: Callable[..., Any] | None = None
 
 
+def list_of(type_: Any) -> Any:
+    """The annotation of a list of a type that is made at start."""
+    return list[type_]
+
+
 def empty(name: str) -> Any:
     """A class that other declarations can already name."""
     return type(name, (), {"__module__": __name__})

@@ -21,7 +21,16 @@ from crm_graph.schema import (
     users,
     workflows,
 )
-from crm_graph.schema.building import Argument, Member, define_enum, define_interface, define_type, empty, enum_of
+from crm_graph.schema.building import (
+    Argument,
+    Member,
+    define_enum,
+    define_interface,
+    define_type,
+    empty,
+    enum_of,
+    list_of,
+)
 from crm_graph.schema.declarations import TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
 from crm_graph.schema.scalars import Currency
@@ -129,7 +138,7 @@ class EntityTypes:
         if relation.shape is Shape.ONE:
             return Member(target | None, description)
         if relation.shape is Shape.LIST:
-            return Member(_list_of(target), description)
+            return Member(list_of(target), description)
         connection = self.connections[relation.target]
         return Member(connection, description, self.list_arguments(self.catalog[relation.target]))
 
@@ -143,7 +152,7 @@ class EntityTypes:
             "offset": Argument(int | None, "Leave out this many records, up to 10,000; not with cursors."),
             "where": Argument(self.filters.where[entity.name] | None, "Only records that match."),
             "order_by": Argument(
-                _list_of(self.filters.order[entity.name]) | None,
+                list_of(self.filters.order[entity.name]) | None,
                 "Order by these keys, the first one counting most; newest first if nothing is said.",
             ),
             "archived": Argument(Archived, "Whether archived records are in the list.", Archived.EXCLUDE),
@@ -160,8 +169,8 @@ class EntityTypes:
             self.connections[entity.name],
             f"A page of {entity.api_name} records.",
             {
-                "nodes": Member(_list_of(node), "The records of the page."),
-                "edges": Member(_list_of(edge), "The records of the page with their cursors."),
+                "nodes": Member(list_of(node), "The records of the page."),
+                "edges": Member(list_of(edge), "The records of the page with their cursors."),
                 "page_info": Member(self.page_info, "Where the page stands in the list."),
                 "total_count": Member(int, "How many records match, counted up to a cap of 10,000."),
                 "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
@@ -181,10 +190,6 @@ class EntityTypes:
                 self.connections[entity.name], f"A list of {entity.api_name} records.", self.list_arguments(entity)
             )
         return define_type(empty("Query"), "Everything that can be read.", members)
-
-
-def _list_of(type_: Any) -> Any:
-    return list[type_]
 
 
 def _declarations(catalog: Catalog) -> Mapping[str, TypeDeclaration]:

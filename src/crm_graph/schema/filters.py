@@ -10,7 +10,7 @@ import strawberry
 
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Shape
 from crm_graph.criteria import OPERATORS, Op, Quantifier
-from crm_graph.schema.building import Member, define_input, empty
+from crm_graph.schema.building import Member, define_input, empty, list_of
 from crm_graph.schema.scalars import BigInt
 
 PYTHON_TYPES: Mapping[Kind, Any] = {
@@ -91,8 +91,8 @@ class Filters:
     def _define_where(self, entity: EntityType) -> None:
         where = self.where[entity.name]
         members = {
-            "and": Member(list[where] | None, "All of these hold."),  # type: ignore[valid-type]
-            "or": Member(list[where] | None, "At least one of these holds; an empty list never does."),  # type: ignore[valid-type]
+            "and": Member(list_of(where) | None, "All of these hold."),
+            "or": Member(list_of(where) | None, "At least one of these holds; an empty list never does."),
             "not": Member(where | None, "This does not hold."),
         }
         for field in entity.fields.values():

@@ -10,7 +10,7 @@ import strawberry
 from crm_graph.catalog import Catalog, EntityType, Field, Relation, writable
 from crm_graph.errors import CrmError, Invalid
 from crm_graph.scalars import parse_id
-from crm_graph.schema.building import Member, define_input, empty
+from crm_graph.schema.building import Member, define_input, empty, list_of
 from crm_graph.schema.entities import EntityTypes, ExternalRefInput
 from crm_graph.schema.filters import PYTHON_TYPES
 from crm_graph.schema.scalars import Lenient
@@ -47,7 +47,7 @@ class Inputs:
             members[f"{relation.api_name}Id"] = Member(strawberry.ID | None, about)
         for relation in children_of(entity):
             members[relation.api_name] = Member(
-                list[self._child(relation)] | None,  # type: ignore[misc]
+                list_of(self._child(relation)) | None,
                 f"The whole list of `{relation.api_name}`; equal entries stay as they are.",
             )
         if creating and entity.workflow:

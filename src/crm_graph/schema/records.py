@@ -10,7 +10,7 @@ import strawberry
 from crm_graph.catalog import EntityType, camel
 from crm_graph.errors import CrmError
 from crm_graph.resolvers.write import MutationContext
-from crm_graph.schema.building import Argument, Member
+from crm_graph.schema.building import Argument, Member, list_of
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.inputs import Inputs, given_members, read_id, split_input
 from crm_graph.schema.mutations import Mutation, UserError, record_of, record_payload, user_error
@@ -104,7 +104,7 @@ def _restore(entity: EntityType, payload: Mapping[str, Member]) -> Mutation:
 def _upsert(entity: EntityType, inputs: Inputs) -> Mutation:
     arguments = {
         "source": Argument(str, "Key of the system that sends, such as `erp`; a client sends as its own source only."),
-        "items": Argument(list[inputs.item[entity.name]], "Up to 10,000 records."),  # type: ignore[name-defined]
+        "items": Argument(list_of(inputs.item[entity.name]), "Up to 10,000 records."),
         "mode": Argument(Mode, "Whether one bad item refuses all, or only itself.", Mode.PARTIAL),
         "dry_run": Argument(bool, "Check and answer, write nothing.", default=False),
     }

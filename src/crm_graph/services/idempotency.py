@@ -7,6 +7,8 @@ from crm_graph.errors import IdempotencyMismatch, Invalid
 from crm_graph.transaction import Transaction
 
 LIFETIME = timedelta(hours=24)
+FORGOTTEN_AT_A_CLAIM = 20
+"""More than one, so that what expires goes faster than what comes."""
 MAX_KEY = 255
 
 
@@ -33,6 +35,7 @@ async def claim(
         raise Invalid("idempotency_key_invalid", max=MAX_KEY)
     actor = tx.principal.user_id
     if await tx.driver().fetchval(_CLAIM, actor, key, field, request_hash, tx.now, tx.now + lifetime):
+        await forget_expired(tx, at_most=FORGOTTEN_AT_A_CLAIM)
         return None
     stored = await tx.driver().fetchrow(
         "SELECT request_hash, answer FROM idempotency_keys WHERE actor_id = $1 AND key = $2 AND field = $3",
@@ -59,10 +62,10 @@ async def store(tx: Transaction, key: str, field: str, answer: bytes, subject_id
 
 
 async def forget_expired(tx: Transaction, at_most: int = 10_000) -> int:
-    """Delete keys that are past their time; for a schedule. Gives how many."""
+    """Delete keys that are past their time, but for those that somebody else holds. Gives how many."""
     deleted = await tx.driver().fetch(
         "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY("
-        "SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 LIMIT $2)) RETURNING 1",
+        "SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1",
         tx.now,
         at_most,
     )

@@ -108,10 +108,10 @@ async def write(desk: Desk, drafts: Sequence[Draft], mode: Mode) -> list[Outcome
     await parents.resolve(desk, good(drafts))
     await children.load(desk, [d for d in good(drafts) if not d.creating])
     await _refuse_masked(desk, good(drafts))
-    owner = {"owner_id": desk.tx.principal.user_id, "team_id": desk.tx.principal.team_id}
+    usual = {**defaults(desk.entity.model), **_usual(desk)}
     for draft in good(drafts):
         if draft.creating:
-            draft.row = {**defaults(desk.entity.model), **owner, **draft.row, **_bookkeeping(desk.tx, draft)}
+            draft.row = {**usual, **draft.row, **_bookkeeping(desk.tx, draft)}
     if desk.entity.workflow:
         await stays.start(desk, [draft for draft in good(drafts) if draft.creating])
     await desk.noun.prepare(desk.tx, good(drafts))
@@ -123,6 +123,13 @@ async def write(desk: Desk, drafts: Sequence[Draft], mode: Mode) -> list[Outcome
     written = await _write_rows(desk, drafts, keep_good(drafts, mode), mode)
     desk.tx.record(*[journal.event(desk, draft) for draft in written])
     return [_outcome(draft) for draft in drafts]
+
+
+def _usual(desk: Desk) -> Row:
+    """What a new record has where its input says nothing: its maker owns it, amounts are in the base currency."""
+    principal = desk.tx.principal
+    owned: Row = {"owner_id": principal.user_id, "team_id": principal.team_id}
+    return {**owned, "currency": desk.tx.base_currency} if "currency" in desk.entity.fields else owned
 
 
 async def _write_rows(desk: Desk, drafts: Sequence[Draft], kept: Sequence[Draft], mode: Mode) -> list[Draft]:

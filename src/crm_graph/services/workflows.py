@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -118,17 +118,17 @@ async def available_transitions(
     entity: EntityType,
     ids: Sequence[UUID],
     *,
-    now: datetime | None = None,
+    now: datetime,
     locale: Locale | None = None,
 ) -> dict[UUID, list[dict[str, Any]]]:
     """For each record that the asker sees: where it can go, and what that still requires. Reads only.
 
     `[{"to": {"key", "name"}, "requirements": [{"satisfied", "code", "message", "field"}]}]`. A note and a reason are
     never met beforehand. Without the action to move such records at all there is nowhere to go. `now` is the moment
-    that row rules with dates are about, the present one unless given.
+    that row rules with dates are about.
     """
     rights = Rights(catalog, entity, principal.access.grants(entity.name))
-    rows = await _rows(connection, principal, rights, ids, now or datetime.now(UTC))
+    rows = await _rows(connection, principal, rights, ids, now)
     if not principal.access.may(f"{entity.plural}:transition"):
         return {row["id"]: [] for row in rows}
     known = await _read_map(connection, entity.name, [row["stage_id"] for row in rows])
