@@ -38,9 +38,11 @@ SELECT JSON_OBJECT('data' : JSON_OBJECT('customers' : JSON_OBJECT('nodes' : arra
                WHERE o.customer_id = c.id AND o.archived_at IS NULL
                ORDER BY o.id DESC LIMIT 200
              ) x))) AS opportunities
-    FROM customers c
-    WHERE c.archived_at IS NULL
-    ORDER BY c.id DESC LIMIT $1::int
+    FROM (
+      SELECT * FROM (
+        SELECT * FROM customers WHERE archived_at IS NULL ORDER BY id DESC LIMIT 201
+      ) c LIMIT $1::int
+    ) c
   ) x)))))
 """
 

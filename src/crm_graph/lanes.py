@@ -29,16 +29,22 @@ class Lanes:
             await self.drop(connection)
         if self._open < self._size:
             return await self._opened()
-        waiter = asyncio.get_running_loop().create_future()
+        connection = await self._waited()
+        return connection if connection is not None else await self.take()
+
+    async def _waited(self) -> Any:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
         self._waiting.append(waiter)
+        alarm = loop.call_later(self._wait_s, _expire, waiter)
         try:
-            async with asyncio.timeout(self._wait_s):
-                connection = await waiter
-        except BaseException:
-            if waiter.done() and not waiter.cancelled() and waiter.result() is not None:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None and waiter.result() is not None:
                 self.give(waiter.result())
             raise
-        return connection if connection is not None else await self.take()
+        finally:
+            alarm.cancel()
 
     async def _opened(self) -> Any:
         self._open += 1
@@ -73,3 +79,8 @@ class Lanes:
         """Give everything that is kept back to the pool."""
         while self._kept:
             await self.drop(self._kept.pop())
+
+
+def _expire(waiter: "asyncio.Future[Any]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

@@ -92,6 +92,7 @@ async def serve(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[],
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 from secrets import token_hex
 from typing import Any
 
@@ -41,6 +42,7 @@ from crm_graph.web.graphql_requests import (
 log = structlog.get_logger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
+_ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Accept-Language, Authorization"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class GraphQLEndpoint:
         self._clock = clock
         self._max_body = max_body_bytes
         self._idempotency_lifetime = idempotency_lifetime
+        self._process = token_hex(8)
+        self._numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
@@ -96,7 +100,9 @@ class GraphQLEndpoint:
             await _send(send, 200, graphiql.page(), list(graphiql.HEADERS))
             return
         locale = locale_of(headers.get(b"accept-language", b"").decode("latin-1"))
-        call = Call(scope["method"], headers, scope["query_string"], receive, media_type(accept), locale, token_hex(16))
+        call = Call(
+            scope["method"], headers, scope["query_string"], receive, media_type(accept), locale, self._request_id()
+        )
         try:
             answer = await self._answer(call)
         except CrmError as error:
@@ -108,6 +114,10 @@ class GraphQLEndpoint:
             answer = _refusal(CrmError(), call)
         content_type = (call.media or JSON) + b"; charset=utf-8"
         await _send(send, answer.status, answer.body, [(b"content-type", content_type), *answer.headers])
+
+    def _request_id(self) -> str:
+        """Unique over processes and starts, and cheap: a random part for the process, and a number."""
+        return f"{self._process}{next(self._numbers):016x}"
 
     async def _answer(self, call: Call) -> Answer:
         if call.media is None:
@@ -240,7 +250,6 @@ def _speaking(principal: Principal, locale: Locale) -> Principal:
 
 
 async def _send(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    headers = [*headers, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
-    headers.append((b"vary", b"Accept, Accept-Language, Authorization"))
+    headers = [*headers, (b"content-length", b"%d" % len(body)), *_ALWAYS]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
