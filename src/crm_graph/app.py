@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_graph import migrations
 from crm_graph.catalog import Catalog, build_catalog
-from crm_graph.db import ReadPool, connect, read_pool, require_server, write_engine
+from crm_graph.db import ReadPool, connect, read_connection, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.keys import ensure_signing_key
@@ -79,7 +79,9 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         stack.push_async_callback(engine.dispose)
         await _require_migrated(engine)
         pool = await stack.enter_async_context(await read_pool(settings.read_url, settings))
-        lanes = Lanes(pool, settings.read_pool_size, wait_s=settings.pool_wait_s)
+        lanes = Lanes(
+            partial(read_connection, settings.read_url, settings), settings.read_pool_size, wait_s=settings.pool_wait_s
+        )
         stack.push_async_callback(lanes.close)
         primary = pool
         if settings.read_url != primary_url:

@@ -155,14 +155,31 @@ async def read_pool(url: str, settings: Settings) -> ReadPool:
         record_class=asyncpg.Record,
         timeout=settings.connect_timeout_s,
         command_timeout=_command_timeout(settings.statement_timeout_ms),
-        server_settings={
-            **_session(settings, "crm-graph read"),
-            "statement_timeout": str(settings.statement_timeout_ms),
-            "default_transaction_read_only": "on",
-            "plan_cache_mode": "force_generic_plan",
-        },
+        server_settings=_reading(settings),
         **_statement_cache(settings),
     )
+
+
+async def read_connection(url: str, settings: Settings) -> "asyncpg.Connection[Any]":
+    """One connection for compiled reads, the same as those of the pool."""
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        dsn(url),
+        timeout=settings.connect_timeout_s,
+        command_timeout=_command_timeout(settings.statement_timeout_ms),
+        server_settings=_reading(settings),
+        **_statement_cache(settings),
+    )
+    await raw_json(connection)
+    return connection
+
+
+def _reading(settings: Settings) -> dict[str, str]:
+    return {
+        **_session(settings, "crm-graph read"),
+        "statement_timeout": str(settings.statement_timeout_ms),
+        "default_transaction_read_only": "on",
+        "plan_cache_mode": "force_generic_plan",
+    }
 
 
 async def raw_json(connection: Any) -> None:

@@ -1,19 +1,18 @@
-"""Connections of a pool kept at hand: the last one back is the next one out, without a task and two timers per read."""
+"""Connections kept at hand for reads: the last one back is the next one out, without a pool's task and timers."""
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
-
-import asyncpg
 
 
 class Lanes:
-    """Hands out connections that it keeps from a pool. What is lent comes back by `give`, or by `drop` after a failure:
-    then the pool looks after it, and ends what may still run on it.
+    """Hands out connections that it opens when they are needed, `size` at the most. What is lent comes back by `give`,
+    or after a failure by `drop`, which ends it with whatever may still run on it.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", size: int, *, wait_s: float) -> None:
-        self._pool = pool
+    def __init__(self, connect: Callable[[], Awaitable[Any]], size: int, *, wait_s: float) -> None:
+        self._connect = connect
         self._size = size
         self._wait_s = wait_s
         self._kept: list[Any] = []
@@ -26,7 +25,7 @@ class Lanes:
             connection = self._kept.pop()
             if not connection.is_closed():
                 return connection
-            await self.drop(connection)
+            self.drop(connection)
         if self._open < self._size:
             return await self._opened()
         connection = await self._waited()
@@ -49,7 +48,7 @@ class Lanes:
     async def _opened(self) -> Any:
         self._open += 1
         try:
-            return await self._pool.acquire(timeout=self._wait_s)
+            return await self._connect()
         except BaseException:
             self._open -= 1
             self._wake(None)
@@ -60,11 +59,11 @@ class Lanes:
         if not self._wake(connection):
             self._kept.append(connection)
 
-    async def drop(self, connection: Any) -> None:
-        """Take a connection back that something went wrong on."""
+    def drop(self, connection: Any) -> None:
+        """Take a connection back that something went wrong on, and end it."""
         self._open -= 1
+        connection.terminate()
         self._wake(None)
-        await self._pool.release(connection)
 
     def _wake(self, connection: Any) -> bool:
         """Hand the connection, or with None the leave to open one, to who waits longest."""
@@ -76,9 +75,11 @@ class Lanes:
         return False
 
     async def close(self) -> None:
-        """Give everything that is kept back to the pool."""
+        """Close what is kept."""
         while self._kept:
-            await self.drop(self._kept.pop())
+            connection = self._kept.pop()
+            self._open -= 1
+            await connection.close(timeout=self._wait_s)
 
 
 def _expire(waiter: "asyncio.Future[Any]") -> None:

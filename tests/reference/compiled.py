@@ -100,19 +100,6 @@ def _below(tables: Tables, own: Collection[UUID]) -> Sequence[UUID]:
 
 
 @dataclass
-class _OnePool:
-    """Gives out the one connection that holds the rows of a test, uncommitted."""
-
-    connection: Connection
-
-    async def acquire(self, *, timeout: float) -> Connection:  # noqa: ASYNC109 - the pool's own signature
-        return self.connection
-
-    async def release(self, connection: Connection) -> None:
-        """The connection stays open."""
-
-
-@dataclass
 class Compiled:
     """Compiled reads on one connection."""
 
@@ -121,9 +108,11 @@ class Compiled:
     now: datetime = NOON
 
     def __post_init__(self) -> None:
-        pool: Any = _OnePool(self.connection)
         self.operations = Operations(catalog(), schema_of, self.limits, max_tokens=20_000)
-        self.reader = Reader(Lanes(pool, 1, wait_s=1), self.operations)
+        self.reader = Reader(Lanes(self._held, 1, wait_s=1), self.operations)
+
+    async def _held(self) -> Connection:
+        return self.connection
 
     async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
         """The `data` of the answer. Raises CrmError."""

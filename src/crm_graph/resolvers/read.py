@@ -238,7 +238,7 @@ class Reader:
             if ended_well:
                 self._lanes.give(connection)
             else:
-                await self._lanes.drop(connection)
+                self._lanes.drop(connection)
         return answer
 
 
