@@ -48,8 +48,8 @@ class NotMigrated(RuntimeError):
 class Hub:
     """What the parts of a running hub are given.
 
-    `primary` reaches the database that is written to, `read_pool` a replica where there is one; `lanes` are the
-    connections of that pool which compiled reads run on.
+    `primary` reaches the database that is written to, `read_pool` a replica where there is one; `lanes` are
+    connections to the same database as `read_pool`, which compiled reads keep.
     """
 
     settings: Settings

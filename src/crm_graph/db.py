@@ -131,7 +131,7 @@ class ReadConnection(asyncpg.Connection):
 
 
 class ReadPool(asyncpg.Pool):
-    """A pool of `ReadConnection`: those that compiled reads keep, and a few for health, rights and keys."""
+    """A pool of `ReadConnection` for health, rights and keys; compiled reads keep connections of their own."""
 
 
 async def read_pool(url: str, settings: Settings) -> ReadPool:
