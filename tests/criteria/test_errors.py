@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm_graph.criteria import MAX_DEPTH, Reader, stored_leaf
+from crm_graph.criteria.reading import MAX_DEPTH, Reader, stored_leaf
 from crm_graph.errors import CrmError
 from reference.compiled import catalog, default_access
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import EntityType, Field
-from crm_graph.criteria import Compiler, Row
+from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.rows import Row
 from crm_graph.errors import CrmError
 from crm_graph.fragments import TRUE, Fragment
 from crm_graph.messages import render

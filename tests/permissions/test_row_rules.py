@@ -6,7 +6,7 @@ import pytest
 
 from crm_graph.access import RowScope
 from crm_graph.catalog import build_catalog
-from crm_graph.criteria import row_scope
+from crm_graph.criteria.compiling import row_scope
 from crm_graph.db import ReadPool
 from crm_graph.fragments import Const, Viewer, name, render, sql
 from crm_graph.permissions.policy import table

@@ -10,7 +10,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, ge
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
-from crm_graph.criteria import OPERATORS, Op
+from crm_graph.criteria.predicates import OPERATORS, Op
 from crm_graph.resolvers.plan import Limits
 from reference.datasets import TEXTS
 from reference.interpreter import as_json

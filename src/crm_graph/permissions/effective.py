@@ -20,7 +20,7 @@ import structlog
 
 from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
 from crm_graph.catalog import Catalog, EntityType, Field
-from crm_graph.criteria import Reader, stored_leaf
+from crm_graph.criteria.reading import Reader, stored_leaf
 from crm_graph.errors import CrmError
 from crm_graph.models.fields import DataClass, Write
 from crm_graph.models.roles import RowRule

@@ -2,7 +2,8 @@
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Kind
-from crm_graph.criteria import Compiler, Row
+from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.rows import Row
 from crm_graph.fragments import FALSE, TRUE, Fragment, join, name, sql, text
 from crm_graph.resolvers.plan import Cell
 
@@ -39,7 +40,7 @@ def _when(condition: Fragment, value: Fragment) -> Fragment:
 
 
 def _value(member: Cell, row: Row) -> Fragment:
-    column = row.column(member.field.name)
+    column = row.value(member.field)
     if member.field.kind is Kind.MONEY:
         return _money(member, row, column)
     if member.field.kind in (Kind.DECIMAL, Kind.BIG_INT):
@@ -57,7 +58,7 @@ def _mask(member: Cell, row: Row) -> Fragment:
     mask = member.field.mask
     if mask is None:
         return NULL
-    return sql("{function}({c})", function=name(f"crm_mask_{mask.value}"), c=row.column(member.field.name))
+    return sql("{function}({c})", function=name(f"crm_mask_{mask.value}"), c=row.value(member.field))
 
 
 def masked_fields(row: Row, compiler: Compiler, access: Access) -> Fragment:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crm_graph.criteria import Row, own_row, related_join, related_rows
+from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
 from crm_graph.fragments import EMPTY, FALSE, Fragment, all_of, any_of, join, name, negation, number, sql, text
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.paging import SortKey, cursor, key_columns, keyset, order_by, sort_keys

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from crm_graph.access import Level
 from crm_graph.catalog import Catalog
-from crm_graph.criteria import Compiler, Row, related_join, related_rows
+from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.rows import Row, related_join, related_rows
 from crm_graph.fragments import FALSE, TRUE, Fragment, all_of, any_of, join, name, sql, text
 from crm_graph.resolvers.plan import OrderKey
 
@@ -35,7 +36,7 @@ def sort_keys(order: Sequence[OrderKey], row: Row, compiler: Compiler, catalog: 
 def _expression(key: OrderKey, row: Row, compiler: Compiler, catalog: Catalog) -> tuple[Fragment, bool]:
     if not key.path:
         readable = compiler.cell(row, key.field, Level.READ)
-        column = row.column(key.field.sort_column)
+        column = row.comparable(key.field)
         if readable == TRUE:
             return column, False
         return sql("CASE WHEN {readable} THEN {column} END", readable=readable, column=column), True

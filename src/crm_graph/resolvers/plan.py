@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from crm_graph.catalog import EntityType, Field, Relation
-from crm_graph.criteria import Criteria
+from crm_graph.criteria.predicates import Criteria
 from crm_graph.fragments import Fragment
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.selection import TYPENAME, Selected

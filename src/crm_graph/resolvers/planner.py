@@ -6,7 +6,8 @@ from typing import Any
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
-from crm_graph.criteria import MAX_LIST, Holder, Op, Reader
+from crm_graph.criteria.predicates import Op
+from crm_graph.criteria.reading import MAX_LIST, Holder, Reader
 from crm_graph.errors import BadVariables, Invalid, ValidationFailed
 from crm_graph.fragments import Fragment, param
 from crm_graph.resolvers.arguments import Given, Leaf, given

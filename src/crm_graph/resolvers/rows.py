@@ -6,7 +6,8 @@ from itertools import count
 
 from crm_graph.access import Access, RowScope
 from crm_graph.catalog import Catalog
-from crm_graph.criteria import Compiler, Row
+from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.rows import Row
 from crm_graph.fragments import FALSE, TRUE, Fragment, join, name, sql
 from crm_graph.resolvers.plan import Limits
 

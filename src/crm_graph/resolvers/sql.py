@@ -2,7 +2,7 @@
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, Relation
-from crm_graph.criteria import Row, own_row, related_join, related_rows
+from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
 from crm_graph.fragments import (
     EMPTY,
     FALSE,

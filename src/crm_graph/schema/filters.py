@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Shape
-from crm_graph.criteria import OPERATORS, Op, Quantifier
+from crm_graph.criteria.predicates import OPERATORS, Op, Quantifier
 from crm_graph.schema.building import Member, define_input, empty, list_of
 from crm_graph.schema.scalars import BigInt
 

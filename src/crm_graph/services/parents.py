@@ -5,7 +5,8 @@ from uuid import UUID
 
 from crm_graph.access import Level
 from crm_graph.catalog import EntityType, Relation
-from crm_graph.criteria import Compiler, own_row
+from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.rows import own_row
 from crm_graph.errors import Invalid, NotFound, Required, RuleViolated
 from crm_graph.fragments import Fragment, all_of, const, name, param, sql
 from crm_graph.models.ids import code_of

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from crm_graph.access import EVERY_ROW, Level, TypeGrant
 from crm_graph.catalog import Catalog, EntityType, Field
-from crm_graph.criteria import row_scope
+from crm_graph.criteria.compiling import row_scope
 from crm_graph.errors import CrmError, Invalid, MaskedValue
 from crm_graph.fragments import FALSE, Fragment, any_of, join, name, param, sql
 from crm_graph.services.rows import Row, columns_as_read
