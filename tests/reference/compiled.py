@@ -1,5 +1,6 @@
 """The engine under test, in process: documents go in as a role set's operations, bytes come out, on one connection."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -165,5 +166,7 @@ async def counted(connection: Connection) -> AsyncIterator[list[str]]:
     connection.add_query_logger(note)
     try:
         yield texts
+        # asyncpg tells its loggers at the next turn of the loop.
+        await asyncio.sleep(0)
     finally:
         connection.remove_query_logger(note)

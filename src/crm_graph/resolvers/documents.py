@@ -16,6 +16,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    VariableNode,
     Visitor,
     get_named_type,
     get_variable_values,
@@ -36,7 +37,9 @@ MAX_REPEATS = 30
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a valid document. `structural` names the variables whose very values shape the SQL."""
+    """One operation of a valid document. `structural` names the variables whose very values shape the SQL, or are
+    answered by a literal in it.
+    """
 
     node: OperationDefinitionNode
     variables: tuple[str, ...]
@@ -101,7 +104,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         text,
         schema,
         node,
-        {o.name.value if o.name else "": _operation(o, schema) for o in operations},
+        {o.name.value if o.name else "": _operation(o, schema, _introspecting(node)) for o in operations},
         {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)},
     )
 
@@ -141,9 +144,27 @@ def problem(error: GraphQLError) -> dict[str, Any]:
     return {"message": error.message, **({"locations": places} if places else {})}
 
 
-def _operation(node: OperationDefinitionNode, schema: GraphQLSchema) -> Operation:
+def _introspecting(node: DocumentNode) -> frozenset[str]:
+    """The variables that name a type to `__type`: each name is another answer."""
+    found = _TypeNames()
+    visit(node, found)
+    return frozenset(found.variables)
+
+
+class _TypeNames(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.variables: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        if node.name.value == "__type":
+            values = [argument.value for argument in node.arguments or ()]
+            self.variables |= {value.name.value for value in values if isinstance(value, VariableNode)}
+
+
+def _operation(node: OperationDefinitionNode, schema: GraphQLSchema, introspecting: frozenset[str]) -> Operation:
     definitions = node.variable_definitions or ()
-    structural = set()
+    structural = set(introspecting)
     for definition in definitions:
         named: Any = get_named_type(type_from_ast(schema, definition.type))
         if _is_structural(named):

@@ -193,3 +193,16 @@ class ReadPlan:
         """The plan with answers that are known already, in the order of the response keys."""
         roots = sorted((*self.roots, *literals), key=lambda root: order.index(root.key))
         return replace(self, roots=tuple(roots))
+
+    def known(self) -> bytes | None:
+        """The answer as JSON where all of it is known already; None where a row is asked for."""
+        members = []
+        for root in self.roots:
+            match root:
+                case Literal():
+                    members.append(b'"%b":%b' % (root.key.encode(), root.json))
+                case Typename():
+                    members.append(b'"%b":"%b"' % (root.key.encode(), root.name.encode()))
+                case _:
+                    return None
+        return b"{%b}" % b",".join(members)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -39,16 +38,22 @@ from crm_graph.services import workflows
 KEPT_SCHEMAS = 64
 DOCUMENT_CHARACTERS = 1_000_000
 STATEMENT_CHARACTERS = 20_000_000
+KNOWN_BYTES = 50_000_000
+SHAPE_CHARACTERS = 10_000
+"""Variables of a larger shape are compiled for each time: what is kept is not to be filled with keys."""
 RoleSchemas = Callable[[Access], GraphQLSchema]
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRead:
-    """A query compiled for one role set and one shape of its variables. `unused` values are checked all the same."""
+    """A query compiled for one role set and one shape of its variables. `unused` values are checked all the same.
+    `known` is the whole answer where no row is asked for; its statement is empty and never run.
+    """
 
     statement: Statement
-    derived: tuple[Site, ...]
-    unused: tuple[Given, ...]
+    derived: tuple[Site, ...] = ()
+    unused: tuple[Given, ...] = ()
+    known: bytes | None = None
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The statement's arguments. Raises BadVariables for a value that does not fit."""
@@ -88,6 +93,7 @@ class Operations:
         self._max_tokens = max_tokens
         self._documents: Bounded[tuple[str, str], Document] = Bounded(DOCUMENT_CHARACTERS, _document_weight)
         self._prepared: Bounded[tuple[Any, ...], PreparedRead] = Bounded(STATEMENT_CHARACTERS, _statement_weight)
+        self._known: Bounded[tuple[Any, ...], PreparedRead] = Bounded(KNOWN_BYTES, _known_weight)
         self._schemas: Bounded[str, asyncio.Task[GraphQLSchema]] = Bounded(KEPT_SCHEMAS)
 
     async def document(self, text: str, access: Access) -> Document:
@@ -117,11 +123,13 @@ class Operations:
     ) -> PreparedRead:
         """The compiled query, from the cache where its shape was seen before."""
         key = (document.text, access.fingerprint, operation.name, operation.shape(variables))
-        prepared = self._prepared.get(key)
+        prepared = self._prepared.get(key) or self._known.get(key)
         if prepared is None:
             check_variables(document, operation, variables)
             prepared = await self._compile(document, operation, variables, access)
-            self._prepared.put(key, prepared)
+            if len(repr(key[-1])) <= SHAPE_CHARACTERS:
+                kept = self._prepared if prepared.known is None else self._known
+                kept.put(key, prepared)
         return prepared
 
     async def _compile(
@@ -140,6 +148,9 @@ class Operations:
         except UserFault as fault:
             raise _of_request(fault) from None
         plan = plan.with_literals(literals, order=list(reader.collect(root, selections)))
+        known = plan.known()
+        if known is not None:
+            return PreparedRead(Statement("", ()), known=known)
         statement = compile_read(plan, self.catalog, access, self.limits)
         unused = tuple(value for value in plan.pages if value not in statement.sources)
         return PreparedRead(statement, sites_of(plan), unused)
@@ -166,11 +177,15 @@ class Operations:
                 *document.fragments.values(),
             )
         )
-        run = partial(execute_sync, document.schema, part, variable_values=dict(variables))
-        result = await asyncio.to_thread(run)
-        if result.errors or result.data is None:
-            raise ValidationFailed("introspection_failed")
-        return [Literal(key, orjson.dumps(value)) for key, value in result.data.items()]
+        return await asyncio.to_thread(_literals, document.schema, part, variables)
+
+
+def _literals(schema: GraphQLSchema, part: DocumentNode, variables: Mapping[str, Any]) -> list[Literal]:
+    """What the executor answers to introspection. A whole schema takes some 70 ms: call it off the event loop."""
+    result = execute_sync(schema, part, variable_values=dict(variables))
+    if result.errors or result.data is None:
+        raise ValidationFailed("introspection_failed")
+    return [Literal(key, orjson.dumps(value)) for key, value in result.data.items()]
 
 
 def _document_weight(document: Document) -> int:
@@ -178,7 +193,13 @@ def _document_weight(document: Document) -> int:
 
 
 def _statement_weight(prepared: PreparedRead) -> int:
-    return len(prepared.statement.text) + 1_000
+    """Its text, and what of its values is large: literals."""
+    consts = (s.value for s in prepared.statement.sources if isinstance(s, Const))
+    return len(prepared.statement.text) + sum(len(c) for c in consts if isinstance(c, bytes)) + 1_000
+
+
+def _known_weight(prepared: PreparedRead) -> int:
+    return len(prepared.known or b"") + 1_000
 
 
 def _introspects(node: FieldNode) -> bool:
@@ -213,6 +234,8 @@ class Reader:
     ) -> bytes:
         """The `data` of the answer as JSON bytes. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
         prepared = await self._operations.prepare(document, operation, variables, principal.access)
+        if prepared.known is not None:
+            return prepared.known
         try:
             arguments = prepared.bind(variables, principal, now)
         except CrmError:

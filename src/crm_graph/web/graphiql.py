@@ -1,5 +1,6 @@
 """The GraphiQL page and its files, all served from the package: the page asks no other host for anything."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,8 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from crm_graph.web.compression import SMALL, gzipped
+from crm_graph.web.negotiation import takes_gzip
 
 PREFIX = "/graphql/static"
 HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -29,7 +33,11 @@ _ASSETS = (
     "vendor/react-dom.production.min.js",
     "vendor/react.production.min.js",
 )
-_ASSET_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_ASSET_HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Vary": "Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +80,22 @@ def routes() -> list[BaseRoute]:
     return [Route(asset.url, _serve(asset), methods=["GET"]) for asset in assets()]
 
 
-def _serve(asset: Asset) -> Callable[[Request], Awaitable[FileResponse]]:
-    async def serve(request: Request) -> FileResponse:
-        return FileResponse(asset.file, headers=_ASSET_HEADERS, media_type=asset.media_type)
+def _serve(asset: Asset) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        gzip = takes_gzip(request.headers.get("accept-encoding", "").encode("latin-1"))
+        tag = f'"{asset.digest}-gzip"' if gzip else f'"{asset.digest}"'
+        headers = {**_ASSET_HEADERS, "ETag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        if not gzip:
+            return FileResponse(asset.file, headers=headers, media_type=asset.media_type)
+        body = await asyncio.to_thread(_packed, asset)
+        return Response(body, headers={**headers, "Content-Encoding": "gzip"}, media_type=asset.media_type)
 
     return serve
+
+
+@cache
+def _packed(asset: Asset) -> bytes:
+    """The file as gzip, compressed once for a process."""
+    return gzipped(asset.file.read_bytes(), SMALL)

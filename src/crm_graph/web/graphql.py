@@ -29,20 +29,16 @@ from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.read import Operations, Reader
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web import graphiql
-from crm_graph.web.graphql_requests import (
-    JSON,
-    GraphQLRequest,
-    from_json,
-    from_query,
-    is_plain_json,
-    media_type,
-    read_body,
-)
+from crm_graph.web.compression import WORTH_BYTES, packed
+from crm_graph.web.graphql_requests import GraphQLRequest, from_json, from_query, is_plain_json, read_body
+from crm_graph.web.negotiation import JSON, RESPONSE_JSON, media_type, takes_gzip
 
 log = structlog.get_logger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
-_ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Accept-Language, Authorization"))
+_ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Accept-Encoding, Accept-Language, Authorization"))
+_PARTIAL_SUCCESS = 294
+"""An answer with data and errors (GraphQL over HTTP, September 2026)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class GraphQLEndpoint:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         accept = headers.get(b"accept") or b"*/*"
         if scope["method"] == "GET" and b"text/html" in accept and not scope["query_string"]:
-            await _send(send, 200, graphiql.page(), list(graphiql.HEADERS))
+            await _send(send, headers, 200, graphiql.page(), list(graphiql.HEADERS))
             return
         locale = locale_of(headers.get(b"accept-language", b"").decode("latin-1"))
         call = Call(
@@ -113,7 +109,7 @@ class GraphQLEndpoint:
             log.exception("request_failed", request_id=call.request_id)
             answer = _refusal(CrmError(), call)
         content_type = (call.media or JSON) + b"; charset=utf-8"
-        await _send(send, answer.status, answer.body, [(b"content-type", content_type), *answer.headers])
+        await _send(send, headers, answer.status, answer.body, [(b"content-type", content_type), *answer.headers])
 
     def _request_id(self) -> str:
         """Unique over processes and starts, and cheap: a random part for the process, and a number."""
@@ -177,7 +173,8 @@ class GraphQLEndpoint:
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)
         if isinstance(failure, RequestFault) and not context.committed:
             raise failure
-        return Answer(200, _result_body(result, call.locale, call.request_id))
+        status = _PARTIAL_SUCCESS if result.errors and call.media == RESPONSE_JSON else 200
+        return Answer(status, _result_body(result, call.locale, call.request_id))
 
 
 def _idempotency_key(raw: bytes) -> str:
@@ -249,7 +246,11 @@ def _speaking(principal: Principal, locale: Locale) -> Principal:
     return principal if principal.locale == locale else replace(principal, locale=locale)
 
 
-async def _send(send: Send, status: int, body: bytes, headers: Headers) -> None:
+async def _send(send: Send, asked: Mapping[bytes, bytes], status: int, body: bytes, headers: Headers) -> None:
+    """Send an answer, compressed where the headers of the request take it so."""
+    if len(body) >= WORTH_BYTES and takes_gzip(asked.get(b"accept-encoding", b"")):
+        body = await packed(body)
+        headers = [*headers, (b"content-encoding", b"gzip")]
     headers = [*headers, (b"content-length", b"%d" % len(body)), *_ALWAYS]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,6 @@
-"""What comes in at `/graphql`: the media type that is wanted back, the body, and the GraphQL request in it."""
+"""What comes in at `/graphql`: the body, and the GraphQL request in it."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,10 +10,7 @@ import orjson
 from starlette.types import Receive
 
 from crm_graph.errors import ContentTooLarge, CostExceeded, MalformedRequest
-
-RESPONSE_JSON = b"application/graphql-response+json"
-JSON = b"application/json"
-_QUALITY = re.compile(rb"[01](\.\d{0,3})?")
+from crm_graph.web.negotiation import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +20,6 @@ class GraphQLRequest:
     query: str
     operation_name: str | None
     variables: Mapping[str, Any]
-
-
-@lru_cache(maxsize=256)
-def media_type(accept: bytes) -> bytes | None:
-    """The one of our media types that an Accept header likes best (RFC 9110, 12.5.1), the first of equals. What fits
-    any gets application/json. None where it takes neither.
-    """
-    liked = {media: quality for media, quality in _accepted(accept) if media in (JSON, RESPONSE_JSON)}
-    for media, quality in _accepted(accept):
-        if media in (b"*/*", b"application/*"):
-            liked.setdefault(JSON, quality)
-            liked.setdefault(RESPONSE_JSON, quality)
-    best = max(liked, key=lambda media: liked[media], default=JSON)
-    return best if liked.get(best, 0.0) > 0 else None
-
-
-def _accepted(accept: bytes) -> Iterable[tuple[bytes, float]]:
-    """The media ranges of an Accept header and how much each is wanted, from 0 to 1."""
-    for item in accept.split(b","):
-        media, *parameters = (part.strip().lower() for part in item.split(b";"))
-        weights = [p.partition(b"=")[2] for p in parameters if p.startswith(b"q=")]
-        yield media, float(weights[0]) if weights and _QUALITY.fullmatch(weights[0]) else 1.0
 
 
 def is_plain_json(headers: Mapping[bytes, bytes]) -> bool:

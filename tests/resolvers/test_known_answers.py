@@ -1,0 +1,47 @@
+"""Answers that hold no row are told from memory: no statement runs for them."""
+
+import pytest
+
+from reference.company import PEOPLE, USER, company
+from reference.compiled import Compiled, counted, default_access, principal_of
+from reference.rows import Connection
+
+SALES = principal_of(company(), USER[PEOPLE["sales"][0]], default_access(["sales"]))
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("{ a: __typename b: __typename }", b'{"a":"Query","b":"Query"}'),
+        (
+            "{ t: __typename __schema { queryType { name } } u: __typename }",
+            b'{"t":"Query","__schema":{"queryType":{"name":"Query"}},"u":"Query"}',
+        ),
+        ('{ __type(name: "Nothing") { name } }', b'{"__type":null}'),
+        ("query($all: Boolean!) { __typename ... @skip(if: $all) { b: __typename } }", b'{"__typename":"Query"}'),
+    ],
+)
+async def test_what_is_known_asks_no_database(connection: Connection, query: str, answer: bytes) -> None:
+    compiled = Compiled(connection)
+    async with counted(connection) as statements:
+        for _ in range(2):
+            assert await compiled.run(SALES, query, {"all": True} if "$all" in query else {}) == answer
+
+    assert statements == []
+
+
+async def test_beside_records_introspection_is_part_of_the_one_statement(connection: Connection) -> None:
+    query = "{ __schema { queryType { name } } customers(first: 0) { nodes { id } } t: __typename }"
+    async with counted(connection) as statements:
+        answer = await Compiled(connection).data(SALES, query)
+
+    assert answer == {"__schema": {"queryType": {"name": "Query"}}, "customers": {"nodes": []}, "t": "Query"}
+    assert len(statements) == 1
+
+
+async def test_variables_of_a_large_shape_are_not_kept(connection: Connection) -> None:
+    compiled = Compiled(connection)
+    query = "query($n: String!) { __type(name: $n) { name } }"
+    for name, kept in (("Customer", 1), ("Lead", 2), ("x" * 20_000, 2)):
+        await compiled.run(SALES, query, {"n": name})
+        assert len(compiled.operations._known) == kept
