@@ -85,6 +85,9 @@ class Interpreter:
         if name == "node":
             id_ = UUID(arguments["id"])
             return self._by_id(catalog.by_code.get(id_.bytes[8] & 0x3F), id_, nodes)
+        if name == "nodes":
+            ids = [UUID(raw) for raw in listed(arguments["ids"])]
+            return [self._by_id(catalog.by_code.get(id_.bytes[8] & 0x3F), id_, nodes) for id_ in ids]
         for entity in catalog.roots:
             if name == entity.api_plural:
                 return self._connection(entity, list(self.view.records(entity)), nodes, arguments)
@@ -250,7 +253,7 @@ class Interpreter:
         """GraphQL specification, section 6.3.2."""
         found: dict[str, list[FieldNode]] = {}
         for selection in selections:
-            if not self._included(selection):
+            if not self._included(selection) or self._unknown(type_name, selection):
                 continue
             if isinstance(selection, FieldNode):
                 key = selection.alias.value if selection.alias else selection.name.value
@@ -274,10 +277,24 @@ class Interpreter:
 
     def _included(self, selection: SelectionNode) -> bool:
         for directive in selection.directives or ():
-            condition = self._plain((directive.arguments or ())[0].value)
-            if condition is (directive.name.value == "skip"):
-                return False
+            if directive.name.value != "optional":
+                condition = self._plain((directive.arguments or ())[0].value)
+                if condition is (directive.name.value == "skip"):
+                    return False
         return True
+
+    def _unknown(self, type_name: str, selection: SelectionNode) -> bool:
+        """Whether it is optional, and a field or a fragment's type that the schema does not have."""
+        if not any(directive.name.value == "optional" for directive in selection.directives or ()):
+            return False
+        if isinstance(selection, FieldNode):
+            type_: Any = self.schema.type_map[type_name]
+            return selection.name.value not in type_.fields and selection.name.value != "__typename"
+        holder: Any = selection
+        if isinstance(selection, FragmentSpreadNode):
+            holder = self._fragments[selection.name.value]
+        condition = holder.type_condition
+        return condition is not None and condition.name.value not in self.schema.type_map
 
     def _arguments(self, node: FieldNode) -> dict[str, Any]:
         values = {a.name.value: self._plain(a.value) for a in node.arguments or ()}

@@ -136,6 +136,8 @@ class OperationMaker:
         if name == "node":
             id_ = self._either("ID!", self._an_id(self.random.choice(list(self.catalog.roots))))
             return f"{key}: node(id: {in_document(id_)}) {{ {self._node()} }}"
+        if name == "nodes":
+            return f"{key}: nodes(ids: {in_document(self._ids())}) {{ {self._node()} }}"
         for entity in self.catalog.roots:
             if name == entity.api_plural:
                 return self._connection(key, name, entity, (key,), self.max_depth)
@@ -157,13 +159,33 @@ class OperationMaker:
             return str(self.random.choice(list(rows))["id"])
         return f"019aaaaa-0000-7000-{0x80 | entity.code:02x}00-000000000000"
 
+    def _ids(self) -> Any:
+        """Ids of any types, some twice, some of nothing: a literal, a variable, or a list with variables in it."""
+        entities = list(self.catalog.roots)
+        ids = [self._an_id(self.random.choice(entities)) for _ in range(self.random.randint(0, self.limits.max_page))]
+        ids.extend(ids[:1] if self._chance(0.3) and len(ids) < self.limits.max_page else [])
+        if self._chance(0.4):
+            return self._variable("[ID!]!", ids)
+        return [self._either("ID!", id_) for id_ in ids]
+
     def _node(self) -> str:
-        types = [e for e in self.catalog.roots if self.access.grants(e.name) and self._chance(0.4)]
-        return " ".join(["id __typename", *(f"... on {t.api_name} {{ {self._selection(t, None, 1)} }}" for t in types)])
+        """Fragments on some types; those on a type that the role does not have are optional."""
+        types = [e for e in self.catalog.roots if self._chance(0.4)]
+        parts = ["id __typename"] if self._chance(0.8) else []
+        for type_ in types:
+            if self.access.grants(type_.name):
+                parts.append(f"... on {type_.api_name} {{ {self._selection(type_, None, 1)} }}")
+            else:
+                parts.append(f"... on {type_.api_name} @optional {{ id }}")
+        return " ".join([*parts, "id"])
 
     def _selection(self, entity: EntityType, path: tuple[str, ...] | None, depth: int) -> str:
         """Some fields of an object; `path` is None where cursors of lists inside cannot be found again."""
         members = self._fields(entity.api_name)
+        if self._chance(0.08):
+            return f"{self._optional(entity)} {self._selection(entity, path, depth)}"
+        if self._chance(0.03):
+            return self._optional(entity)
         picked = [self.random.choice(members) for _ in range(self.random.randint(1, 5))]
         parts: list[str] = []
         for name in picked:
@@ -176,6 +198,18 @@ class OperationMaker:
             self._fragments.append(f"fragment {fragment} on {entity.api_name} {{ {text} }}")
             return f"...{fragment} id"
         return text
+
+    def _optional(self, entity: EntityType) -> str:
+        """A field that the role's schema does not have, if there is one, with a variable or a fragment of its own."""
+        known = set(self._fields(entity.api_name))
+        hidden = [m for m in entity.fields.values() if m.api_name not in known]
+        member = self.random.choice([None, *hidden])
+        name = member.api_name if member else "neverWas"
+        if self._chance(0.5):
+            return f"{self._fresh('o')}: {name} @include(if: {in_document(self._variable('Boolean!', True))}) @optional"
+        fragment = self._fresh("f")
+        self._fragments.append(f"fragment {fragment} on {entity.api_name} {{ id }}")
+        return f"{self._fresh('o')}: {name} @optional {{ ...{fragment} }}"
 
     def _member(self, entity: EntityType, name: str, path: tuple[str, ...] | None, depth: int) -> list[str]:
         key = self._fresh("a")

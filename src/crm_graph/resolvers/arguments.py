@@ -15,9 +15,13 @@ from graphql import (
     ValueNode,
     VariableDefinitionNode,
     VariableNode,
+    get_nullable_type,
+    is_leaf_type,
 )
 from graphql.utilities import value_from_ast_untyped
 
+from crm_graph.errors import BadVariables, CrmError
+from crm_graph.fragments import Fragment, join, param, sql
 from crm_graph.scalars import Parser
 
 Path = tuple[str | int, ...]
@@ -63,6 +67,51 @@ def given(leaf: Leaf, parse: Parser) -> Given:
     return Given(leaf.path, parse, None if leaf.path else leaf.value)
 
 
+@dataclass(frozen=True, slots=True)
+class ManyOf:
+    """Parses a list of values by the parser of one. `at` leads to the list, for what is wrong with an item of it."""
+
+    parse: Parser
+    limit: int
+    at: Path = ()
+
+    def __call__(self, raw: Any) -> list[Any]:
+        items = raw if isinstance(raw, list | tuple) else [raw]
+        if len(items) > self.limit:
+            raise BadVariables("list_too_long", path=self.at, limit=self.limit)
+        return [ItemOf(self.parse, (*self.at, index))(item) for index, item in enumerate(items)]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOf:
+    """Parses one item of a list; `at` leads to it."""
+
+    parse: Parser
+    at: Path
+
+    def __call__(self, raw: Any) -> Any:
+        try:
+            return self.parse(raw)
+        except CrmError as error:
+            raise error.at(*self.at) from None
+
+
+def given_list(raw: Any, many: ManyOf, type_: str) -> Fragment:
+    """A bound array: one variable, literals alone, or a list that has variables among its items."""
+    if isinstance(raw, Leaf):
+        return param(given(raw, ManyOf(many.parse, many.limit)), f"{type_}[]")
+    leaves = [item if isinstance(item, Leaf) else Leaf((), None) for item in raw]
+    if not any(leaf.path for leaf in leaves):
+        return param(Given((), many, tuple(leaf.value for leaf in leaves)), f"{type_}[]")
+    if len(leaves) > many.limit:
+        raise BadVariables("list_too_long", path=many.at, limit=many.limit)
+    items = [
+        param(given(leaf, many.parse if leaf.path else ItemOf(many.parse, (*many.at, index))), type_)
+        for index, leaf in enumerate(leaves)
+    ]
+    return sql("ARRAY[{items}]", items=join(", ", items))
+
+
 @dataclass(frozen=True)
 class ArgumentReader:
     """Reads argument nodes by their input types, with the variables of one request."""
@@ -94,18 +143,20 @@ class ArgumentReader:
 
 
 def from_json(value: Any, type_: GraphQLInputType, path: Path) -> Any:
-    """The tree of a variable's JSON, coercing a single item to a list as GraphQL does."""
-    if isinstance(type_, GraphQLNonNull):
-        return from_json(value, type_.of_type, path)
+    """The tree of a variable's JSON, coercing a single item to a list as GraphQL does.
+
+    A list of scalars is one leaf, since it is one bound array, however long it is next time.
+    """
+    kind: Any = get_nullable_type(type_)
     if value is None:
         return None
-    if isinstance(type_, GraphQLList):
-        if isinstance(value, list):
-            return [from_json(item, type_.of_type, (*path, i)) for i, item in enumerate(value)]
-        return [from_json(value, type_.of_type, path)]
-    if isinstance(type_, GraphQLInputObjectType):
-        return {key: from_json(item, type_.fields[key].type, (*path, key)) for key, item in value.items()}
-    return Leaf(path, value)
+    if isinstance(kind, GraphQLInputObjectType):
+        return {key: from_json(item, kind.fields[key].type, (*path, key)) for key, item in value.items()}
+    if not isinstance(kind, GraphQLList) or is_leaf_type(get_nullable_type(kind.of_type)):
+        return Leaf(path, value)
+    if isinstance(value, list):
+        return [from_json(item, kind.of_type, (*path, i)) for i, item in enumerate(value)]
+    return [from_json(value, kind.of_type, path)]
 
 
 def shape(value: Any) -> Any:

@@ -8,7 +8,8 @@ from uuid import UUID
 import orjson
 
 from crm_graph.catalog import EntityType
-from crm_graph.resolvers.plan import Connection, Derived, Lookup, NodeLookup, ObjectPlan, ReadPlan
+from crm_graph.models.ids import code_of
+from crm_graph.resolvers.plan import Connection, Derived, Lookup, NodeList, NodeLookup, ObjectPlan, ReadPlan
 from crm_graph.resolvers.selection import TYPENAME, Selected
 
 Step = str | None
@@ -41,6 +42,9 @@ def sites_of(plan: ReadPlan) -> tuple[Site, ...]:
         elif isinstance(root, NodeLookup):
             for row in root.rows:
                 found.extend(in_object(row, (root.key,)))
+        elif isinstance(root, NodeList):
+            for row in root.rows:
+                found.extend(in_object(row, (root.key, None)))
     return tuple(found)
 
 
@@ -68,7 +72,8 @@ async def fill(answer: bytes, sites: Sequence[Site], compute: Mapping[str, Compu
     places: dict[tuple[str, str], list[tuple[Site, dict[str, Any]]]] = {}
     for site in sites:
         for holder in _reach(data, site.path):
-            if isinstance(holder.get(site.key), str):
+            # Where rows of several types can stand, each site finds those of its own.
+            if isinstance(holder.get(site.key), str) and code_of(UUID(holder[site.key])) == site.entity.code:
                 places.setdefault((site.name, site.entity.name), []).append((site, holder))
     for (name, _), found in places.items():
         ids = list(dict.fromkeys(UUID(holder[site.key]) for site, holder in found))

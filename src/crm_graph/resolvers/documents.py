@@ -28,6 +28,7 @@ from graphql import (
 
 from crm_graph.errors import BadVariables, CostExceeded, ParseFailed, ValidationFailed
 from crm_graph.resolvers.arguments import shape
+from crm_graph.resolvers.optional import OPTIONAL, without_unknown
 
 MAX_ERRORS = 5
 MAX_SPREADS = 100
@@ -92,7 +93,10 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         raise ParseFailed("too_deep_to_parse") from None
     _refuse_floods(node)
     try:
-        errors = validate(schema, node, max_errors=MAX_ERRORS, hide_suggestions=True, allow_empty_selection_sets=False)
+        if OPTIONAL.name in text:
+            node = without_unknown(node, schema)
+        # Only `@optional` leaves a selection empty: the parser refuses `{ }`.
+        errors = validate(schema, node, max_errors=MAX_ERRORS, hide_suggestions=True)
     except RecursionError:
         raise ValidationFailed("too_deep_to_parse") from None
     if errors:

@@ -172,6 +172,15 @@ class NodeLookup:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeList:
+    """Rows of any type by their ids, in the order of the ids; null for an id that leads to nothing."""
+
+    key: str
+    ids: Fragment
+    rows: tuple[ObjectPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Literal:
     """An answer that is known already, as JSON: introspection."""
 
@@ -179,7 +188,7 @@ class Literal:
     json: bytes
 
 
-Root = Typename | Connection | Lookup | NodeLookup | Literal
+Root = Typename | Connection | Lookup | NodeLookup | NodeList | Literal
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from crm_graph.criteria.predicates import Op
 from crm_graph.criteria.reading import MAX_LIST, Holder, Reader
 from crm_graph.errors import BadVariables, Invalid, ValidationFailed
 from crm_graph.fragments import Fragment, param
-from crm_graph.resolvers.arguments import Given, Leaf, given
+from crm_graph.resolvers.arguments import Given, Leaf, ManyOf, given, given_list
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
     Archived,
@@ -22,6 +22,7 @@ from crm_graph.resolvers.plan import (
     Lookup,
     Many,
     MaskedFields,
+    NodeList,
     NodeLookup,
     ObjectPlan,
     One,
@@ -75,40 +76,14 @@ class Range:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class ManyOf:
-    """Parses a list of values by the parser of one."""
-
-    parse: Parser
-
-    def __call__(self, raw: Any) -> list[Any]:
-        items = raw if isinstance(raw, list | tuple) else [raw]
-        if len(items) > MAX_LIST:
-            raise BadVariables("list_too_long", limit=MAX_LIST)
-        return [self.parse(item) for item in items]
-
-
 def api_leaf(raw: Any, member: Field, op: Op) -> Fragment:
     """A leaf of a `where` argument as a bound parameter."""
-    if op is Op.IS_NULL:
-        return param(given(_leaf(raw), parse_boolean), "boolean")
-    parse = parser_for(member.kind, member.enum)
-    if op not in (Op.IN, Op.NOT_IN):
-        return param(given(_leaf(raw), parse), member.pg_type)
-    return param(given(_leaf(raw), ManyOf(parse)), f"{member.pg_type}[]")
-
-
-def _leaf(raw: Any) -> Leaf:
-    """A leaf, or a list of leaves taken as one."""
-    if isinstance(raw, Leaf):
-        return raw
-    if isinstance(raw, list) and all(isinstance(item, Leaf) for item in raw):
-        paths = {item.path[:-1] for item in raw if item.path and isinstance(item.path[-1], int)}
-        if len(paths) == 1 and all(item.path for item in raw):
-            return Leaf(paths.pop(), None)
-        if not any(item.path for item in raw):
-            return Leaf((), tuple(item.value for item in raw))
-    raise Invalid("predicate_value")
+    parse = parse_boolean if op is Op.IS_NULL else parser_for(member.kind, member.enum)
+    if op in (Op.IN, Op.NOT_IN):
+        return given_list(raw, ManyOf(parse, MAX_LIST), member.pg_type)
+    if not isinstance(raw, Leaf):
+        raise Invalid("predicate_value")
+    return param(given(raw, parse), "boolean" if op is Op.IS_NULL else member.pg_type)
 
 
 @dataclass(frozen=True)
@@ -122,10 +97,11 @@ class Planner:
         if selected.name == TYPENAME:
             return Typename(selected.key, "Query")
         if selected.name == "node":
-            rows = tuple(
-                self.object(self.catalog.by_api_name[name], children) for name, children in selected.children.items()
-            )
-            return NodeLookup(selected.key, param(given(selected.arguments["id"], parse_id), "uuid"), rows)
+            id_ = param(given(selected.arguments["id"], parse_id), "uuid")
+            return NodeLookup(selected.key, id_, self.objects(selected))
+        if selected.name == "nodes":
+            many = ManyOf(parse_id, self.limits.max_page, ("ids",))
+            return NodeList(selected.key, given_list(selected.arguments["ids"], many, "uuid"), self.objects(selected))
         for entity in self.catalog.roots:
             if selected.name == entity.api_plural:
                 return self.connection(selected, entity, None)
@@ -147,6 +123,10 @@ class Planner:
             source=param(given(ref["source"], parse_text), "text"),
             external_id=param(given(ref["externalId"], parse_text), "text"),
         )
+
+    def objects(self, selected: Selected) -> tuple[ObjectPlan, ...]:
+        """What is selected of each type that a field can return."""
+        return tuple(self.object(self.catalog.by_api_name[name], below) for name, below in selected.children.items())
 
     def object(self, entity: EntityType, selection: Iterable[Selected]) -> ObjectPlan:
         return ObjectPlan(entity, tuple(self._member(entity, selected) for selected in selection))

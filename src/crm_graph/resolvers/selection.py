@@ -119,7 +119,7 @@ class SelectionReader:
         definition = parent.fields[name]
         selections = [s for node in nodes if node.selection_set for s in node.selection_set.selections]
         children: dict[str, tuple[Selected, ...]] = {}
-        if selections:
+        if any(node.selection_set for node in nodes):
             self._depth += 1
             if self._depth > self.max_depth:
                 raise CostExceeded("too_deep", limit=self.max_depth)

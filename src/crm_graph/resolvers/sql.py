@@ -1,5 +1,7 @@
 """Stage 3: a plan becomes one SQL statement whose JSON Postgres builds, with the asker's rights compiled in."""
 
+from collections.abc import Sequence
+
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, Relation
 from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
@@ -18,7 +20,7 @@ from crm_graph.fragments import (
     sql,
     text,
 )
-from crm_graph.resolvers.cells import NULL, cell, masked_fields
+from crm_graph.resolvers.cells import cell, masked_fields
 from crm_graph.resolvers.connections import connection
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.plan import (
@@ -30,6 +32,7 @@ from crm_graph.resolvers.plan import (
     Lookup,
     Many,
     MaskedFields,
+    NodeList,
     NodeLookup,
     ObjectPlan,
     One,
@@ -61,7 +64,9 @@ class Writer:
             case Lookup():
                 return self.lookup(root)
             case NodeLookup():
-                return self._node(root)
+                return self.by_code(root.id, root.rows)
+            case NodeList():
+                return self._nodes(root)
             case Literal():
                 return const(root.json, "json")
 
@@ -93,18 +98,24 @@ class Writer:
         )
         return all_of([found, *(compiler.cell(ref, target.fields[f], Level.READ) for f in ("source", "external_id"))])
 
-    def _node(self, node: NodeLookup) -> Fragment:
+    def by_code(self, id_: Fragment, plans: Sequence[ObjectPlan]) -> Fragment:
+        """The object of a row whose type the code in its id tells; null for other types and rows that are not seen."""
         branches = [
-            sql(
-                "WHEN {code} THEN {row}",
-                code=number(plan.entity.code),
-                row=self.lookup(Lookup(node.key, plan, id=node.id)),
-            )
-            for plan in node.rows
+            sql("WHEN {code} THEN {row}", code=number(p.entity.code), row=self.lookup(Lookup("", p, id=id_)))
+            for p in plans
         ]
         if not branches:
-            return NULL
-        return sql("CASE get_byte(uuid_send({id}), 8) & 63 {branches} END", id=node.id, branches=join(" ", branches))
+            return sql("NULL::json")
+        return sql("CASE get_byte(uuid_send({id}), 8) & 63 {branches} END", id=id_, branches=join(" ", branches))
+
+    def _nodes(self, nodes: NodeList) -> Fragment:
+        a = name(self.context.alias())
+        return sql(
+            "array_to_json(ARRAY(SELECT {node} FROM unnest({ids}) WITH ORDINALITY AS {a}(id, n) ORDER BY {a}.n))",
+            node=self.by_code(sql("{a}.id", a=a), nodes.rows),
+            ids=nodes.ids,
+            a=a,
+        )
 
     def _single(self, plan: ObjectPlan, row: Row, source: Fragment, by: Fragment) -> Fragment:
         flags = self.context.flags(row)

@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog
+from crm_graph.resolvers.optional import OPTIONAL
 from crm_graph.resolvers.read import RoleSchemas
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.entities import EntityTypes
@@ -46,6 +47,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
     )
     core: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+    core.directives = (*core.directives, OPTIONAL)
     _mark_actions(core)
     return core
 

@@ -180,7 +180,12 @@ class EntityTypes:
     def query(self) -> Any:
         """The root query type."""
         members = {
-            "node": Member(self.node | None, "Any record by its id.", {"id": Argument(strawberry.ID, "Its id.")})
+            "node": Member(self.node | None, "Any record by its id.", {"id": Argument(strawberry.ID, "Its id.")}),
+            "nodes": Member(
+                list_of(self.node | None),
+                "Records by their ids, in that order; null for an id that leads to nothing you may see.",
+                {"ids": Argument(list[strawberry.ID], "Their ids, at most 200.")},
+            ),
         }
         for entity in self.catalog.roots:
             one = entity.name
