@@ -154,6 +154,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         max_offset=settings.max_offset,
         count_cap=settings.count_cap,
         max_depth=settings.max_depth,
+        max_cost=settings.max_cost,
     )
     operations = Operations(
         hub.catalog,

@@ -34,6 +34,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "validation_failed": ("The document does not fit the schema.", "请求文档与接口定义不符。"),
     "bad_variables": ("The variables do not fit the document.", "变量与请求文档不符。"),
     "cost_exceeded": ("The request asks for too much. Ask for less.", "请求开销过大，请减少查询内容。"),
+    "cost_limit": (
+        "The request costs {requested}, and one may cost {limit}. Ask for smaller pages or fewer levels.",
+        "请求开销为 {requested}，上限为 {limit}，请缩小分页或减少层级。",
+    ),
     "unauthenticated": ("A valid access token is needed.", "需要有效的访问令牌。"),
     "idempotency_mismatch": (
         "This idempotency key was used with another request. Use a new key.",

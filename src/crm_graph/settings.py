@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     count_cap: int = Field(default=10_000, ge=1)
     """`totalCount` is exact up to here."""
     max_depth: int = Field(default=15, ge=1)
+    max_cost: int = Field(default=250_000, ge=1)
+    """What one operation may cost: about one unit for each row that it may read."""
     max_tokens: int = Field(default=5_000, ge=100)
     """Lexical tokens of one GraphQL document."""
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)

@@ -118,9 +118,10 @@ class Compiled:
     async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
         """The `data` of the answer. Raises CrmError."""
         document = await self.operations.document(text, principal.access)
-        return await self.reader.run(
+        answered = await self.reader.run(
             document, document.operation(None), variables or {}, principal=principal, now=self.now, locale="en"
         )
+        return answered.data
 
     async def data(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> Any:
         """The answer, read."""

@@ -71,7 +71,7 @@ async def test_what_fits_into_a_packet_stays_as_it_is(crm: Crm) -> None:
     response, raw = await asked(crm, SMALL, "gzip")
 
     assert "content-encoding" not in response.headers
-    assert raw == b'{"data":{"__typename":"Query"}}'
+    assert raw == b'{"data":{"__typename":"Query"},"extensions":{"cost":{"requested":0,"remaining":null}}}'
 
 
 async def test_a_large_answer_is_a_fraction_on_the_wire(crm: Crm) -> None:

@@ -13,7 +13,7 @@ from crm_graph.resolvers.selection import TYPENAME, Selected
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Page sizes and counts, in rows."""
+    """Page sizes and counts, in rows; `max_cost` is what one operation may cost."""
 
     default_page: int = 50
     max_page: int = 200
@@ -21,6 +21,7 @@ class Limits:
     count_cap: int = 10_000
     max_children: int = 200
     max_depth: int = 15
+    max_cost: int = 250_000
 
 
 class Archived(StrEnum):

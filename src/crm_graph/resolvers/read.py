@@ -1,10 +1,10 @@
 """Stage 4: a prepared operation is bound to the request's variables and run; the bytes of Postgres are the answer."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +27,7 @@ from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Given
+from crm_graph.resolvers.cost import Cost, cost_of_read, require_within
 from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
 from crm_graph.resolvers.documents import Document, Operation, check_variables, read_document
 from crm_graph.resolvers.plan import Limits, Literal
@@ -51,6 +52,7 @@ class PreparedRead:
     """
 
     statement: Statement
+    cost: Cost
     derived: tuple[Site, ...] = ()
     unused: tuple[Given, ...] = ()
     known: bytes | None = None
@@ -150,10 +152,11 @@ class Operations:
         plan = plan.with_literals(literals, order=list(reader.collect(root, selections)))
         known = plan.known()
         if known is not None:
-            return PreparedRead(Statement("", ()), known=known)
+            return PreparedRead(Statement("", ()), cost_of_read(plan, (), self.limits), known=known)
         statement = compile_read(plan, self.catalog, access, self.limits)
         unused = tuple(value for value in plan.pages if value not in statement.sources)
-        return PreparedRead(statement, sites_of(plan), unused)
+        cost = cost_of_read(plan, statement.sources, self.limits)
+        return PreparedRead(statement, cost, sites_of(plan), unused)
 
     async def _introspect(
         self,
@@ -212,15 +215,34 @@ def _of_request(fault: UserFault) -> CrmError:
     return kind(fault.template_key, path=fault.path, **fault.details)
 
 
+Charge = Callable[[Principal, int], Awaitable[int | None]]
+"""Takes what an operation costs from the budget of who asks, and gives what is left there, None where there is no end.
+Raises RateLimited.
+"""
+
+
+async def unlimited(_principal: Principal, _requested: int) -> None:
+    """Charges nothing."""
+
+
+class Answered(NamedTuple):
+    """The `data` of a query as JSON bytes, what it cost, and what is left to who asked."""
+
+    data: bytes
+    requested: int
+    remaining: int | None
+
+
 _LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError)
 
 
 class Reader:
     """Runs compiled reads on a few connections."""
 
-    def __init__(self, lanes: Lanes, operations: Operations) -> None:
+    def __init__(self, lanes: Lanes, operations: Operations, charge: Charge = unlimited) -> None:
         self._lanes = lanes
         self._operations = operations
+        self.charge = charge
 
     async def run(
         self,
@@ -231,17 +253,20 @@ class Reader:
         principal: Principal,
         now: datetime,
         locale: Locale,
-    ) -> bytes:
-        """The `data` of the answer as JSON bytes. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
+    ) -> Answered:
+        """The answer and its cost. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
         prepared = await self._operations.prepare(document, operation, variables, principal.access)
-        if prepared.known is not None:
-            return prepared.known
         try:
             arguments = prepared.bind(variables, principal, now)
         except CrmError:
             # A prepared shape skips this check; what is told of a value must not depend on what was asked before.
             check_variables(document, operation, variables)
             raise
+        requested = prepared.cost.of(arguments)
+        require_within(requested, self._operations.limits)
+        remaining = await self.charge(principal, requested)
+        if prepared.known is not None:
+            return Answered(prepared.known, requested, remaining)
         try:
             connection = await self._lanes.take()
         except (*_LOST, TimeoutError):
@@ -262,7 +287,7 @@ class Reader:
                 self._lanes.give(connection)
             else:
                 self._lanes.drop(connection)
-        return answer
+        return Answered(answer, requested, remaining)
 
 
 def derived_fields(

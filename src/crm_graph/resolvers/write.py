@@ -32,6 +32,10 @@ from crm_graph.transaction import Transaction
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
+async def _free(_context: "MutationContext") -> None:
+    """Charges nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordRef:
     """A record in a payload; it is read, with the asker's rights, when the payload is completed."""
@@ -44,7 +48,8 @@ class RecordRef:
 class MutationContext:
     """What the fields of one mutation operation share. `tx` is the transaction of the field that is running, `failure`
     what refused it: the field is then completed a second time, without the verb, to tell of it. `unread` is why its
-    record could not be read, which takes the change back; `committed` counts the fields that took effect.
+    record could not be read, which takes the change back; `committed` counts the fields that took effect. `charge` is
+    called before anything runs, and notes what the operation costs.
     """
 
     catalog: Catalog
@@ -56,6 +61,9 @@ class MutationContext:
     variables: Mapping[str, Any]
     idempotency_key: str | None = None
     idempotency_lifetime: timedelta = idempotency.LIFETIME
+    charge: Callable[["MutationContext"], Awaitable[None]] = _free
+    requested: int = 0
+    remaining: int | None = None
     tx: Transaction | None = None
     failure: CrmError | None = None
     unread: Exception | None = None
@@ -198,8 +206,8 @@ async def _fetch(context: MutationContext, tx: Transaction, plan: ObjectPlan, re
 
 
 async def run_mutation(context: MutationContext) -> ExecutionResult:
-    """Run a valid mutation operation. Raises BadVariables for variables that do not fit; what fails in a field is told
-    in the result.
+    """Run a valid mutation operation. Raises BadVariables for variables that do not fit, and what `charge` raises; what
+    fails in a field is told in the result.
     """
     executor = MutationExecutor.build(
         context.document.schema,
@@ -211,6 +219,7 @@ async def run_mutation(context: MutationContext) -> ExecutionResult:
     )
     if isinstance(executor, list):
         raise BadVariables("bad_variables", problems=[problem(error) for error in executor])
+    await context.charge(context)
     running = executor.execute_operation()
     result = await running if isawaitable(running) else running
     if not isinstance(result, ExecutionResult):

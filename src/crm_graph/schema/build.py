@@ -67,7 +67,10 @@ def _mutation(types: EntityTypes) -> Any:
     fields = [m.field() for m in chain(record_mutations(types, inputs), verb_mutations(types, inputs))]
     for field in fields:
         setattr(cls, str(field.python_name), field)
-    return strawberry.type(cls, description="Everything that can be changed; each field is one transaction.")
+    return strawberry.type(
+        cls,
+        description="Everything that can be changed; each field is one transaction, and costs 10 and what it reads.",
+    )
 
 
 def _mark_actions(schema: GraphQLSchema) -> None:

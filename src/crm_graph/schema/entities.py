@@ -69,6 +69,11 @@ _ENUMS = (
     ),
 )
 
+_QUERY = (
+    "Everything that can be read. An operation costs about one unit for each row that it may read: a list its page size"
+    " times what each of its rows costs, a related record 1, a plain list 2, a count 100; what it cost stands in"
+    " `extensions.cost`."
+)
 _MONEY = {
     "amount": Member(Decimal, "The amount, with two decimals."),
     "currency": Member(Currency, "Its currency, ISO 4217."),
@@ -194,7 +199,7 @@ class EntityTypes:
             members[entity.plural] = Member(
                 self.connections[entity.name], f"A list of {entity.api_name} records.", self.list_arguments(entity)
             )
-        return define_type(empty("Query"), "Everything that can be read.", members)
+        return define_type(empty("Query"), _QUERY, members)
 
 
 def _declarations(catalog: Catalog) -> Mapping[str, TypeDeclaration]:

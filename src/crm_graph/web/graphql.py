@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from secrets import token_hex
 from typing import Any
@@ -25,8 +26,9 @@ from crm_graph.errors import (
 )
 from crm_graph.messages import Locale, locale_of, render
 from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.resolvers.cost import cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation
-from crm_graph.resolvers.read import Operations, Reader
+from crm_graph.resolvers.read import Answered, Operations, Reader
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web import graphiql
 from crm_graph.web.compression import WORTH_BYTES, packed
@@ -123,7 +125,7 @@ class GraphQLEndpoint:
         document = await self._operations.document(request.query, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
-            data = await self._reader.run(
+            answered = await self._reader.run(
                 document,
                 operation,
                 request.variables,
@@ -131,7 +133,7 @@ class GraphQLEndpoint:
                 now=self._clock(),
                 locale=call.locale,
             )
-            return Answer(200, b'{"data":' + data + b"}")
+            return Answer(200, _query_body(answered))
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")
         return await self._mutate(call, principal, document, operation, request.variables)
@@ -168,13 +170,26 @@ class GraphQLEndpoint:
             variables=variables,
             idempotency_key=_idempotency_key(key) if key is not None else None,
             idempotency_lifetime=self._idempotency_lifetime,
+            charge=partial(self._charge_mutation, principal),
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)
         if isinstance(failure, RequestFault) and not context.committed:
             raise failure
         status = _PARTIAL_SUCCESS if result.errors and call.media == RESPONSE_JSON else 200
-        return Answer(status, _result_body(result, call.locale, call.request_id))
+        return Answer(status, _result_body(result, context, call.request_id))
+
+    async def _charge_mutation(self, principal: Principal, context: MutationContext) -> None:
+        context.requested = cost_of_mutation(
+            context.document,
+            context.operation,
+            context.variables,
+            catalog=context.catalog,
+            access=principal.access,
+            limits=context.limits,
+        )
+        require_within(context.requested, context.limits)
+        context.remaining = await self._reader.charge(principal, context.requested)
 
 
 def _idempotency_key(raw: bytes) -> str:
@@ -188,10 +203,18 @@ def _idempotency_key(raw: bytes) -> str:
     return key
 
 
-def _result_body(result: ExecutionResult, locale: Locale, request_id: str) -> bytes:
+def _query_body(answered: Answered) -> bytes:
+    data, requested, remaining = answered
+    if remaining is None:
+        return b'{"data":%b,"extensions":{"cost":{"requested":%d,"remaining":null}}}' % (data, requested)
+    return b'{"data":%b,"extensions":{"cost":{"requested":%d,"remaining":%d}}}' % (data, requested, remaining)
+
+
+def _result_body(result: ExecutionResult, context: MutationContext, request_id: str) -> bytes:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
-        body["errors"] = [_execution_error(e, locale, request_id) for e in result.errors]
+        body["errors"] = [_execution_error(e, context.locale, request_id) for e in result.errors]
+    body["extensions"] = {"cost": {"requested": context.requested, "remaining": context.remaining}}
     return orjson.dumps(body)
 
 
@@ -236,6 +259,8 @@ def _error_body(error: CrmError, locale: Locale, request_id: str) -> dict[str, A
     extensions: dict[str, Any] = {"code": error.code}
     if error.path:
         extensions["argument"] = [str(step) for step in error.path]
+    if isinstance(error, CostExceeded):
+        extensions["details"] = dict(error.details)
     if error.code == CrmError.code:
         extensions["requestId"] = request_id
     return {"message": render(error, locale), "extensions": extensions}

@@ -1,0 +1,247 @@
+"""What an operation may cost, known before it runs: about one unit for each row that it may read or write."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from graphql import FieldNode, GraphQLObjectType, ListValueNode, VariableNode, get_named_type
+
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog, Shape
+from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Criteria, Not, Related
+from crm_graph.errors import CostExceeded, CrmError
+from crm_graph.fragments import Fragment, Param
+from crm_graph.resolvers.arguments import Given
+from crm_graph.resolvers.documents import Document, Operation
+from crm_graph.resolvers.plan import (
+    Cell,
+    Connection,
+    Derived,
+    Limits,
+    Literal,
+    Lookup,
+    Many,
+    MaskedFields,
+    NodeList,
+    NodeLookup,
+    ObjectPlan,
+    One,
+    Part,
+    ReadPlan,
+    Root,
+    Typename,
+)
+from crm_graph.resolvers.planner import Planner
+from crm_graph.resolvers.selection import reader_of
+
+CHILD_ROWS = 2
+"""What a plain list of related rows is taken for: it may hold 200, and has one or two."""
+DERIVED = 5
+"""A derived field, for each row."""
+VERB = 10
+"""One change: the row, its lock, its rights and its event."""
+SCANNED_ROWS = 100
+"""So many rows that are only counted or skipped cost as much as one that is read."""
+LITERAL_BYTES = 1_000
+"""So many bytes of an answer that is known already cost as much as one row."""
+
+Member = Typename | Cell | MaskedFields | Derived | One | Many | Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """`fixed`, and for each term what each of some rows costs, times their number, which is a bound value or the length
+    of one.
+    """
+
+    fixed: int = 0
+    terms: tuple[tuple[int, "Cost"], ...] = ()
+
+    def of(self, values: Sequence[Any]) -> int:
+        """The cost under bound values, which are known to be right."""
+        total = self.fixed
+        for place, each in self.terms:
+            rows = values[place]
+            total += (rows if isinstance(rows, int) else len(rows)) * each.of(values)
+        return total
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.fixed + other.fixed, (*self.terms, *other.terms))
+
+    def __mul__(self, rows: int) -> "Cost":
+        return Cost(self.fixed * rows, tuple((place, each * rows) for place, each in self.terms))
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """Their sum."""
+    return sum(costs, Cost())
+
+
+Place = Callable[[Given], int | None]
+"""Where a given value stands among the bound values; None for one that is not bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """What each kind of plan costs."""
+
+    limits: Limits
+    place: Place
+
+    def read(self, plan: ReadPlan) -> Cost:
+        """The cost of a query."""
+        return total(self.root(root) for root in plan.roots)
+
+    def root(self, root: Root) -> Cost:
+        match root:
+            case Typename():
+                return Cost()
+            case Literal():
+                return Cost(1 + len(root.json) // LITERAL_BYTES)
+            case Lookup():
+                return Cost(1) + self.object(root.row)
+            case NodeLookup():
+                return Cost(1) + total(self.object(row) for row in root.rows)
+            case NodeList():
+                return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
+            case Connection():
+                return Cost(1) + self.connection(root)
+            case _:
+                assert_never(root)
+
+    def object(self, plan: ObjectPlan) -> Cost:
+        """The cost of what is read with one row."""
+        return total(self.member(member) for member in plan.members)
+
+    def member(self, member: Member) -> Cost:
+        match member:
+            case Typename() | Cell() | MaskedFields():
+                return Cost()
+            case Derived():
+                return Cost(DERIVED)
+            case One():
+                return Cost(1) + self.object(member.row)
+            case Many():
+                return (Cost(1) + self.object(member.row)) * CHILD_ROWS
+            case Connection():
+                return self.connection(member)
+            case _:
+                assert_never(member)
+
+    def connection(self, plan: Connection) -> Cost:
+        """A page is its size times what each row costs, its conditions among that; counts and an offset scan."""
+        condition = related_conditions(plan.criteria)
+        each = Cost(1 + condition) + total(self.object(row) for part in plan.parts for _, row in part.rows)
+        listed = any(part.part in (Part.NODES, Part.EDGES, Part.PAGE_INFO) for part in plan.parts)
+        counts = sum(part.part in (Part.TOTAL_COUNT, Part.TOTAL_COUNT_CAPPED) for part in plan.parts)
+        scanned = counts * self.limits.count_cap + (self.limits.max_offset if plan.page.offset else 0)
+        fixed = Cost(-(-scanned // SCANNED_ROWS) * (1 + condition))
+        return fixed + self._rows(plan.page.size, each) if listed else fixed
+
+    def _rows(self, bound: Fragment, each: Cost) -> Cost:
+        """So many rows as a page size says or an array holds: known now, or when the request's values are bound."""
+        given = [part.source for part in bound.parts if isinstance(part, Param) and isinstance(part.source, Given)]
+        if len(bound.parts) > 1:
+            return each * len(given)
+        if not given:
+            return each * self.limits.max_page
+        if not given[0].path:
+            return each * self._literal(given[0])
+        place = self.place(given[0])
+        return each * self.limits.max_page if place is None else Cost(0, ((place, each),))
+
+    def _literal(self, given: Given) -> int:
+        try:
+            value = given.value({})
+        except CrmError:
+            # It is refused when the values are bound.
+            return self.limits.max_page
+        return value if isinstance(value, int) else len(value)
+
+
+def related_conditions(criteria: Criteria | None) -> int:
+    """How many related rows a condition looks at for each row."""
+    match criteria:
+        case None | Compare():
+            return 0
+        case AllOf() | AnyOf():
+            return sum(related_conditions(term) for term in criteria.terms)
+        case Not():
+            return related_conditions(criteria.term)
+        case Related():
+            rows = 1 if criteria.relation.shape is Shape.ONE else CHILD_ROWS
+            return rows * (1 + related_conditions(criteria.term))
+        case _:
+            assert_never(criteria)
+
+
+def cost_of_read(plan: ReadPlan, sources: Sequence[Any], limits: Limits) -> Cost:
+    """The cost of a query as a function of its statement's bound values."""
+    places = {source: place for place, source in reversed([*enumerate(sources)]) if isinstance(source, Given)}
+    return Pricing(limits, places.get).read(plan)
+
+
+def cost_of_mutation(
+    document: Document,
+    operation: Operation,
+    variables: Mapping[str, Any],
+    *,
+    catalog: Catalog,
+    access: Access,
+    limits: Limits,
+) -> int:
+    """The cost of a mutation whose variables fit: its verbs, by item, and what their payloads read. A payload that
+    cannot be planned is refused when it is read, and costs nothing here.
+    """
+    root = document.schema.mutation_type
+    if root is None:
+        return 0
+    reader = reader_of(document.schema, operation.node, document.fragments, variables, limits.max_depth)
+    requested = 0
+    for nodes in reader.collect(root, operation.node.selection_set.selections).values():
+        requested += VERB * _items(nodes[0], variables)
+        definition = root.fields.get(nodes[0].name.value)
+        payload = get_named_type(definition.type) if definition else None
+        if not isinstance(payload, GraphQLObjectType):
+            continue
+        for selected in reader.read(payload, [s for n in nodes if n.selection_set for s in n.selection_set.selections]):
+            for name, children in selected.children.items():
+                entity = catalog.by_api_name.get(name)
+                if entity is not None:
+                    values: list[Any] = []
+                    try:
+                        row = Planner(catalog, access, limits).object(entity, children)
+                        cost = Pricing(limits, _evaluated(values, variables)).object(row)
+                    except CrmError:
+                        continue
+                    requested += 1 + cost.of(values)
+    return requested
+
+
+def _evaluated(values: list[Any], variables: Mapping[str, Any]) -> Place:
+    """Places for values that are read as they are met."""
+
+    def place(given: Given) -> int:
+        values.append(given.value(variables))
+        return len(values) - 1
+
+    return place
+
+
+def _items(node: FieldNode, variables: Mapping[str, Any]) -> int:
+    """How many records a verb is given: as many as the longest of its lists."""
+    longest = 1
+    for argument in node.arguments or ():
+        value: Any = argument.value
+        if isinstance(value, VariableNode):
+            given = variables.get(value.name.value)
+            longest = max(longest, len(given) if isinstance(given, list) else 1)
+        elif isinstance(value, ListValueNode):
+            longest = max(longest, len(value.values or ()))
+    return longest
+
+
+def require_within(requested: int, limits: Limits) -> None:
+    """Raise CostExceeded for an operation that costs more than one may."""
+    if requested > limits.max_cost:
+        raise CostExceeded("cost_limit", requested=requested, limit=limits.max_cost)
