@@ -52,7 +52,7 @@ class Compiler:
             case RowRule.ALL:
                 return TRUE
             case RowRule.OWN:
-                return self._own(row)
+                return any_of(self.own(row))
             case RowRule.TEAM:
                 return self._in_teams(row, "team_ids")
             case RowRule.TEAM_AND_BELOW:
@@ -61,16 +61,18 @@ class Compiler:
         criteria = Reader(self.catalog, None, stored_leaf).read(row.entity, tree)
         return Compiler(self.catalog, None, self.aliases).condition(criteria, row)
 
-    def _own(self, row: Row) -> Fragment:
+    def own(self, row: Row) -> tuple[Fragment, ...]:
+        """What makes a row the viewer's own: being its owner, or working on it (协作人)."""
         viewer = param(Viewer("id"), "uuid")
         if not row.entity.owned:
-            return sql("{id} = {viewer}", id=row.column("id"), viewer=viewer)
-        return sql(
-            "({owner} = {viewer} OR EXISTS (SELECT 1 FROM collaborations k"
-            " WHERE k.entity_id = {id} AND k.user_id = {viewer}))",
-            owner=row.column("owner_id"),
-            id=row.column("id"),
-            viewer=viewer,
+            return (sql("{id} = {viewer}", id=row.column("id"), viewer=viewer),)
+        return (
+            sql("{owner} = {viewer}", owner=row.column("owner_id"), viewer=viewer),
+            sql(
+                "EXISTS (SELECT 1 FROM collaborations k WHERE k.entity_id = {id} AND k.user_id = {viewer})",
+                id=row.column("id"),
+                viewer=viewer,
+            ),
         )
 
     def _in_teams(self, row: Row, which: str) -> Fragment:

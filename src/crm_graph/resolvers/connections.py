@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
-from crm_graph.fragments import EMPTY, FALSE, Fragment, all_of, any_of, join, name, negation, number, sql, text
+from crm_graph.criteria.rows import Row, own_row
+from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, all_of, any_of, join, name, negation, number, sql, text
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
+from crm_graph.resolvers.matching import Matching, matching_rows
 from crm_graph.resolvers.paging import SortKey, cursor, key_columns, keyset, order_by, sort_keys
-from crm_graph.resolvers.plan import Archived, Connection, ConnectionPart, ObjectPlan, Part
+from crm_graph.resolvers.plan import Connection, ConnectionPart, ObjectPlan, Part
 from crm_graph.resolvers.rows import Context, RowFlags
 
 ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
@@ -16,28 +17,9 @@ ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 def connection(plan: Connection, parent: Row | None, context: Context, write: ObjectWriter) -> Fragment:
     """The JSON of a connection; `write` gives the members of one row's object."""
     row = own_row(plan.entity, context.alias())
-    source, matching = _matching(plan, parent, row, context)
+    matching = matching_rows(plan, parent, row, context)
     keys = sort_keys(plan.order, row, context.compiler(), context.catalog)
-    return _ConnectionWriter(plan, row, context, source, matching, keys, write).write()
-
-
-def _matching(plan: Connection, parent: Row | None, row: Row, context: Context) -> tuple[Fragment, Fragment]:
-    """The FROM item and the condition of all rows that the connection counts."""
-    compiler = context.compiler()
-    conditions = []
-    if plan.relation is not None and parent is not None:
-        source = related_rows(plan.relation, plan.entity, row.alias)
-        conditions.append(related_join(plan.relation, parent, row.alias))
-    else:
-        source = sql("{table} AS {a}", table=name(plan.entity.table), a=name(row.alias))
-    conditions.append(compiler.visible(row))
-    if plan.archived is Archived.EXCLUDE:
-        conditions.append(sql("{c} IS NULL", c=row.column("archived_at")))
-    elif plan.archived is Archived.ONLY:
-        conditions.append(sql("{c} IS NOT NULL", c=row.column("archived_at")))
-    if plan.criteria is not None:
-        conditions.append(compiler.condition(plan.criteria, row))
-    return source, all_of(conditions)
+    return _ConnectionWriter(plan, row, context, matching, keys, write).write()
 
 
 @dataclass
@@ -45,8 +27,7 @@ class _ConnectionWriter:
     plan: Connection
     row: Row
     context: Context
-    source: Fragment
-    matching: Fragment
+    matching: Matching
     keys: list[SortKey]
     object: ObjectWriter
 
@@ -128,17 +109,18 @@ class _ConnectionWriter:
         bounds = [b for b in (self._after(), self._before()) if b is not None]
         computed = key_columns(self.keys) if self._needs_cursor() else EMPTY
         extra = sql("{keys}{flags}", keys=computed, flags=flags.flag_columns())
-        rows = sql(
-            "SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} LIMIT {cap}",
-            columns=sql("{a}.*{extra}", a=a, extra=extra) if extra else columns,
-            source=self.source,
-            where=all_of([self.matching, *bounds]),
-            order=order_by(keys),
-            cap=number(limits.max_page + 1 + (limits.max_offset if page.offset else 0)),
-        )
-        window = sql("LIMIT {size}", size=size)
+        cap = number(limits.max_page + 1 + (limits.max_offset if page.offset else 0))
+        window, reach = sql("LIMIT {size}", size=size), size
         if page.offset:
             window = sql("{window} OFFSET {offset}", window=window, offset=page.offset)
+            reach = sql("{size} + {offset}", size=size, offset=page.offset)
+        rows = sql(
+            "SELECT {columns} FROM {rows} ORDER BY {order} LIMIT {cap}",
+            columns=sql("{a}.*{extra}", a=a, extra=extra) if extra else columns,
+            rows=self.matching.in_order(bounds, order_by(keys), cap, reach),
+            order=order_by(keys),
+            cap=cap,
+        )
         if not extra:
             return sql("(SELECT * FROM ({rows}) AS p {window})", rows=rows, window=window)
         return sql(
@@ -209,7 +191,7 @@ class _ConnectionWriter:
 
     def _has_previous(self) -> Fragment:
         if self.plan.page.offset:
-            rows = sql("EXISTS (SELECT 1 FROM {source} WHERE {where})", source=self.source, where=self.matching)
+            rows = self._exist(TRUE)
             return sql("({offset} > 0 AND {rows})", offset=self.plan.page.offset, rows=rows)
         behind = self._outside(self._after())
         return any_of([self._more(), behind]) if self.plan.page.backward else behind
@@ -223,14 +205,17 @@ class _ConnectionWriter:
             return FALSE
         single = len(self.keys) == 1 and not self.keys[0].nullable
         outside = negation(bound) if single else sql("({bound}) IS NOT TRUE", bound=bound)
-        where = all_of([self.matching, outside])
-        return sql("EXISTS (SELECT 1 FROM {source} WHERE {where})", source=self.source, where=where)
+        return self._exist(outside)
+
+    def _exist(self, condition: Fragment) -> Fragment:
+        where = all_of([self.matching.condition, condition])
+        return sql("EXISTS (SELECT 1 FROM {source} WHERE {where})", source=self.matching.source, where=where)
 
     def _count(self) -> Fragment:
         return sql(
             "(SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {cap} + 1) AS m)",
-            source=self.source,
-            where=self.matching,
+            source=self.matching.source,
+            where=self.matching.condition,
             cap=self._cap(),
         )
 

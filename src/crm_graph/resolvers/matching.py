@@ -1,0 +1,85 @@
+"""Which rows a list is about: those of a type or relation that the asker sees and that match its condition."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crm_graph.criteria.rows import Row, related_join, related_rows
+from crm_graph.criteria.ways import Way, ways
+from crm_graph.fragments import TRUE, Fragment, all_of, join, name, sql
+from crm_graph.resolvers.plan import Archived, Connection
+from crm_graph.resolvers.rows import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """All rows that a connection counts: those of a FROM item that the asker sees, by `ways`, and that meet a
+    condition.
+    """
+
+    table: Fragment
+    alias: Fragment
+    ways: tuple[Way, ...]
+    condition: Fragment
+
+    @property
+    def source(self) -> Fragment:
+        """A FROM item whose rows the asker sees."""
+        if len(self.ways) == 1 and self.ways[0].condition == TRUE:
+            return self.table
+        seen = [
+            sql("SELECT {a}.* FROM {table} WHERE {way}", a=self.alias, table=self.table, way=way.condition)
+            for way in self.ways
+        ]
+        return sql("({seen}) AS {a}", seen=join(" UNION ALL ", seen), a=self.alias)
+
+    def in_order(self, bounds: Sequence[Fragment], order: Fragment, cap: Fragment, reach: Fragment) -> Fragment:
+        """A FROM item of at least the first `reach` rows, at most `cap`, from each way in which rows are seen."""
+        where = [self.condition, *bounds]
+        if len(self.ways) == 1 and not self.ways[0].each:
+            way = self.ways[0].condition
+            return sql("{table} WHERE {where}", table=self.table, where=all_of([way, *where]))
+        first = [self._first(way, where, order, cap, reach) for way in self.ways]
+        return sql("({first}) AS {a}", first=join(" UNION ALL ", first), a=self.alias)
+
+    def _first(self, way: Way, where: Sequence[Fragment], order: Fragment, cap: Fragment, reach: Fragment) -> Fragment:
+        rows = sql(
+            "SELECT {a}.* FROM {table} WHERE {where} ORDER BY {order} LIMIT {cap}",
+            a=self.alias,
+            table=self.table,
+            where=all_of([way.one if way.each else way.condition, *where]),
+            order=order,
+            cap=cap,
+        )
+        if not way.each:
+            return sql("({rows})", rows=rows)
+        return sql(
+            "(SELECT {a}.* FROM {each} CROSS JOIN LATERAL (SELECT * FROM ({rows}) AS p LIMIT {reach}) AS {a}"
+            " ORDER BY {order} LIMIT {cap})",
+            a=self.alias,
+            each=way.each,
+            rows=rows,
+            reach=reach,
+            order=order,
+            cap=cap,
+        )
+
+
+def matching_rows(plan: Connection, parent: Row | None, row: Row, context: Context) -> Matching:
+    """The rows of a connection: of a type, or of a row's relation."""
+    compiler = context.compiler()
+    conditions = []
+    if plan.relation is not None and parent is not None:
+        # Below one parent the candidates are few, and one condition on them is the fastest.
+        table = related_rows(plan.relation, plan.entity, row.alias)
+        conditions += [related_join(plan.relation, parent, row.alias), compiler.visible(row)]
+        seen: tuple[Way, ...] = (Way(TRUE),)
+    else:
+        table = sql("{table} AS {a}", table=name(plan.entity.table), a=name(row.alias))
+        seen = ways(compiler, row)
+    if plan.archived is Archived.EXCLUDE:
+        conditions.append(sql("{c} IS NULL", c=row.column("archived_at")))
+    elif plan.archived is Archived.ONLY:
+        conditions.append(sql("{c} IS NOT NULL", c=row.column("archived_at")))
+    if plan.criteria is not None:
+        conditions.append(compiler.condition(plan.criteria, row))
+    return Matching(table, name(row.alias), seen, all_of(conditions))
