@@ -57,9 +57,11 @@ class Compiler:
                 return self._in_teams(row, "team_ids")
             case RowRule.TEAM_AND_BELOW:
                 return self._in_teams(row, "team_tree_ids")
-        tree = orjson.loads(scope.predicate or "{}")
-        criteria = Reader(self.catalog, None, stored_leaf).read(row.entity, tree)
-        return Compiler(self.catalog, None, self.aliases).condition(criteria, row)
+        return Compiler(self.catalog, None, self.aliases).condition(self.predicate(row.entity, scope), row)
+
+    def predicate(self, entity: EntityType, scope: RowScope) -> Criteria:
+        """The stored predicate of a WHERE scope."""
+        return Reader(self.catalog, None, stored_leaf).read(entity, orjson.loads(scope.predicate or "{}"))
 
     def own(self, row: Row) -> tuple[Fragment, ...]:
         """What makes a row the viewer's own: being its owner, or working on it (协作人)."""

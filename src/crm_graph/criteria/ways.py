@@ -4,13 +4,15 @@
 little of it (docs/performance.md, "Rows of one's own").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crm_graph.access import RowScope
+from crm_graph.catalog import Shape
 from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.predicates import AnyOf, Criteria, Quantifier, Related
 from crm_graph.criteria.rows import Row
-from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, Viewer, all_of, any_of, name, param, sql
+from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, Param, Viewer, all_of, any_of, name, param, sql
 from crm_graph.models.roles import RowRule
 
 
@@ -24,17 +26,18 @@ class Way:
     each: Fragment = EMPTY
     one: Fragment = EMPTY
 
-    def but_not(self, others: list["Way"]) -> "Way":
-        """The same without the rows that are reached by one of `others`."""
-        if not others:
-            return self
-        apart = sql("({others}) IS NOT TRUE", others=any_of(way.condition for way in others))
-        one = all_of([self.one, apart]) if self.each else EMPTY
-        return Way(all_of([self.condition, apart]), self.each, one)
+
+def apart(ways: Sequence[Way]) -> list[Fragment]:
+    """The conditions of ways such that each row meets only one of them."""
+    conditions = [way.condition for way in ways]
+    return [
+        all_of([condition, sql("({others}) IS NOT TRUE", others=any_of(conditions[:index]))]) if index else condition
+        for index, condition in enumerate(conditions)
+    ]
 
 
 def ways(compiler: Compiler, row: Row) -> tuple[Way, ...]:
-    """How the asker comes to see rows of a root type; each row is reached in one way only."""
+    """How the asker comes to see rows of a root type; some are reached in several ways."""
     whole = compiler.visible(row)
     if whole in (TRUE, FALSE) or compiler.access is None:
         return (Way(whole),)
@@ -42,7 +45,7 @@ def ways(compiler: Compiler, row: Row) -> tuple[Way, ...]:
     for grant in compiler.access.grants(row.root.name):
         if grant.shows(row.prefix):
             found += [way for way in _ways(compiler, row, grant.scope) if way not in found]
-    return tuple(way.but_not(found[:index]) for index, way in enumerate(found))
+    return tuple(found)
 
 
 def _ways(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way]:
@@ -54,8 +57,50 @@ def _ways(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way]:
             yield _by_team(compiler, row, scope, "team_ids")
         case RowRule.TEAM_AND_BELOW if row.entity.owned:
             yield _by_team(compiler, row, scope, "team_tree_ids")
+        case RowRule.WHERE:
+            system = Compiler(compiler.catalog, None, compiler.aliases)
+            for criteria in _alternatives(compiler.predicate(row.entity, scope)):
+                yield _by_parent(system, row, criteria) or Way(system.condition(criteria, row))
         case _:
             yield Way(compiler.scope(row, scope))
+
+
+def _alternatives(criteria: Criteria) -> Iterator[Criteria]:
+    """Predicates of which one holds where this one does."""
+    match criteria:
+        case AnyOf(terms):
+            for term in terms:
+                yield from _alternatives(term)
+        case Related(relation, Quantifier.SOME, term) if relation.shape is Shape.ONE:
+            for alternative in _alternatives(term):
+                yield Related(relation, Quantifier.SOME, alternative)
+        case _:
+            yield criteria
+
+
+def _by_parent(system: Compiler, row: Row, criteria: Criteria) -> Way | None:
+    """Parent by parent, where the parents are those of the viewer, hence few, and an index leads from them to rows."""
+    if not isinstance(criteria, Related) or criteria.relation.shape is not Shape.ONE:
+        return None
+    relation, target = criteria.relation, system.catalog[criteria.relation.target]
+    back = (r for r in target.relations.values() if r.target == row.entity.name and r.shape is Shape.CONNECTION)
+    if not any(r.remote == relation.local and r.local == relation.remote for r in back):
+        return None
+    parent = row.child(relation, target, system.alias())
+    theirs = system.condition(criteria.term, parent)
+    if not any(isinstance(part, Param) and isinstance(part.source, Viewer) for part in theirs.parts):
+        return None
+    return Way(
+        system.condition(criteria, row),
+        each=sql(
+            "(SELECT {p}.{remote} FROM {table} AS {p} WHERE {theirs}) AS {p}",
+            table=name(target.table),
+            p=name(parent.alias),
+            remote=name(relation.remote),
+            theirs=theirs,
+        ),
+        one=sql("{c} = {p}.{remote}", c=row.column(relation.local), p=name(parent.alias), remote=name(relation.remote)),
+    )
 
 
 def _by_team(compiler: Compiler, row: Row, scope: RowScope, which: str) -> Way:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crm_graph.criteria.rows import Row, related_join, related_rows
-from crm_graph.criteria.ways import Way, ways
+from crm_graph.criteria.ways import Way, apart, ways
 from crm_graph.fragments import TRUE, Fragment, all_of, join, name, sql
 from crm_graph.resolvers.plan import Archived, Connection
 from crm_graph.resolvers.rows import Context
@@ -27,8 +27,8 @@ class Matching:
         if len(self.ways) == 1 and self.ways[0].condition == TRUE:
             return self.table
         seen = [
-            sql("SELECT {a}.* FROM {table} WHERE {way}", a=self.alias, table=self.table, way=way.condition)
-            for way in self.ways
+            sql("SELECT {a}.* FROM {table} WHERE {way}", a=self.alias, table=self.table, way=condition)
+            for condition in apart(self.ways)
         ]
         return sql("({seen}) AS {a}", seen=join(" UNION ALL ", seen), a=self.alias)
 
@@ -39,7 +39,10 @@ class Matching:
             way = self.ways[0].condition
             return sql("{table} WHERE {where}", table=self.table, where=all_of([way, *where]))
         first = [self._first(way, where, order, cap, reach) for way in self.ways]
-        return sql("({first}) AS {a}", first=join(" UNION ALL ", first), a=self.alias)
+        reached = sql("{first}", first=join(" UNION ALL ", first))
+        if len(first) > 1:
+            reached = sql("SELECT DISTINCT ON (r.id) r.* FROM ({first}) AS r ORDER BY r.id DESC", first=reached)
+        return sql("({reached}) AS {a}", reached=reached, a=self.alias)
 
     def _first(self, way: Way, where: Sequence[Fragment], order: Fragment, cap: Fragment, reach: Fragment) -> Fragment:
         rows = sql(
