@@ -5,10 +5,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class Lanes:
     """Hands out connections that it opens when they are needed, `size` at the most. What is lent comes back by `give`,
-    or after a failure by `drop`, which ends it with whatever may still run on it.
+    or after a failure by `drop`, which ends it with whatever may still run on it; until the server has done so it
+    counts.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Any]], size: int, *, wait_s: float) -> None:
@@ -17,6 +22,7 @@ class Lanes:
         self._wait_s = wait_s
         self._kept: list[Any] = []
         self._open = 0
+        self._ending: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[Any]] = deque()
 
     async def take(self) -> Any:
@@ -25,7 +31,7 @@ class Lanes:
             connection = self._kept.pop()
             if not connection.is_closed():
                 return connection
-            self.drop(connection)
+            self._ended(connection)
         if self._open < self._size:
             return await self._opened()
         connection = await self._waited()
@@ -60,7 +66,22 @@ class Lanes:
             self._kept.append(connection)
 
     def drop(self, connection: Any) -> None:
-        """Take a connection back that something went wrong on, and end it."""
+        """Take a connection back that something went wrong on, and end it. A statement that was cancelled is ended on
+        the server first: cutting the connection would leave it running.
+        """
+        ending = asyncio.get_running_loop().create_task(self._end(connection))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    async def _end(self, connection: Any) -> None:
+        try:
+            await connection.close(timeout=self._wait_s)
+        except Exception as failure:  # noqa: BLE001 - whatever keeps it from closing, it is cut next
+            log.info("connection_cut", cause=repr(failure))
+        finally:
+            self._ended(connection)
+
+    def _ended(self, connection: Any) -> None:
         self._open -= 1
         connection.terminate()
         self._wake(None)
@@ -75,7 +96,8 @@ class Lanes:
         return False
 
     async def close(self) -> None:
-        """Close what is kept."""
+        """Close what is kept, once what is being ended has ended."""
+        await asyncio.gather(*self._ending)
         while self._kept:
             connection = self._kept.pop()
             self._open -= 1

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,13 @@ import httpx
 import orjson
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from crm_graph.app import build_app, prepare
+from crm_graph.app import Front, Hub, build_app, graphql_endpoint, open_hub, prepare, routes
 from crm_graph.catalog import build_catalog
 from crm_graph.db import connect, with_database, write_engine
 from crm_graph.models.ids import EntityCode, IdSource
@@ -191,6 +193,20 @@ async def serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
+
+
+def front_of(hub: Hub) -> Front:
+    """The application over a hub that is open already."""
+    front = Front(Starlette(routes=routes(hub, CollectorRegistry())))
+    front.graphql = graphql_endpoint(hub)
+    return front
+
+
+@asynccontextmanager
+async def hub_with(crm: Crm, settings: Settings, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A second hub on the same database, some of its parts replaced, and a client of it."""
+    async with open_hub(settings, clock=crm.clock) as hub, serving(front_of(replace(hub, **parts))) as http:
+        yield http
 
 
 @pytest.fixture(scope="session")

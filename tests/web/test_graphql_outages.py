@@ -3,45 +3,28 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from crm_graph.app import Front, Hub, graphql_endpoint, open_hub, routes
+from crm_graph.app import Hub, open_hub
 from crm_graph.db import connect, read_connection, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.settings import Settings
 
-from .conftest import RESPONSE_JSON, Answer, Crm, serving
+from .conftest import RESPONSE_JSON, Answer, Crm, front_of, hub_with, serving
 
 QUERY = "{ customers { totalCount } }"
 CREATE = 'mutation { createCustomer(input: { name: "断线", kind: PERSON }) { customer { id } errors { code } } }'
 UNAVAILABLE = (503, "UNAVAILABLE", "The service is not available now. Try again later.")
 TIMEOUT = (503, "TIMEOUT", "The request took too long. Ask for less, or try again later.")
 INTERNAL = "Something went wrong on our side. Try again later."
-
-
-def front_of(hub: Hub) -> Front:
-    """The application over a hub that is open already."""
-    front = Front(Starlette(routes=routes(hub, CollectorRegistry())))
-    front.graphql = graphql_endpoint(hub)
-    return front
-
-
-@asynccontextmanager
-async def hub_with(crm: Crm, settings: Settings, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A second hub on the same database, some of its parts replaced, and a client of it."""
-    async with open_hub(settings, clock=crm.clock) as hub, serving(front_of(replace(hub, **parts))) as http:
-        yield http
 
 
 async def ask(crm: Crm, http: httpx.AsyncClient, document: str, who: str = "sun", **headers: str) -> Answer:

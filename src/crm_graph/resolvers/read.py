@@ -278,7 +278,11 @@ class Reader:
                 computed = derived_fields(connection, principal, self._operations.catalog, now, locale)
                 answer = await fill(answer, prepared.derived, computed)
             ended_well = True
-        except (asyncpg.QueryCanceledError, TimeoutError):
+        except asyncpg.QueryCanceledError:
+            # The server ended the statement, and the connection with its plans is as good as before.
+            ended_well = True
+            raise TimedOut from None
+        except TimeoutError:
             raise TimedOut from None
         except _LOST:
             raise Unavailable from None

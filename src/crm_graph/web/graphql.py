@@ -1,5 +1,6 @@
 """GraphQL over HTTP (current draft): the edge of `/graphql`. Reads go to the database and back as bytes."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from crm_graph.resolvers.read import Answered, Operations, Reader
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web import graphiql
 from crm_graph.web.compression import WORTH_BYTES, packed
+from crm_graph.web.disconnects import ClientGone, Disconnects
 from crm_graph.web.graphql_requests import GraphQLRequest, from_json, from_query, is_plain_json, read_body
 from crm_graph.web.negotiation import JSON, RESPONSE_JSON, media_type, takes_gzip
 
@@ -41,6 +43,10 @@ Headers = list[tuple[bytes, bytes]]
 _ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Accept-Encoding, Accept-Language, Authorization"))
 _PARTIAL_SUCCESS = 294
 """An answer with data and errors (GraphQL over HTTP, September 2026)."""
+
+
+_CLIENT_CLOSED_REQUEST = 499
+"""Nobody gets this answer; the metrics count it by the number that nginx gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,7 @@ class GraphQLEndpoint:
         self._idempotency_lifetime = idempotency_lifetime
         self._process = token_hex(8)
         self._numbers = count(1)
+        self._disconnects = Disconnects()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
@@ -105,6 +112,8 @@ class GraphQLEndpoint:
             answer = await self._answer(call)
         except CrmError as error:
             answer = _refusal(error, call)
+        except ClientGone:
+            answer = Answer(_CLIENT_CLOSED_REQUEST, b"")
         except RecursionError:
             answer = _refusal(CostExceeded("too_deep_to_parse"), call)
         except Exception:
@@ -125,18 +134,26 @@ class GraphQLEndpoint:
         document = await self._operations.document(request.query, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
-            answered = await self._reader.run(
-                document,
-                operation,
-                request.variables,
-                principal=principal,
-                now=self._clock(),
-                locale=call.locale,
-            )
-            return Answer(200, _query_body(answered))
+            return Answer(200, _query_body(await self._read(call, principal, document, operation, request.variables)))
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")
         return await self._mutate(call, principal, document, operation, request.variables)
+
+    async def _read(
+        self, call: Call, principal: Principal, document: Document, operation: Operation, variables: Mapping[str, Any]
+    ) -> Answered:
+        """The answer to a query. Raises ClientGone where nobody waits for it any more; its statement is cancelled."""
+        task = self._disconnects.enter(call.receive)
+        try:
+            return await self._reader.run(
+                document, operation, variables, principal=principal, now=self._clock(), locale=call.locale
+            )
+        except asyncio.CancelledError:
+            if not self._disconnects.took(task):
+                raise
+            raise ClientGone from None
+        finally:
+            self._disconnects.leave(task)
 
     async def _authenticate(self, headers: Mapping[bytes, bytes]) -> Principal:
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
