@@ -1,5 +1,6 @@
 """Bringing a database to the state of the models, and proving that the two agree."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from crm_graph.db import require_server, write_engine
 from crm_graph.models import Base
 from crm_graph.settings import Settings
 
+_ASK_AGAIN_S = 0.1
 _ADVISORY_LOCK = 0x63726D5F6D696772
 """`crm_migr`: replicas that start together migrate one after the other."""
 _MONTHS_AHEAD = 3
@@ -69,6 +71,8 @@ async def migrate(url: str, settings: Settings) -> Migrated:
     await require_server(url, settings)
     async with _engine(url, settings) as engine, engine.connect() as connection, _alone(connection):
         before = await current(connection)
+        # Alembic begins and ends the transaction of each revision only on a connection that is in none.
+        await connection.rollback()
         await connection.run_sync(_upgrade)
         await connection.commit()
         await _make_event_partitions(connection)
@@ -107,9 +111,14 @@ async def _engine(url: str, settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 @asynccontextmanager
 async def _alone(connection: AsyncConnection) -> AsyncIterator[None]:
-    """Hold the migration lock; wait for whoever has it, however long theirs takes."""
-    await connection.execute(text("SET LOCAL lock_timeout = 0"))
-    await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+    """Hold the migration lock; wait for whoever has it, however long theirs takes.
+
+    It is asked for again and again: a statement that waits holds a snapshot, and an index that is built CONCURRENTLY
+    waits for the end of every snapshot, so that each would wait for the other.
+    """
+    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
+        await connection.commit()
+        await asyncio.sleep(_ASK_AGAIN_S)
     await connection.commit()
     try:
         yield

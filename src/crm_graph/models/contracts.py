@@ -32,6 +32,8 @@ class Contract(Workflow, Root, Base):
         Index("ix_contracts_opportunity_id_id", "opportunity_id", "id"),
         Index("ix_contracts_owner_id_id", "owner_id", "id"),
         Index("ix_contracts_team_id_id", "team_id", "id"),
+        Index("ix_contracts_created_at_id", "created_at", "id"),
+        Index("ix_contracts_updated_at_id", "updated_at", "id"),
         Index("ix_contracts_stage_id_id", "stage_id", "id"),
         Index("ix_contracts_number", "number"),
         Index("ix_contracts_ends_on_id", "ends_on", "id"),

@@ -105,6 +105,8 @@ class Customer(Root, Base):
     __table_args__ = (
         Index("ix_customers_owner_id_id", "owner_id", "id"),
         Index("ix_customers_team_id_id", "team_id", "id"),
+        Index("ix_customers_created_at_id", "created_at", "id"),
+        Index("ix_customers_updated_at_id", "updated_at", "id"),
         Index("ix_customers_parent_id_id", "parent_id", "id"),
         Index("ix_customers_referred_by_id_id", "referred_by_id", "id"),
         Index("ix_customers_phone", "phone"),

@@ -50,6 +50,9 @@ class Interaction(Root, Base):
         Index("ix_interactions_opportunity_id_id", "opportunity_id", "id"),
         Index("ix_interactions_owner_id_id", "owner_id", "id"),
         Index("ix_interactions_team_id_id", "team_id", "id"),
+        Index("ix_interactions_created_at_id", "created_at", "id"),
+        Index("ix_interactions_updated_at_id", "updated_at", "id"),
+        Index("ix_interactions_occurred_at_id", "occurred_at", "id"),
     )
 
     customer_id: Mapped[UUID | None] = internal(ForeignKey("customers.id"))

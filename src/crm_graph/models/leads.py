@@ -27,6 +27,8 @@ class Lead(Workflow, Root, Base):
     __table_args__ = (
         Index("ix_leads_owner_id_id", "owner_id", "id"),
         Index("ix_leads_team_id_id", "team_id", "id"),
+        Index("ix_leads_created_at_id", "created_at", "id"),
+        Index("ix_leads_updated_at_id", "updated_at", "id"),
         Index("ix_leads_stage_id_id", "stage_id", "id"),
         Index("ix_leads_customer_id_id", "customer_id", "id"),
         Index("ix_leads_phone", "phone"),

@@ -30,6 +30,8 @@ class Opportunity(Workflow, Root, Base):
         Index("ix_opportunities_lead_id_id", "lead_id", "id"),
         Index("ix_opportunities_owner_id_id", "owner_id", "id"),
         Index("ix_opportunities_team_id_id", "team_id", "id"),
+        Index("ix_opportunities_created_at_id", "created_at", "id"),
+        Index("ix_opportunities_updated_at_id", "updated_at", "id"),
         Index("ix_opportunities_stage_id_id", "stage_id", "id"),
         Index("ix_opportunities_expected_close_on_id", "expected_close_on", "id"),
         CheckConstraint("probability BETWEEN 0 AND 1", name="probability_range"),

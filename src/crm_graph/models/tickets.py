@@ -40,6 +40,8 @@ class Ticket(Workflow, Root, Base):
         Index("ix_tickets_contract_id_id", "contract_id", "id"),
         Index("ix_tickets_owner_id_id", "owner_id", "id"),
         Index("ix_tickets_team_id_id", "team_id", "id"),
+        Index("ix_tickets_created_at_id", "created_at", "id"),
+        Index("ix_tickets_updated_at_id", "updated_at", "id"),
         Index("ix_tickets_stage_id_id", "stage_id", "id"),
         Index("ix_tickets_number", "number"),
         Index("ix_tickets_first_response_due_at_id", "first_response_due_at", "id"),
