@@ -1,6 +1,6 @@
 """The composition root: everything that a running hub is made of is put together here and nowhere else."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,8 +24,10 @@ from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.permissions.store import sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms
 from crm_graph.permissions.validation import require_sound
+from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.read import Operations, Reader
+from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_document
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services.default_workflows import install_default_workflows
@@ -49,7 +51,7 @@ class Hub:
     """What the parts of a running hub are given.
 
     `primary` reaches the database that is written to, `read_pool` a replica where there is one; `lanes` are
-    connections to the same database as `read_pool`, which compiled reads keep.
+    connections to the same database as `read_pool`, which compiled reads keep. `manifest` holds documents by id.
     """
 
     settings: Settings
@@ -57,6 +59,7 @@ class Hub:
     read_pool: ReadPool
     lanes: Lanes
     primary: ReadPool
+    manifest: Mapping[str, str]
     catalog: Catalog
     principals: Principals
     clock: Clock
@@ -68,11 +71,12 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
     """Connect to the migrated database of `settings.database_url`, load rights and keys, and close all at the end.
 
     Raises NotMigrated where the database is behind, UnfitServer where it cannot be opened or is too old, ValueError
-    without a database URL.
+    without a database URL or for a manifest that cannot be used.
     """
     if settings.database_url is None or settings.read_url is None:
         raise ValueError("set DATABASE_URL")
     primary_url = settings.database_url
+    manifest = read_manifest(settings.trusted_documents, settings.max_tokens) if settings.trusted_documents else {}
     await require_server(primary_url, settings)
     async with AsyncExitStack() as stack:
         engine = write_engine(primary_url, settings)
@@ -100,7 +104,7 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         )
         await principals.start()
         stack.push_async_callback(principals.stop)
-        yield Hub(settings, engine, pool, lanes, primary, catalog, principals, clock, IdSource(clock))
+        yield Hub(settings, engine, pool, lanes, primary, manifest, catalog, principals, clock, IdSource(clock))
 
 
 class Front:
@@ -156,9 +160,10 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         max_depth=settings.max_depth,
         max_cost=settings.max_cost,
     )
+    schema = build_schema(hub.catalog)
     operations = Operations(
         hub.catalog,
-        role_schemas(build_schema(hub.catalog), hub.catalog),
+        role_schemas(schema, hub.catalog),
         limits,
         max_tokens=settings.max_tokens,
     )
@@ -183,6 +188,14 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         Reader(hub.lanes, operations),
         begin_for,
         hub.clock,
+        trusted=TrustedDocuments(
+            hub.manifest,
+            partial(registered_document, hub.primary),
+            lambda: hub.principals.policy.version,
+            schema,
+            max_tokens=settings.max_tokens,
+            only=settings.trusted_documents_only,
+        ),
         max_body_bytes=settings.max_body_bytes,
         idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
     )

@@ -107,6 +107,13 @@ class CostExceeded(RequestFault):
     template = "cost_exceeded"
 
 
+class DocumentNotTrusted(RequestFault):
+    """A document that is not among those that clients may name, or that they must."""
+
+    code = "DOCUMENT_NOT_TRUSTED"
+    template = "document_not_trusted"
+
+
 class Unauthenticated(RequestFault):
     code = "UNAUTHENTICATED"
     template = "unauthenticated"

@@ -38,6 +38,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "The request costs {requested}, and one may cost {limit}. Ask for smaller pages or fewer levels.",
         "请求开销为 {requested}，上限为 {limit}，请缩小分页或减少层级。",
     ),
+    "document_not_trusted": (
+        "This document is not known here. Name a registered one by documentId, or have yours registered.",
+        "该文档未登记，请用 documentId 指定已登记的文档，或先登记该文档。",
+    ),
     "unauthenticated": ("A valid access token is needed.", "需要有效的访问令牌。"),
     "idempotency_mismatch": (
         "This idempotency key was used with another request. Use a new key.",
@@ -123,6 +127,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "body_not_object": ("The body is a JSON object that holds query.", "请求体应为包含 query 的 JSON 对象。"),
     "body_cut_off": ("The body ended too early.", "请求体不完整。"),
     "query_string_invalid": ("The query string cannot be read.", "无法解析查询字符串。"),
+    "document_id_mismatch": ("documentId is not the id of this query.", "documentId 与 query 不符。"),
     "parameter_not_string": ("{name} is a string.", "{name} 应为字符串。"),
     "parameter_not_object": ("{name} is a JSON object.", "{name} 应为 JSON 对象。"),
     "idempotency_key": ("An idempotency key has 1 to 200 characters.", "幂等键应为 1 至 200 个字符。"),
@@ -158,6 +163,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "下次跟进时间应晚于本次互动时间。",
     ),
     "satisfaction_range": ("Satisfaction is a number from 1 to 5.", "满意度应为 1 至 5。"),
+    "document_invalid": ("The document is not valid ({problem}).", "文档无效（{problem}）。"),
+    "documents_limit": (
+        "At most {limit} documents are registered in all. Remove some first.",
+        "最多登记 {limit} 个文档，请先移除部分文档。",
+    ),
     # Workflows and assignment.
     "unknown_pipeline": ("There is no such pipeline for this type.", "该类型没有此流程。"),
     "no_default_pipeline": ("This type has no default pipeline. Name one.", "该类型没有默认流程，请指定流程。"),

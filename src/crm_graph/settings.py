@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     token_cache_size: int = Field(default=10_000, ge=1)
     """Verified tokens per process."""
+    trusted_documents: Path | None = None
+    """A manifest of documents that clients may name by `documentId`."""
+    trusted_documents_only: bool = False
+    """Answer nothing but trusted documents; GraphiQL and introspection then need theirs to be among them."""
     idempotency_lifetime_s: int = Field(default=7 * 24 * 3600, ge=60)
 
     @field_validator("time_zone")

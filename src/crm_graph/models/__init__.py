@@ -15,6 +15,7 @@ from crm_graph.models.opportunities import Opportunity
 from crm_graph.models.roles import Grant, PolicyVersion, Role
 from crm_graph.models.teams import Team
 from crm_graph.models.tickets import Ticket
+from crm_graph.models.trusted_documents import TrustedDocument
 from crm_graph.models.users import TeamMember, User, UserRole
 from crm_graph.models.workflows import Pipeline, Reason, Stage, StageChange, Transition
 
@@ -50,6 +51,7 @@ __all__ = [
     "Ticket",
     "Tracked",
     "Transition",
+    "TrustedDocument",
     "User",
     "UserRole",
     "Workflow",

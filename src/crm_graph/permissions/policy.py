@@ -195,7 +195,7 @@ _CRM_MANAGER = RoleRule(
     _actions(["customers", "interactions", "leads", "opportunities", "tickets"], (*EDIT, "upsert"))
     | _actions(["leads", "opportunities", "tickets"], ["transition"])
     | _actions(["pipelines", "stages"], EDIT)
-    | {"leads:assign", "merge", "export", "backfill"},
+    | {"leads:assign", "merge", "export", "backfill", "documents:register"},
 )
 
 _ERP = RoleRule(
@@ -233,7 +233,8 @@ _ADMIN = RoleRule(
         "user": (grant(ALL, read=[BASIC, CONTACT], writes=[BASIC, CONTACT]),),
         "team": (grant(ALL, read=[BASIC], writes=[BASIC]),),
     },
-    _actions(["users", "teams"], (*EDIT, "upsert")) | {"roles:manage", "clients:manage", "access:explain"},
+    _actions(["users", "teams"], (*EDIT, "upsert"))
+    | {"roles:manage", "clients:manage", "documents:register", "access:explain"},
 )
 
 DEFAULT_ROLES: Mapping[str, RoleRule] = MappingProxyType(

@@ -34,6 +34,7 @@ SINGLE_ACTIONS = frozenset(
         "access:explain",
         "roles:manage",
         "clients:manage",
+        "documents:register",
     }
 )
 """Actions apart from those that follow from a type."""

@@ -26,6 +26,7 @@ from crm_graph.resolvers.read import bind, derived_fields
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer
+from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.services import idempotency
 from crm_graph.transaction import Transaction
 
@@ -64,6 +65,7 @@ class MutationContext:
     charge: Callable[["MutationContext"], Awaitable[None]] = _free
     requested: int = 0
     remaining: int | None = None
+    trusted: TrustedDocuments | None = None
     tx: Transaction | None = None
     failure: CrmError | None = None
     unread: Exception | None = None

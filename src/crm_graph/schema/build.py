@@ -18,6 +18,7 @@ from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.roles import ACTION, role_schema
 from crm_graph.schema.scalars import SCALARS
+from crm_graph.schema.trusted_documents import trusted_document_mutations
 from crm_graph.schema.verbs import verb_mutations
 from crm_graph.services.commands import Mode, Result
 
@@ -64,7 +65,8 @@ def _role_schema(full: GraphQLSchema, catalog: Catalog, access: Access) -> Graph
 def _mutation(types: EntityTypes) -> Any:
     inputs = Inputs(types)
     cls = empty("Mutation")
-    fields = [m.field() for m in chain(record_mutations(types, inputs), verb_mutations(types, inputs))]
+    mutations = chain(record_mutations(types, inputs), verb_mutations(types, inputs), trusted_document_mutations())
+    fields = [mutation.field() for mutation in mutations]
     for field in fields:
         setattr(cls, str(field.python_name), field)
     return strawberry.type(

@@ -94,17 +94,20 @@ class Outcome:
 
 class Refused(UserFault):
     """A batch that was refused as a whole. `outcomes` are one per item; `errors` are those of all items, with
-    paths that lead through `items` and the index unless there was one item alone.
+    paths that lead through the named argument and the index; without a name through `items`, unless there was one item
+    alone.
     """
 
     code = "RULE_VIOLATED"
     template = "batch_refused"
 
-    def __init__(self, items: Sequence["Item"]) -> None:
+    def __init__(self, items: Sequence["Item"], argument: str | None = None) -> None:
         self.outcomes = tuple(rejected(item.index, item.errors) for item in items)
-        single = len(items) == 1
+        single = argument is None and len(items) == 1
         self.errors = tuple(
-            error if single else copy(error).at("items", item.index) for item in items for error in item.errors
+            error if single else copy(error).at(argument or "items", item.index)
+            for item in items
+            for error in item.errors
         )
         super().__init__(count=sum(bool(item.errors) for item in items))
 

@@ -30,6 +30,7 @@ from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.resolvers.cost import cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.read import Answered, Operations, Reader
+from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web import graphiql
 from crm_graph.web.compression import WORTH_BYTES, packed
@@ -84,12 +85,14 @@ class GraphQLEndpoint:
         begin_for: BeginFor,
         clock: Callable[[], datetime],
         *,
+        trusted: TrustedDocuments,
         max_body_bytes: int,
         idempotency_lifetime: timedelta,
     ) -> None:
         self._principals = principals
         self._operations = operations
         self._reader = reader
+        self._trusted = trusted
         self._begin_for = begin_for
         self._clock = clock
         self._max_body = max_body_bytes
@@ -131,7 +134,10 @@ class GraphQLEndpoint:
             raise NotAcceptable
         principal = await self._authenticate(call.headers)
         request = await self._read_request(call)
-        document = await self._operations.document(request.query, principal.access)
+        text = request.query
+        if text is None or request.document_id is not None or self._trusted.only:
+            text = await self._trusted.text(request.document_id, text)
+        document = await self._operations.document(text, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
             return Answer(200, _query_body(await self._read(call, principal, document, operation, request.variables)))
@@ -188,6 +194,7 @@ class GraphQLEndpoint:
             idempotency_key=_idempotency_key(key) if key is not None else None,
             idempotency_lifetime=self._idempotency_lifetime,
             charge=partial(self._charge_mutation, principal),
+            trusted=self._trusted,
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)

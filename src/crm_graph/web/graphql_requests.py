@@ -15,9 +15,10 @@ from crm_graph.web.negotiation import JSON
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """What was asked, as it came."""
+    """What was asked, as it came: a document as text, by its id, or both."""
 
-    query: str
+    query: str | None
+    document_id: str | None
     operation_name: str | None
     variables: Mapping[str, Any]
 
@@ -84,9 +85,11 @@ def from_query(query_string: bytes) -> GraphQLRequest:
 
 
 def _request(data: Mapping[str, Any]) -> GraphQLRequest:
-    query, name = data.get("query"), data.get("operationName")
+    query, name, document_id = data.get("query"), data.get("operationName"), data.get("documentId")
     variables, extensions = data.get("variables"), data.get("extensions")
-    if not isinstance(query, str):
+    if document_id is not None and not isinstance(document_id, str):
+        raise MalformedRequest("parameter_not_string", name="documentId")
+    if not isinstance(query, str) and (query is not None or document_id is None):
         raise MalformedRequest("parameter_not_string", name="query")
     if name is not None and not isinstance(name, str):
         raise MalformedRequest("parameter_not_string", name="operationName")
@@ -94,7 +97,7 @@ def _request(data: Mapping[str, Any]) -> GraphQLRequest:
         raise MalformedRequest("parameter_not_object", name="variables")
     if extensions is not None and not isinstance(extensions, dict):
         raise MalformedRequest("parameter_not_object", name="extensions")
-    return GraphQLRequest(query, name or None, _within_depth(variables or {}))
+    return GraphQLRequest(query, document_id, name or None, _within_depth(variables or {}))
 
 
 def _within_depth(variables: dict[str, Any]) -> dict[str, Any]:

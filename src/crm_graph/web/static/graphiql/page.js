@@ -6,6 +6,7 @@
   const STATES = {
     none: "Paste a token to see your schema. 请粘贴令牌以查看模式。",
     kept: "Kept until this tab is closed. 关闭此标签页后即清除。",
+    trusted: "Only trusted documents are answered here, so the schema is not shown. 此处仅执行已登记的文档，不提供模式。",
     refused: "Refused or expired: get a new one. 令牌无效或已过期，请重新获取。",
   };
   const ACCEPT = "application/graphql-response+json, application/json";
@@ -25,10 +26,22 @@
 
   async function send(token, input, init) {
     const response = await fetch(input, { ...init, credentials: "omit", cache: "no-store" });
+    const state = await stateAfter(response);
     if (token === current) {
-      tell(response.status === 401 ? "refused" : "kept");
+      tell(state);
     }
     return response;
+  }
+
+  async function stateAfter(response) {
+    if (response.status === 401) {
+      return "refused";
+    }
+    if (response.status === 400) {
+      const body = await response.clone().json();
+      return body.errors[0].extensions.code === "DOCUMENT_NOT_TRUSTED" ? "trusted" : "kept";
+    }
+    return "kept";
   }
 
   // A new fetcher makes GraphiQL ask for the schema again; without a token it asks for nothing.
