@@ -1,4 +1,4 @@
-# What one does with crm-graph. Needs Python 3.11 or newer and make, nothing else.
+# What one does with crm-graph. Needs Python 3.11 or newer and make; the tests need Node.js 20 or newer too.
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -22,8 +22,11 @@ demo: venv ## Run the hub with demo data on 127.0.0.1:8000 (PORT=, CRM_GRAPH_HOM
 	@exec $(BIN)/crm-graph demo
 
 .PHONY: test
-test: .venv/.dev .venv/.package ## Run the whole test suite (WORKERS=, TEST_DATABASE_URL=)
+test: .venv/.dev .venv/.package clients ## Run the whole test suite (WORKERS=, TEST_DATABASE_URL=)
 	$(BIN)/pytest -n $(WORKERS)
+
+.PHONY: clients
+clients: tests/clients/node_modules/.installed ## Install the clients that the tests ask the hub with
 
 .PHONY: check
 check: .venv/.dev .venv/.package ## Check format, lint, types, layers, the committed schema and the migrations
@@ -51,8 +54,16 @@ bench: .venv/.dev .venv/.package ## Compare reads with hand-written SQL and with
 
 .PHONY: clean
 clean: ## Remove what was built, .venv too; the demo's data stays
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv tests/clients/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# No lock file, since npm's holds download addresses: each client is named with its exact version.
+tests/clients/node_modules/.installed: tests/clients/package.json
+	@command -v npm >/dev/null && node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' || \
+		{ echo 'the tests ask the hub with clients from npm: install Node.js 20 or newer with npm' >&2; exit 1; }
+	@echo 'Installing the clients of the tests, by the versions in $<'
+	@cd $(<D) && npm install --loglevel=error --no-package-lock --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

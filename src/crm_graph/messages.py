@@ -125,6 +125,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "body_not_json": ("The body is not JSON in UTF-8.", "请求体不是 UTF-8 编码的 JSON。"),
     "body_not_object": ("The body is a JSON object that holds query.", "请求体应为包含 query 的 JSON 对象。"),
+    "body_is_batch": ("Send one request at a time, as a JSON object.", "请逐个发送请求，每个请求为一个 JSON 对象。"),
     "body_cut_off": ("The body ended too early.", "请求体不完整。"),
     "query_string_invalid": ("The query string cannot be read.", "无法解析查询字符串。"),
     "document_id_mismatch": ("documentId is not the id of this query.", "documentId 与 query 不符。"),

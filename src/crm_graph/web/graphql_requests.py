@@ -61,6 +61,8 @@ def from_json(body: bytes) -> GraphQLRequest:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise MalformedRequest("body_not_json") from None
+    if isinstance(data, list):
+        raise MalformedRequest("body_is_batch")
     if not isinstance(data, dict):
         raise MalformedRequest("body_not_object")
     return _request(data)
