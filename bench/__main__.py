@@ -1,11 +1,10 @@
-"""`python -m bench`: seed, start the contenders, check that they answer alike, measure, print the ratios."""
+"""`python -m bench`: seed, start what is measured, measure section after section, print."""
 
 import argparse
 import os
-import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,16 +12,22 @@ from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
+from rich.status import Status
 
-from bench import contenders as asked
 from bench import report
-from bench.contenders import Contender, check_same_data
-from bench.database import CRM_GRAPH, Database, crm_graph, scratch_database
-from bench.load import Series, measure, require_wrk
-from bench.processes import BenchError, free_port, serving
+from bench.cold import measure_cold
+from bench.database import Database, scratch_database
+from bench.hub import Hub, running_hub
+from bench.pages import grow_interactions, growth, measure_depth, page_times
+from bench.peers import measure_peers
+from bench.processes import BenchError
+from bench.rights import measure_rights
+from bench.soak import measure_soak
 from crm_graph.embedded import EmbeddedServerError
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+SECTIONS = ("peers", "cold", "rights", "pages", "soak")
+SMALL = 1_000
+"""Customers of the small database; each has ten interactions on average."""
 console = Console(stderr=True, highlight=False)
 
 
@@ -30,102 +35,99 @@ def main() -> int:
     """Exit codes: 0 measured, 1 not possible, 130 interrupted."""
     options = _options()
     signal.signal(signal.SIGTERM, _end)
+    outcome = report.Report()
     try:
-        series = _run(options)
+        _run(options, outcome)
     except (BenchError, EmbeddedServerError) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         console.print("bench: interrupted; everything is stopped")
         return 130
-    report.show(series, Console())
-    if options.json:
-        report.save(series, options.json)
+    finally:
+        if options.json:
+            outcome.save(options.json)
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="bench", description="Measures crm-graph beside the hand-written limit and the peer that PEER names."
+        prog="bench",
+        description="Measures crm-graph: beside the hand-written limit and the peer that PEER names, and by itself.",
     )
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="sections to measure (all)")
     parser.add_argument("--customers", type=int, default=100_000, help="customers to seed (100000)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 20, 100], metavar="N", help="page sizes (1 20 100)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, of which the median counts (5)")
     parser.add_argument("--seconds", type=int, default=4, help="seconds per server and round (4)")
+    parser.add_argument("--interactions", type=int, default=10_000_000, help="interactions at the end (10000000)")
+    parser.add_argument("--soak-seconds", type=int, default=600, help="how long the soak takes (600)")
     parser.add_argument("--role", default="crm_manager", help="whose token crm-graph is asked with (crm_manager)")
     parser.add_argument("--peer", default=os.environ.get("PEER", ""), help="command that serves the peer (PEER)")
     parser.add_argument("--home", type=Path, help="keep the seeded server here for the next run")
-    parser.add_argument("--database", help="URL of a seeded database to use as it is, instead of a server of our own")
+    parser.add_argument("--database", help="URL of a seeded database, for `--only peers cold`: it is not changed")
     parser.add_argument("--without-ours", action="store_true", help="measure the limit and the peer alone")
     parser.add_argument("--json", type=Path, help="write every sample to this file")
     return parser.parse_args()
 
 
-def _run(options: argparse.Namespace) -> list[Series]:
-    require_wrk()
+def _run(options: argparse.Namespace, outcome: report.Report) -> None:
+    if options.database and not {"peers", "cold"}.issuperset(options.only):
+        raise BenchError("only `--only peers cold` leave a database as it is; leave --database out for the rest")
     with ExitStack() as stack:
         status = stack.enter_context(console.status("starting"))
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="crm-graph-bench-")))
+        home = options.home or scratch
         database = (
             Database(options.database)
             if options.database
-            else stack.enter_context(scratch_database(options.home or scratch, options.customers, status.update))
+            else stack.enter_context(scratch_database(home, options.customers, status.update))
         )
-        started = [stack.enter_context(_limit(database, scratch))]
-        if not options.without_ours:
-            status.update("starting crm-graph")
-            started.append(stack.enter_context(_ours(database, scratch, options.role)))
-        if options.peer:
-            status.update("starting the peer; it may install itself first")
-            started.append(stack.enter_context(_peer(database, scratch, shlex.split(options.peer))))
-        else:
-            console.print("PEER is not set: no peer is measured. Name a command that serves one to see the ratio.")
-        for line in check_same_data(started, options.sizes):
-            console.print(f"all answer alike, {line}")
-        return _measure(started, options, scratch, status.update)
+        if options.without_ours:
+            outcome.add_series(measure_peers(None, database, scratch, options, status.update))
+            return
+        status.update("starting crm-graph")
+        hub = stack.enter_context(running_hub(database, scratch))
+        if "peers" in options.only:
+            outcome.add_series(measure_peers(hub, database, scratch, options, status.update))
+        if "cold" in options.only:
+            status.update("documents that were never seen")
+            outcome.add(measure_cold(hub, options.role))
+        if "pages" in options.only:
+            _measure_pages(hub, home, scratch, options=options, outcome=outcome, status=status)
+        if "soak" in options.only:
+            outcome.add(measure_soak(hub, options.role, options.soak_seconds, status.update))
+        if "rights" in options.only:
+            # Last, since it takes the roles of those who own most.
+            status.update("what rights cost")
+            outcome.add(measure_rights(hub))
 
 
-def _measure(
-    started: Sequence[Contender], options: argparse.Namespace, scratch: Path, progress: Callable[[str], None]
-) -> list[Series]:
-    series: list[Series] = []
-    for size in options.sizes:
-        series += measure(
-            started, size, rounds=options.rounds, seconds=options.seconds, scratch=scratch, progress=progress
-        )
-    return series
-
-
-@contextmanager
-def _limit(database: Database, scratch: Path) -> Iterator[Contender]:
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "bench.limit:app", "--host=127.0.0.1", f"--port={port}"]
-    quiet = ["--loop=uvloop", "--http=httptools", "--lifespan=on", "--no-access-log", "--log-level=warning"]
-    environment = {"BENCH_DATABASE_URL": database.url, "PYTHONPATH": str(REPOSITORY)}
-    with serving([*command, *quiet], environment, port, scratch / "limit.log"):
-        yield Contender(report.LIMIT, port, asked.OURS)
-
-
-@contextmanager
-def _ours(database: Database, scratch: Path, role: str) -> Iterator[Contender]:
-    port = free_port()
-    environment = {
-        "DATABASE_URL": database.url,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "CRM_GRAPH_HOME": str(scratch),
-    }
-    with serving([CRM_GRAPH, "serve"], environment, port, scratch / "crm-graph.log"):
-        token = crm_graph("token", "--role", role, environment=environment).split()[-1]
-        yield Contender(report.OURS, port, asked.OURS, token)
+def _measure_pages(
+    hub: Hub, home: Path, scratch: Path, *, options: argparse.Namespace, outcome: report.Report, status: Status
+) -> None:
+    role = options.role
+    times: dict[str, dict[str, float]] = {}
+    with _small_hub(home, scratch, status) as small:
+        times["10 thousand"] = page_times(small, role)
+    status.update("pages")
+    times["1 million"] = page_times(hub, role)
+    outcome.add(measure_depth(hub, role))
+    grow_interactions(hub.database, options.interactions, status.update)
+    times[f"{options.interactions / 1e6:g} million"] = page_times(hub, role)
+    outcome.add(growth(times))
 
 
 @contextmanager
-def _peer(database: Database, scratch: Path, command: Sequence[str]) -> Iterator[Contender]:
-    port = free_port()
-    arguments = [database.host, database.name, "public", str(port), str(database.port)]
-    with serving([*command, *arguments], {}, port, scratch / "peer.log"):
-        yield Contender("peer", port, asked.PEER)
+def _small_hub(home: Path, scratch: Path, status: Status) -> Iterator[Hub]:
+    """A hub over a server of its own with ten thousand interactions."""
+    small = scratch / "small"
+    small.mkdir()
+    with (
+        scratch_database(home / "small", SMALL, status.update) as database,
+        running_hub(database, small) as hub,
+    ):
+        yield hub
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:

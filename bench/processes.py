@@ -40,7 +40,9 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], *, timeou
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], environment: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
+def serving(
+    command: Sequence[str | Path], environment: Mapping[str, str], port: int, log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A server in a process group of its own, ready on `port` within the block and gone after it."""
     with log.open("wb") as output:
         try:
@@ -56,7 +58,7 @@ def serving(command: Sequence[str | Path], environment: Mapping[str, str], port:
             raise _not_runnable(command, error) from error
         try:
             _wait(process, command, port, log)
-            yield
+            yield process
         finally:
             _stop(process)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +54,43 @@ def as_json(series: Sequence[Series]) -> list[dict[str, Any]]:
     return rows
 
 
-def show(series: Sequence[Series], console: Console) -> None:
-    """Print the table."""
-    console.print(table(series))
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table of its own: what is told in words, its columns, its rows as text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def table(self) -> Table:
+        result = Table(title=self.title)
+        for index, column in enumerate(self.columns):
+            result.add_column(column, justify="right" if index else "left")
+        for row in self.rows:
+            result.add_row(*row)
+        return result
 
 
-def save(series: Sequence[Series], path: Path) -> None:
-    """Write the JSON."""
-    path.write_text(json.dumps(as_json(series), indent=2) + "\n")
+class Report:
+    """What was measured so far; each part is printed when it is there."""
+
+    def __init__(self) -> None:
+        self._console = Console()
+        self._parts: list[Any] = []
+
+    def add(self, section: Section) -> None:
+        """Print a section and keep it."""
+        self._console.print(section.table())
+        self._parts.append(asdict(section))
+
+    def add_series(self, series: Sequence[Series]) -> None:
+        """Print the side by side and keep every sample."""
+        self._console.print(table(series))
+        self._parts.append({"title": "side by side", "samples": as_json(series)})
+
+    def save(self, path: Path) -> None:
+        """Write the JSON."""
+        path.write_text(json.dumps(self._parts, indent=2) + "\n")
 
 
 def _ours(series: Sequence[Series], size: int) -> Series | None:

@@ -35,7 +35,7 @@ from crm_graph.settings import Settings
 from crm_graph.transaction import begin
 from crm_graph.web import graphiql, health, oauth
 from crm_graph.web.graphql import GraphQLEndpoint
-from crm_graph.web.metrics import MeasuredRequests
+from crm_graph.web.metrics import MeasuredRequests, PreparedOperations
 
 Clock = Callable[[], datetime]
 
@@ -134,6 +134,7 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
         async with open_hub(settings, clock=clock) as hub:
             app.router.routes[:] = routes(hub, registry)
             front.graphql = graphql_endpoint(hub)
+            registry.register(PreparedOperations(front.graphql.operations))
             yield
 
     front = Front(Starlette(lifespan=lifespan))

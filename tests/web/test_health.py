@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from crm_graph.web import health
 from crm_graph.web.metrics import MeasuredRequests
+from web.conftest import Crm
 
 
 def client(**checks: health.Check) -> httpx.AsyncClient:
@@ -62,3 +63,16 @@ async def test_requests_are_counted_by_known_paths_only() -> None:
         'crm_graph_http_requests_total{path="/health",status="503"} 1.0',
         'crm_graph_http_requests_total{path="other",status="404"} 2.0',
     ]
+
+
+async def test_prepared_operations_are_counted_by_whether_they_were_found(crm: Crm) -> None:
+    before = _prepared(await crm.http.get("/metrics"))
+    for first in (1, 2, 3):
+        await crm.ask("sun", "query($n: Int) { neverSeen: customers(first: $n) { nodes { id } } }", {"n": first})
+    after = _prepared(await crm.http.get("/metrics"))
+    assert [after[outcome] - before[outcome] for outcome in ("hit", "miss")] == [2, 1]
+
+
+def _prepared(answer: httpx.Response) -> dict[str, float]:
+    lines = (line for line in answer.text.splitlines() if line.startswith("crm_graph_prepared_operations_total"))
+    return {line.split('"')[1]: float(line.split()[-1]) for line in lines}

@@ -85,7 +85,8 @@ def bind(sources: Sequence[Any], variables: Mapping[str, Any], principal: Princi
 
 class Operations:
     """Documents and prepared operations of one process, by role set. What is kept is bounded by its text, since a
-    hostile document is large: a syntax tree takes some hundred times the memory of its characters.
+    hostile document is large: a syntax tree takes some hundred times the memory of its characters. `found` and
+    `compiled` count how often a prepared operation was there, and how often not.
     """
 
     def __init__(self, catalog: Catalog, role_schemas: RoleSchemas, limits: Limits, *, max_tokens: int) -> None:
@@ -96,6 +97,8 @@ class Operations:
         self._documents: Bounded[tuple[str, str], Document] = Bounded(DOCUMENT_CHARACTERS, _document_weight)
         self._prepared: Bounded[tuple[Any, ...], PreparedRead] = Bounded(STATEMENT_CHARACTERS, _statement_weight)
         self._known: Bounded[tuple[Any, ...], PreparedRead] = Bounded(KNOWN_BYTES, _known_weight)
+        self.found = 0
+        self.compiled = 0
         self._schemas: Bounded[str, asyncio.Task[GraphQLSchema]] = Bounded(KEPT_SCHEMAS)
 
     async def document(self, text: str, access: Access) -> Document:
@@ -126,7 +129,10 @@ class Operations:
         """The compiled query, from the cache where its shape was seen before."""
         key = (document.text, access.fingerprint, operation.name, operation.shape(variables))
         prepared = self._prepared.get(key) or self._known.get(key)
-        if prepared is None:
+        if prepared is not None:
+            self.found += 1
+        else:
+            self.compiled += 1
             check_variables(document, operation, variables)
             prepared = await self._compile(document, operation, variables, access)
             if len(repr(key[-1])) <= SHAPE_CHARACTERS:

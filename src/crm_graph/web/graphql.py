@@ -90,7 +90,7 @@ class GraphQLEndpoint:
         idempotency_lifetime: timedelta,
     ) -> None:
         self._principals = principals
-        self._operations = operations
+        self.operations = operations
         self._reader = reader
         self._trusted = trusted
         self._begin_for = begin_for
@@ -137,7 +137,7 @@ class GraphQLEndpoint:
         text = request.query
         if text is None or request.document_id is not None or self._trusted.only:
             text = await self._trusted.text(request.document_id, text)
-        document = await self._operations.document(text, principal.access)
+        document = await self.operations.document(text, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
             return Answer(200, _query_body(await self._read(call, principal, document, operation, request.variables)))
@@ -184,8 +184,8 @@ class GraphQLEndpoint:
     ) -> Answer:
         key = call.headers.get(b"idempotency-key")
         context = MutationContext(
-            catalog=self._operations.catalog,
-            limits=self._operations.limits,
+            catalog=self.operations.catalog,
+            limits=self.operations.limits,
             begin=self._begin_for(_speaking(principal, call.locale), call.request_id),
             locale=call.locale,
             document=document,

@@ -12,6 +12,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from crm_graph.resolvers.read import Operations
+
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _BOUNDS = (*(str(float(bound)) for bound in _BUCKETS_S), "+Inf")
 
@@ -55,6 +57,23 @@ class RequestCounts(Collector):
             buckets = list(zip(_BOUNDS, accumulate(noted.buckets), strict=True))
             times.add_metric((path,), buckets, noted.seconds)
         return requests, times
+
+
+class PreparedOperations(Collector):
+    """How often a query was found prepared, and how often it had to be compiled."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(
+            "crm_graph_prepared_operations",
+            "Queries by whether they were found prepared (hit) or compiled (miss).",
+            labels=("outcome",),
+        )
+        family.add_metric(("hit",), self._operations.found)
+        family.add_metric(("miss",), self._operations.compiled)
+        return (family,)
 
 
 class MeasuredRequests:
