@@ -37,6 +37,7 @@ class Ticket(Workflow, Root, Base):
     code: ClassVar[EntityCode] = EntityCode.TICKET
     __table_args__ = (
         Index("ix_tickets_customer_id_id", "customer_id", "id"),
+        Index("ix_tickets_customer_id_created_at_id", "customer_id", "created_at", "id"),
         Index("ix_tickets_contract_id_id", "contract_id", "id"),
         Index("ix_tickets_owner_id_id", "owner_id", "id"),
         Index("ix_tickets_team_id_id", "team_id", "id"),

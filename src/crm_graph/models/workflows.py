@@ -104,6 +104,7 @@ class StageChange(Child, Base):
     root: ClassVar[str] = "*"
     __table_args__ = (
         Index("ix_stage_changes_entity_id_id", "entity_id", "id"),
+        Index("ix_stage_changes_entity_id_entered_at_id", "entity_id", "entered_at", "id"),
         Index("ix_stage_changes_stage_id", "stage_id"),
         Index("ix_stage_changes_from_stage_id", "from_stage_id"),
         Index("ix_stage_changes_actor_id", "actor_id"),

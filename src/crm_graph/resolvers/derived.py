@@ -9,7 +9,17 @@ import orjson
 
 from crm_graph.catalog import EntityType
 from crm_graph.models.ids import code_of
-from crm_graph.resolvers.plan import Connection, Derived, Lookup, NodeList, NodeLookup, ObjectPlan, ReadPlan
+from crm_graph.resolvers.plan import (
+    AnyOne,
+    Connection,
+    Derived,
+    Lookup,
+    NodeList,
+    NodeLookup,
+    ObjectPlan,
+    ReadPlan,
+    Timeline,
+)
 from crm_graph.resolvers.selection import TYPENAME, Selected
 
 Step = str | None
@@ -55,6 +65,11 @@ def in_object(plan: ObjectPlan, path: tuple[Step, ...]) -> Iterable[Site]:
             yield Site(path, member.key, member.name, plan.entity, member.children)
         elif isinstance(member, Connection):
             yield from _in_connection(member, path)
+        elif isinstance(member, Timeline):
+            yield from _in_timeline(member, path)
+        elif isinstance(member, AnyOne):
+            for row in member.rows:
+                yield from in_object(row, (*path, member.key))
         elif hasattr(member, "row"):
             yield from in_object(member.row, (*path, member.key))
 
@@ -64,6 +79,14 @@ def _in_connection(plan: Connection, path: tuple[Step, ...]) -> Iterable[Site]:
         for key, row in part.rows:
             inner = (part.key, None) if key == part.key and not part.names else (part.key, None, key)
             yield from in_object(row, (*path, plan.key, *inner))
+
+
+def _in_timeline(plan: Timeline, path: tuple[Step, ...]) -> Iterable[Site]:
+    for part in plan.parts:
+        for key, rows in part.rows:
+            inner = (part.key, None, key) if part.names else (part.key, None)
+            for row in rows:
+                yield from in_object(row, (*path, plan.key, *inner))
 
 
 async def fill(answer: bytes, sites: Sequence[Site], compute: Mapping[str, Compute]) -> bytes:

@@ -116,6 +116,11 @@ def cursor(keys: Sequence[SortKey], row: Row, signature: str) -> Fragment:
         else sql("{e}::text", e=key.expression)
         for i, key in enumerate(keys, 1)
     ]
+    return cursor_text(signature, values)
+
+
+def cursor_text(signature: str, values: Sequence[Fragment]) -> Fragment:
+    """A cursor out of the texts of its keys."""
     return sql(
         "translate(encode(convert_to(json_build_array({parts})::text, 'UTF8'), 'base64'), E'\\n', '')",
         parts=join(", ", [text(signature), *values]),

@@ -71,6 +71,15 @@ class One:
 
 
 @dataclass(frozen=True, slots=True)
+class AnyOne:
+    """The row of any type that a column holds the id of, or null."""
+
+    key: str
+    column: str
+    rows: "tuple[ObjectPlan, ...]"
+
+
+@dataclass(frozen=True, slots=True)
 class Many:
     """A plain list of related rows."""
 
@@ -84,7 +93,7 @@ class ObjectPlan:
     """The members of an object, in the order of the answer."""
 
     entity: EntityType
-    members: tuple["Typename | Cell | MaskedFields | Derived | One | Many | Connection", ...]
+    members: tuple["Typename | Cell | MaskedFields | Derived | One | AnyOne | Many | Connection | Timeline", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,36 @@ class Connection:
     signature: str
     page: Page
     parts: tuple[ConnectionPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineBranch:
+    """One way from a customer to entries of one type, and the field that tells when each was."""
+
+    entity: EntityType
+    moment: Field
+    path: tuple[Relation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePart:
+    """One selected field of a timeline; `rows` are the objects below it, one for each type of entries."""
+
+    key: str
+    part: Part
+    names: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, tuple[ObjectPlan, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A page of what happened with a customer, newest first, of several types merged."""
+
+    key: str
+    branches: tuple[TimelineBranch, ...]
+    signature: str
+    page: Page
+    parts: tuple[TimelinePart, ...]
 
 
 @dataclass(frozen=True, slots=True)

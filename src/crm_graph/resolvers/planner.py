@@ -13,6 +13,7 @@ from crm_graph.fragments import Fragment, param
 from crm_graph.resolvers.arguments import Given, Leaf, ManyOf, given, given_list
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
+    AnyOne,
     Archived,
     Cell,
     Connection,
@@ -31,13 +32,20 @@ from crm_graph.resolvers.plan import (
     Part,
     ReadPlan,
     Root,
+    Timeline,
     Typename,
 )
 from crm_graph.resolvers.selection import TYPENAME, Selected
+from crm_graph.resolvers.timeline import (
+    TIMELINE_SIGNATURE,
+    moment_of,
+    open_ways,
+    plan_timeline,
+    timeline_order,
+)
 from crm_graph.scalars import Parser, parse_boolean, parse_id, parse_int, parse_text, parser_for
 
 DERIVED: Mapping[str, str] = {"availableTransitions": "available_transitions"}
-MASKED_FIELDS = "maskedFields"
 
 
 def plan_read(selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits) -> ReadPlan:
@@ -132,13 +140,9 @@ class Planner:
         return ObjectPlan(entity, tuple(self._member(entity, selected) for selected in selection))
 
     def _member(self, entity: EntityType, selected: Selected) -> Any:
-        if selected.name == TYPENAME:
-            return Typename(selected.key, entity.api_name)
-        if selected.name == MASKED_FIELDS:
-            return MaskedFields(selected.key)
-        if selected.name in DERIVED:
-            return Derived(selected.key, DERIVED[selected.name], selected.only())
-        member = entity.by_api_name[selected.name]
+        member = entity.by_api_name.get(selected.name)
+        if member is None:
+            return self._beside_the_catalog(entity, selected)
         if isinstance(member, Field):
             money = member.kind is Kind.MONEY
             return Cell(selected.key, member, tuple((s.key, s.name) for s in selected.only()) if money else ())
@@ -147,6 +151,22 @@ class Planner:
             return self.connection(selected, target, member)
         row = self.object(target, selected.only())
         return (One if member.shape is Shape.ONE else Many)(selected.key, member, row)
+
+    def _beside_the_catalog(self, entity: EntityType, selected: Selected) -> Any:
+        """The plan of what is neither a column nor a relation."""
+        match selected.name:
+            case "__typename":
+                return Typename(selected.key, entity.api_name)
+            case "maskedFields":
+                return MaskedFields(selected.key)
+            case "timeline":
+                return self._timeline(selected)
+            case "happenedAt":
+                return Cell(selected.key, moment_of(entity))
+            case "entity":
+                rows = tuple(plan for plan in self.objects(selected) if plan.entity.workflow)
+                return AnyOne(selected.key, "entity_id", rows)
+        return Derived(selected.key, DERIVED[selected.name], selected.only())
 
     def connection(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Connection:
         order = self._order(entity, selected.argument("orderBy"))
@@ -165,6 +185,11 @@ class Planner:
             page=self._page(selected, order, sign),
             parts=tuple(self._part(entity, part) for part in selected.only()),
         )
+
+    def _timeline(self, selected: Selected) -> Timeline:
+        order = timeline_order(self.catalog)
+        page = self._page(selected, order, TIMELINE_SIGNATURE)
+        return plan_timeline(selected, open_ways(self.catalog, self.access), page, self.objects)
 
     def _part(self, entity: EntityType, selected: Selected) -> ConnectionPart:
         part = Part(selected.name)

@@ -1,6 +1,7 @@
 """Stage 3: a plan becomes one SQL statement whose JSON Postgres builds, with the asker's rights compiled in."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, Relation
@@ -24,6 +25,7 @@ from crm_graph.resolvers.cells import cell, masked_fields
 from crm_graph.resolvers.connections import connection
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.plan import (
+    AnyOne,
     Cell,
     Connection,
     Derived,
@@ -38,9 +40,11 @@ from crm_graph.resolvers.plan import (
     One,
     ReadPlan,
     Root,
+    Timeline,
     Typename,
 )
 from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.timeline_sql import timeline
 
 
 def compile_read(plan: ReadPlan, catalog: Catalog, access: Access, limits: Limits) -> Statement:
@@ -137,9 +141,7 @@ class Writer:
         """The members of a row's object, whose scopes `flags` computes."""
         return [(m.key, self._member(m, row, flags)) for m in plan.members]
 
-    def _member(
-        self, member: Typename | Cell | MaskedFields | Derived | One | Many | Connection, row: Row, flags: RowFlags
-    ) -> Fragment:
+    def _member(self, member: Any, row: Row, flags: RowFlags) -> Fragment:
         match member:
             case Typename():
                 return text(member.name)
@@ -152,8 +154,12 @@ class Writer:
             case _:
                 return self._related(member, row, flags)
 
-    def _related(self, member: One | Many | Connection, row: Row, flags: RowFlags) -> Fragment:
+    def _related(self, member: One | AnyOne | Many | Connection | Timeline, row: Row, flags: RowFlags) -> Fragment:
         match member:
+            case AnyOne():
+                return self.by_code(row.column(member.column), member.rows)
+            case Timeline():
+                return timeline(member, row, self.context, self.object)
             case One():
                 return self._one(member, row)
             case Many():

@@ -34,6 +34,7 @@ from crm_graph.schema.building import (
 from crm_graph.schema.declarations import TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
 from crm_graph.schema.scalars import Currency
+from crm_graph.schema.timeline import TimelineTypes
 from crm_graph.schema.transitions import Transition
 
 # Registering a noun's declarations is one line here.
@@ -110,6 +111,7 @@ class EntityTypes:
         )
         self.money = define_type(empty("Money"), "An amount in a currency.", _MONEY)
         self.page_info = define_type(empty("PageInfo"), "Where a page stands in its list.", _PAGE_INFO)
+        self.timeline = TimelineTypes(self.page_info)
         self.types = {n: self._empty(t) for n, t in catalog.types.items()}
         self.connections = {n: empty(f"{t.api_name}Connection") for n, t in catalog.types.items() if not t.is_child}
         for entity in catalog.types.values():
@@ -118,8 +120,8 @@ class EntityTypes:
             self._define_connection(catalog[name])
 
     def _empty(self, entity: EntityType) -> Any:
-        bases = () if entity.is_child else (self.node,)
-        return type(entity.api_name, bases, {"__module__": __name__})
+        bases = (() if entity.is_child else (self.node,), self.timeline.interfaces(entity))
+        return type(entity.api_name, tuple(chain(*bases)), {"__module__": __name__})
 
     def _define(self, entity: EntityType) -> None:
         declaration = self.declarations[entity.name]
@@ -132,6 +134,9 @@ class EntityTypes:
             members["available_transitions"] = Member(
                 list[Transition], "The moves from its present stage, each with what it still needs."
             )
+        if entity.name == "stage_change":
+            members["entity"] = Member(self.node | None, "The record that came to the stage.")
+        members.update(self.timeline.members(entity))
         define_type(self.types[entity.name], declaration.description, members)
 
     def _scalar(self, field: Field) -> Any:

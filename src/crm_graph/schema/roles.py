@@ -7,6 +7,7 @@ from typing import Any
 
 from graphql import (
     GraphQLArgument,
+    GraphQLEnumType,
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
@@ -22,6 +23,8 @@ from graphql import (
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Relation
+from crm_graph.resolvers.timeline import TimelineKind
+from crm_graph.schema.timeline import INTERFACE, RoleTimeline
 
 ACTION = "crm_action"
 _KEPT_IN_WHERE = ("and", "or", "not", "some", "every", "none")
@@ -43,6 +46,7 @@ class _RoleSchema:
         kwargs = self.full.to_kwargs()
         mutation = self._named(kwargs["mutation"]) if kwargs["mutation"] else None
         granted = [self._named(self.full.type_map[t.api_name]) for t in self.catalog.roots if self._granted(t)]
+        granted.extend(self._named(self.full.type_map[name]) for name in sorted(self._timeline.types))
         schema = GraphQLSchema(
             query=self._named(kwargs["query"]),
             mutation=mutation if isinstance(mutation, GraphQLObjectType) and mutation.fields else None,
@@ -58,6 +62,10 @@ class _RoleSchema:
 
     def _granted(self, entity: EntityType) -> bool:
         return entity.is_child or bool(self.access.grants(entity.name))
+
+    @cached_property
+    def _timeline(self) -> RoleTimeline:
+        return RoleTimeline(self.catalog, self.access)
 
     @cached_property
     def _inputs(self) -> Mapping[str, tuple[EntityType, str]]:
@@ -79,6 +87,8 @@ class _RoleSchema:
         return {**writes, **filters}
 
     def _named(self, type_: Any) -> Any:
+        if isinstance(type_, GraphQLEnumType) and type_.name == TimelineKind.__name__:
+            return self.types.setdefault(type_.name, self._timeline.enum(type_))
         if is_specified_scalar_type(type_) or not isinstance(
             type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType
         ):
@@ -89,9 +99,14 @@ class _RoleSchema:
                 kwargs["fields"] = lambda: self._input_fields(type_)
             else:
                 kwargs["fields"] = lambda: self._fields(type_)
-                kwargs["interfaces"] = [self._named(i) for i in type_.interfaces]
+                kwargs["interfaces"] = [
+                    self._named(i) for i in type_.interfaces if self._implements(type_.name, i.name)
+                ]
             self.types[type_.name] = type(type_)(**kwargs)
         return self.types[type_.name]
+
+    def _implements(self, type_name: str, interface: str) -> bool:
+        return interface != INTERFACE or type_name in self._timeline.types
 
     def _wrapped(self, type_: Any) -> Any:
         if isinstance(type_, GraphQLNonNull):
@@ -125,7 +140,7 @@ class _RoleSchema:
             return self.access.may(action)
         entity = self.catalog.by_api_name.get(type_name)
         if entity is not None:
-            return self._visible(entity, name, Level.MASKED)
+            return self._visible(entity, name, Level.MASKED) and self._timeline.has(type_name, name)
         returned = get_named_type(member.type).name
         target = self.catalog.by_api_name.get(returned.removesuffix("Connection"))
         return target is None or self._granted(target)
