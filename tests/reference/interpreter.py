@@ -39,6 +39,8 @@ class _Absent:
 
 
 _ABSENT = _Absent()
+MOMENTS = {"interaction": "occurred_at", "ticket": "created_at", "stage_change": "entered_at"}
+"""The fields that tell when an entry of a timeline happened."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,9 @@ class Interpreter:
         return {key: self._member(record, same) for key, same in fields.items()}
 
     def _member(self, record: Record, nodes: list[FieldNode]) -> Any:
-        name = nodes[0].name.value
-        if name == "__typename":
-            return record.entity.api_name
-        if name == "maskedFields":
-            return self.view.masked_fields(record)
-        member = record.entity.by_api_name[name]
+        member = record.entity.by_api_name.get(nodes[0].name.value)
+        if member is None:
+            return self._beside_the_catalog(record, nodes)
         if isinstance(member, Field):
             return self._cell(record, member, nodes)
         related = self.view.related(record, member)
@@ -138,6 +137,20 @@ class Interpreter:
             return self._connection(self.view.catalog[member.target], related, nodes, self._arguments(nodes[0]))
         kept = [r for r in related if r.row.get("archived_at") is None]
         return [self._object(r, nodes) for r in kept[: self.limits.max_children]]
+
+    def _beside_the_catalog(self, record: Record, nodes: list[FieldNode]) -> Any:
+        match nodes[0].name.value:
+            case "__typename":
+                return record.entity.api_name
+            case "maskedFields":
+                return self.view.masked_fields(record)
+            case "timeline":
+                return self._timeline(record, nodes)
+            case "happenedAt":
+                return as_json(self.view.shown(record, _moment_field(record)))
+            case "entity":
+                return self._object(Record(record.root, record.root_row, record.root, record.root_row), nodes)
+        raise AssertionError(nodes[0].name.value)
 
     def _cell(self, record: Record, member: Field, nodes: list[FieldNode]) -> Any:
         value = self.view.shown(record, member)
@@ -164,7 +177,7 @@ class Interpreter:
             case "nodes":
                 return [self._object(r, nodes) for r in page.records]
             case "edges":
-                return [self._edge(entity, r, nodes) for r in page.records]
+                return [self._edge(f"{entity.api_name}Edge", r, nodes) for r in page.records]
             case "totalCount":
                 return min(len(kept), self.limits.count_cap)
             case "totalCountCapped":
@@ -174,17 +187,71 @@ class Interpreter:
                 return {key: facts[same[0].name.value] for key, same in self._below("PageInfo", nodes).items()}
         return f"{entity.api_name}Connection"
 
-    def _edge(self, entity: EntityType, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
+    def _edge(self, type_name: str, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
         answer: dict[str, Any] = {}
-        for key, same in self._below(f"{entity.api_name}Edge", nodes).items():
+        for key, same in self._below(type_name, nodes).items():
             match same[0].name.value:
                 case "node":
                     answer[key] = self._object(record, same)
                 case "cursor":
                     answer[key] = Cursor(record.row["id"])
                 case _:
-                    answer[key] = f"{entity.api_name}Edge"
+                    answer[key] = type_name
         return answer
+
+    def _timeline(self, customer: Record, nodes: list[FieldNode]) -> dict[str, Any]:
+        arguments = self._arguments(nodes[0])
+        kinds = arguments.get("kinds")
+        wanted = {"INTERACTION", "TICKET", "STAGE_CHANGE"} if kinds is None else set(listed(kinds))
+        entries = [e for e in self._entries(customer) if e.entity.name.upper() in wanted]
+        entries.sort(key=_moment, reverse=True)
+        after, before = (self._entry_at(arguments.get(name)) for name in ("after", "before"))
+        window = [e for e in entries if after is None or _moment(e) < after]
+        window = [e for e in window if before is None or _moment(e) > before]
+        follows = before is not None and any(_moment(e) <= before for e in entries)
+        precedes = after is not None and any(_moment(e) >= after for e in entries)
+        if arguments.get("last") is not None:
+            start = max(len(window) - arguments["last"], 0)
+            page = Page(window[start:], follows, start > 0 or precedes)
+        else:
+            size = self.limits.default_page if arguments.get("first") is None else arguments["first"]
+            page = Page(window[:size], len(window) > size or follows, precedes)
+        below = self._below("TimelineConnection", nodes)
+        return {key: self._timeline_part(page, same) for key, same in below.items()}
+
+    def _timeline_part(self, page: "Page", nodes: list[FieldNode]) -> Any:
+        match nodes[0].name.value:
+            case "nodes":
+                return [self._object(e, nodes) for e in page.records]
+            case "edges":
+                return [self._edge("TimelineEdge", e, nodes) for e in page.records]
+            case "pageInfo":
+                facts = page.facts()
+                return {key: facts[same[0].name.value] for key, same in self._below("PageInfo", nodes).items()}
+        return "TimelineConnection"
+
+    def _entries(self, customer: Record) -> Iterable[Record]:
+        """What happened with a customer, of records in use, when whose moment may be known."""
+        for name in ("interactions", "tickets", "leads", "opportunities", "contracts"):
+            for record in self.view.related(customer, customer.entity.relations[name]):
+                if record.row["archived_at"] is None:
+                    yield from self._entries_of(record)
+
+    def _entries_of(self, record: Record) -> Iterable[Record]:
+        history = record.entity.relations.get("stage_history")
+        for entry in [record, *(self.view.related(record, history) if history else ())]:
+            known = entry.entity.name in MOMENTS
+            if known and self.view.level(entry, _moment_field(entry).name) is Level.READ:
+                yield entry
+
+    def _entry_at(self, cursor: str | None) -> tuple[datetime, UUID] | None:
+        if cursor is None:
+            return None
+        id_ = row_of(cursor)
+        tables = ("interactions", "tickets", "stage_changes")
+        (row,) = (r for table in tables for r in self.view.tables[table] if r["id"] == id_)
+        moments = (row[name] for name in ("occurred_at", "entered_at", "created_at") if name in row)
+        return next(moments), id_
 
     def _page(self, entity: EntityType, keys: list[Key], kept: list[Record], arguments: Mapping[str, Any]) -> "Page":
         after, before = (self._at(entity, arguments.get(name)) for name in ("after", "before"))
@@ -331,6 +398,14 @@ class Page:
             "startCursor": Cursor(self.records[0].row["id"]) if self.records else None,
             "endCursor": Cursor(self.records[-1].row["id"]) if self.records else None,
         }
+
+
+def _moment_field(entry: Record) -> Field:
+    return entry.entity.fields[MOMENTS[entry.entity.name]]
+
+
+def _moment(entry: Record) -> tuple[datetime, UUID]:
+    return entry.row[MOMENTS[entry.entity.name]], entry.row["id"]
 
 
 def as_json(value: Any) -> Any:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import orjson
-from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
@@ -215,7 +215,7 @@ class OperationMaker:
         key = self._fresh("a")
         member = entity.by_api_name.get(name)
         if member is None:
-            return [f"{key}: {name}"]
+            return self._beside_the_catalog(key, name, path, depth)
         if isinstance(member, Field):
             body = " { amount currency __typename }" if member.kind is Kind.MONEY else ""
             directive = self._directive() if self._chance(0.05) else ""
@@ -226,6 +226,48 @@ class OperationMaker:
         if member.shape is Shape.CONNECTION:
             return [self._connection(key, name, target, below, depth - 1)]
         return [f"{key}: {name} {{ {self._selection(target, below, depth - 1)} }}"]
+
+    def _beside_the_catalog(self, key: str, name: str, path: tuple[str, ...] | None, depth: int) -> list[str]:
+        if name not in ("timeline", "entity"):
+            return [f"{key}: {name}"]
+        if depth == 0:
+            return []
+        below = None if path is None else (*path, key)
+        return [self._timeline(key, below) if name == "timeline" else f"{key}: entity {{ {self._node()} }}"]
+
+    def _timeline(self, key: str, path: tuple[str, ...] | None) -> str:
+        arguments = self._window(path, offset=False)
+        enum = self.schema.type_map["TimelineKind"]
+        assert isinstance(enum, GraphQLEnumType)
+        if self._chance(0.4):
+            kinds = self.random.sample(list(enum.values), self.random.randint(0, len(enum.values)))
+            arguments["kinds"] = self._either("[TimelineKind!]", [Name(kind) for kind in kinds])
+        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
+        parts = [self._timeline_part() for _ in range(self.random.randint(1, 3))]
+        if path is not None:
+            parts.append(f"{CURSOR_EDGES}: edges {{ cursor }}")
+        return f"{key}: timeline{f'({written})' if written else ''} {{ {' '.join(parts)} }}"
+
+    def _timeline_part(self) -> str:
+        key = self._fresh("p")
+        match self.random.randint(0, 3):
+            case 0:
+                return f"{key}: nodes {{ {self._entry()} }}"
+            case 1:
+                return f"{key}: edges {{ __typename cursor node {{ {self._entry()} }} }}"
+            case 2:
+                return f"{key}: pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor __typename }}"
+        return f"{key}: __typename"
+
+    def _entry(self) -> str:
+        """Fragments on some types of entries; those on a type that the role does not have are optional."""
+        parts = ["id happenedAt __typename"] if self._chance(0.7) else ["__typename"]
+        for name in ("interaction", "ticket", "stage_change"):
+            entity = self.catalog[name]
+            known = entity.api_name in self.schema.type_map and "happenedAt" in self._fields(entity.api_name)
+            if self._chance(0.6) and known:
+                parts.append(f"... on {entity.api_name} {{ {self._selection(entity, None, 1)} }}")
+        return " ".join(parts)
 
     def _directive(self) -> str:
         which, value = self.random.choice(("skip", "include")), self.random.choice((True, False))
@@ -248,9 +290,9 @@ class OperationMaker:
             parts.append(f"{CURSOR_EDGES}: edges {{ cursor }}")
         return f"{key}: {name}{f'({written})' if written else ''} {{ {' '.join(parts)} }}"
 
-    def _window(self, path: tuple[str, ...] | None) -> dict[str, Any]:
+    def _window(self, path: tuple[str, ...] | None, *, offset: bool = True) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
-        way = self.random.randint(0, 4)
+        way = self.random.randint(0 if offset else 1, 4)
         for name in (("first", "offset"), ("first",), ("last",), (), ())[way]:
             arguments[name] = self._either("Int", self.random.randint(0, self.limits.max_page))
         if path is not None and way > 0:

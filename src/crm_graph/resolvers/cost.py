@@ -29,6 +29,8 @@ from crm_graph.resolvers.plan import (
     Part,
     ReadPlan,
     Root,
+    RootOf,
+    Timeline,
     Typename,
 )
 from crm_graph.resolvers.planner import Planner
@@ -45,7 +47,7 @@ SCANNED_ROWS = 100
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 
-Member = Typename | Cell | MaskedFields | Derived | One | Many | Connection
+Member = Typename | Cell | MaskedFields | Derived | One | RootOf | Many | Connection | Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +121,14 @@ class Pricing:
                 return Cost()
             case Derived():
                 return Cost(DERIVED)
-            case One():
-                return Cost(1) + self.object(member.row)
-            case Many():
-                return (Cost(1) + self.object(member.row)) * CHILD_ROWS
+            case One() | Many():
+                return (Cost(1) + self.object(member.row)) * (1 if isinstance(member, One) else CHILD_ROWS)
+            case RootOf():
+                return Cost(1) + total(self.object(row) for row in member.rows)
             case Connection():
                 return self.connection(member)
+            case Timeline():
+                return self.timeline(member)
             case _:
                 assert_never(member)
 
@@ -137,6 +141,12 @@ class Pricing:
         scanned = counts * self.limits.count_cap + (self.limits.max_offset if plan.page.offset else 0)
         fixed = Cost(-(-scanned // SCANNED_ROWS) * (1 + condition))
         return fixed + self._rows(plan.page.size, each) if listed else fixed
+
+    def timeline(self, plan: Timeline) -> Cost:
+        """A page is its size times what each entry costs, of whatever type it is; each branch reads an index so far."""
+        each = Cost(1) + total(self.object(row) for part in plan.parts for _, rows in part.rows for row in rows)
+        listed = any(part.part is not Part.TYPENAME for part in plan.parts)
+        return Cost(len(plan.branches)) + self._rows(plan.page.size, each) if listed else Cost()
 
     def _rows(self, bound: Fragment, each: Cost) -> Cost:
         """So many rows as a page size says or an array holds: known now, or when the request's values are bound."""

@@ -10,7 +10,6 @@ import orjson
 from crm_graph.catalog import EntityType
 from crm_graph.models.ids import code_of
 from crm_graph.resolvers.plan import (
-    AnyOne,
     Connection,
     Derived,
     Lookup,
@@ -18,6 +17,7 @@ from crm_graph.resolvers.plan import (
     NodeLookup,
     ObjectPlan,
     ReadPlan,
+    RootOf,
     Timeline,
 )
 from crm_graph.resolvers.selection import TYPENAME, Selected
@@ -67,7 +67,7 @@ def in_object(plan: ObjectPlan, path: tuple[Step, ...]) -> Iterable[Site]:
             yield from _in_connection(member, path)
         elif isinstance(member, Timeline):
             yield from _in_timeline(member, path)
-        elif isinstance(member, AnyOne):
+        elif isinstance(member, RootOf):
             for row in member.rows:
                 yield from in_object(row, (*path, member.key))
         elif hasattr(member, "row"):

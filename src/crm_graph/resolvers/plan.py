@@ -71,11 +71,10 @@ class One:
 
 
 @dataclass(frozen=True, slots=True)
-class AnyOne:
-    """The row of any type that a column holds the id of, or null."""
+class RootOf:
+    """The record that a child of many types belongs to: one plan for each type that it can be."""
 
     key: str
-    column: str
     rows: "tuple[ObjectPlan, ...]"
 
 
@@ -93,7 +92,7 @@ class ObjectPlan:
     """The members of an object, in the order of the answer."""
 
     entity: EntityType
-    members: tuple["Typename | Cell | MaskedFields | Derived | One | AnyOne | Many | Connection | Timeline", ...]
+    members: tuple["Typename | Cell | MaskedFields | Derived | One | RootOf | Many | Connection | Timeline", ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from crm_graph.fragments import Fragment, param
 from crm_graph.resolvers.arguments import Given, Leaf, ManyOf, given, given_list
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
-    AnyOne,
     Archived,
     Cell,
     Connection,
@@ -32,6 +31,7 @@ from crm_graph.resolvers.plan import (
     Part,
     ReadPlan,
     Root,
+    RootOf,
     Timeline,
     Typename,
 )
@@ -165,7 +165,7 @@ class Planner:
                 return Cell(selected.key, moment_of(entity))
             case "entity":
                 rows = tuple(plan for plan in self.objects(selected) if plan.entity.workflow)
-                return AnyOne(selected.key, "entity_id", rows)
+                return RootOf(selected.key, rows)
         return Derived(selected.key, DERIVED[selected.name], selected.only())
 
     def connection(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Connection:

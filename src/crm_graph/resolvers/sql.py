@@ -25,7 +25,6 @@ from crm_graph.resolvers.cells import cell, masked_fields
 from crm_graph.resolvers.connections import connection
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.plan import (
-    AnyOne,
     Cell,
     Connection,
     Derived,
@@ -40,6 +39,7 @@ from crm_graph.resolvers.plan import (
     One,
     ReadPlan,
     Root,
+    RootOf,
     Timeline,
     Typename,
 )
@@ -154,10 +154,11 @@ class Writer:
             case _:
                 return self._related(member, row, flags)
 
-    def _related(self, member: One | AnyOne | Many | Connection | Timeline, row: Row, flags: RowFlags) -> Fragment:
+    def _related(self, member: One | RootOf | Many | Connection | Timeline, row: Row, flags: RowFlags) -> Fragment:
         match member:
-            case AnyOne():
-                return self.by_code(row.column(member.column), member.rows)
+            case RootOf():
+                (plan,) = (p for p in member.rows if p.entity is row.root)
+                return self.lookup(Lookup(member.key, plan, id=row.column("entity_id")))
             case Timeline():
                 return timeline(member, row, self.context, self.object)
             case One():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from crm_graph.access import Level
 from crm_graph.catalog import Relation
 from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
-from crm_graph.fragments import FALSE, Fragment, all_of, any_of, join, name, number, sql, text
+from crm_graph.fragments import EMPTY, FALSE, Fragment, all_of, any_of, join, name, number, sql, text
 from crm_graph.resolvers.connections import ObjectWriter
 from crm_graph.resolvers.json_sql import as_object
 from crm_graph.resolvers.paging import cursor_text
@@ -54,17 +54,24 @@ class _TimelineWriter:
         """Type, id and moment of the entries of the page and of one further."""
         return sql(
             "SELECT u.* FROM ({entries}) AS u ORDER BY {order} LIMIT {size} + 1",
-            entries=self._entries([b for b in (self._after("<"), self._before(">")) if b is not None]),
+            entries=self._entries(
+                [b for b in (self._after("<"), self._before(">")) if b is not None],
+                sql(" LIMIT {size} + 1", size=self._size),
+            ),
             order=self._order(sql("u.m"), sql("u.id")),
             size=self._size,
         )
 
-    def _entries(self, bounds: Sequence["_Bound"]) -> Fragment:
-        """The first entries of every branch within bounds, as rows of the branch's number, id and moment."""
+    def _entries(self, bounds: Sequence["_Bound"], limit: Fragment) -> Fragment:
+        """The first entries of every branch within bounds, as rows of the branch's number, id and moment.
+
+        The literal limit of a branch tells the planner that it is short, the other one is the page.
+        """
         branches = [
             sql(
-                "(SELECT {b} AS b, u.id, u.m FROM ({rows}) AS u)",
+                "(SELECT {b} AS b, u.id, u.m FROM ({rows}) AS u{limit})",
                 b=number(index),
+                limit=limit,
                 rows=self._rows(branch, branch.path, self.parent, bounds),
             )
             for index, branch in enumerate(self.plan.branches)
@@ -209,7 +216,7 @@ class _TimelineWriter:
         """Whether entries lie on the other side of a cursor, its own among them."""
         if bound is None or not self.plan.branches:
             return FALSE
-        return sql("EXISTS (SELECT 1 FROM ({entries}) AS u)", entries=self._entries([bound]))
+        return sql("EXISTS (SELECT 1 FROM ({entries}) AS u)", entries=self._entries([bound], EMPTY))
 
     def _after(self, operator: str) -> "_Bound | None":
         return None if self.plan.page.after is None else _Bound(operator, self.plan.page.after)
