@@ -18,6 +18,7 @@ from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.db import ReadPool, connect, read_connection, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
+from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal, Principals
@@ -62,6 +63,7 @@ class Hub:
     manifest: Mapping[str, str]
     catalog: Catalog
     principals: Principals
+    budgets: Budgets
     clock: Clock
     ids: IdSource
 
@@ -104,7 +106,11 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         )
         await principals.start()
         stack.push_async_callback(principals.stop)
-        yield Hub(settings, engine, pool, lanes, primary, manifest, catalog, principals, clock, IdSource(clock))
+        budgets = Budgets(engine, clock=clock, default_per_minute=settings.cost_per_minute)
+        await budgets.start()
+        stack.push_async_callback(budgets.stop)
+        ids = IdSource(clock)
+        yield Hub(settings, engine, pool, lanes, primary, manifest, catalog, principals, budgets, clock, ids)
 
 
 class Front:
@@ -186,7 +192,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations),
+        Reader(hub.lanes, operations, hub.budgets.charge),
         begin_for,
         hub.clock,
         trusted=TrustedDocuments(

@@ -43,6 +43,10 @@ class Bounded(Generic[K, V]):
             _, oldest = self._values.popitem(last=False)
             self._weight -= self._weigh(oldest)
 
+    def values(self) -> list[V]:
+        """What is kept, which does not count as used."""
+        return list(self._values.values())
+
     def discard(self, key: K) -> None:
         """Forget a value if it is there."""
         value = self._values.pop(key, None)

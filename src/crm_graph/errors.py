@@ -120,6 +120,14 @@ class Unauthenticated(RequestFault):
     status = 401
 
 
+class RateLimited(RequestFault):
+    """The budget is spent; `retry_after` in its details is how many seconds it takes to have enough again."""
+
+    code = "RATE_LIMITED"
+    template = "rate_limited"
+    status = 429
+
+
 class MethodNotAllowed(RequestFault):
     """`allow` in its details names the methods that are."""
 

@@ -42,6 +42,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "This document is not known here. Name a registered one by documentId, or have yours registered.",
         "该文档未登记，请用 documentId 指定已登记的文档，或先登记该文档。",
     ),
+    "rate_limited": (
+        "Your budget is spent. Try again in {retry_after} seconds.",
+        "请求额度已用完，请在 {retry_after} 秒后重试。",
+    ),
     "unauthenticated": ("A valid access token is needed.", "需要有效的访问令牌。"),
     "idempotency_mismatch": (
         "This idempotency key was used with another request. Use a new key.",

@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     max_depth: int = Field(default=15, ge=1)
     max_cost: int = Field(default=250_000, ge=1)
     """What one operation may cost: about one unit for each row that it may read."""
+    cost_per_minute: int = Field(default=6_000_000, ge=0)
+    """The budget of a client, or of a person without one; 0 for no end. A client's row may name another."""
     max_tokens: int = Field(default=5_000, ge=100)
     """Lexical tokens of one GraphQL document."""
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)

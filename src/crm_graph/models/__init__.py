@@ -3,6 +3,7 @@
 from crm_graph.models.clients import Client, SigningKey
 from crm_graph.models.collaborators import Collaboration
 from crm_graph.models.contracts import Contract, ContractLine
+from crm_graph.models.cost_budgets import CostBudget
 from crm_graph.models.customers import Address, ContactPoint, Customer
 from crm_graph.models.declarative import Base, Child, Identified, Root, Tracked, Workflow
 from crm_graph.models.events import Event
@@ -28,6 +29,7 @@ __all__ = [
     "ContactPoint",
     "Contract",
     "ContractLine",
+    "CostBudget",
     "Customer",
     "Event",
     "ExchangeRate",

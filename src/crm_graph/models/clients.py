@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from crm_graph.models.declarative import Base
@@ -20,11 +20,16 @@ class ClientStatus(StrEnum):
 class Client(Base):
     """A registered client. `user_id` is its service account.
 
-    `secrets` holds salted hashes; two may live during a rotation.
+    `secrets` holds salted hashes; two may live during a rotation. `cost_per_minute` is its budget: null for that of the
+    settings, 0 for one without an end.
     """
 
     __tablename__ = "clients"
-    __table_args__ = (UniqueConstraint("client_id"), Index("ix_clients_user_id", "user_id"))
+    __table_args__ = (
+        UniqueConstraint("client_id"),
+        CheckConstraint("cost_per_minute >= 0", name="cost_per_minute"),
+        Index("ix_clients_user_id", "user_id"),
+    )
 
     id: Mapped[UUID] = internal(primary_key=True)
     client_id: Mapped[str] = internal()
@@ -34,6 +39,7 @@ class Client(Base):
     scopes: Mapped[list[Any]] = internal()
     status: Mapped[ClientStatus] = internal(server_default="ACTIVE")
     source: Mapped[str | None] = internal()
+    cost_per_minute: Mapped[int | None] = internal(BigInteger)
     created_at: Mapped[datetime] = internal()
 
 

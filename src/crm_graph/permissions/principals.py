@@ -43,7 +43,7 @@ DATABASE_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Inter
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks. `client_id` is the id of the client's row; `source` the external system it stands for, or `api`;
-    `team_id` the primary team; `team_tree_ids` own teams and all below them.
+    `team_id` the primary team; `team_tree_ids` own teams and all below them; `cost_per_minute` the client's own budget.
     """
 
     user_id: UUID
@@ -57,6 +57,7 @@ class Principal:
     access: Access
     locale: str
     time_zone: str
+    cost_per_minute: int | None = None
 
     def viewer_values(self) -> Mapping[str, Any]:
         """The values of the SQL sources `Viewer(…)`."""
@@ -76,7 +77,7 @@ _PRINCIPAL = """
 SELECT (SELECT version FROM policy_version WHERE id = 1) AS version,
        u.id, u.username, u.locale, u.time_zone, c.id AS client_id,
        COALESCE(c.source, (SELECT min(o.source) FROM clients o WHERE o.user_id = u.id)) AS source,
-       c.scopes::text AS scopes,
+       c.scopes::text AS scopes, c.cost_per_minute,
        ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
              WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $3) ORDER BY r.key) AS roles,
        (SELECT min(h.expires_at) FROM user_roles h WHERE h.user_id = u.id AND h.expires_at > $3) AS until,
@@ -120,6 +121,7 @@ async def load_principal(
         access=effective_access(policy, catalog, row["roles"], granted),
         locale=row["locale"],
         time_zone=row["time_zone"],
+        cost_per_minute=row["cost_per_minute"],
     )
     return Loaded(principal, row["version"] or 0, row["until"].timestamp() if row["until"] else float("inf"))
 
