@@ -210,10 +210,11 @@ class Budgets:
                     await self._wake.wait()
             self._wake.clear()
             asking, self._asking = self._asking, set()
+            await self._answer(self._one_each(asking))
             if loop.time() >= give_back_at:
                 give_back_at = loop.time() + self._give_back_every_s
-                asking.update(self._idle())
-            await self._answer(self._one_each(asking))
+                with suppress(Unavailable):
+                    await self._lease(self._idle())
 
     def _one_each(self, asking: Iterable[Account]) -> list[Account]:
         """One account for each subject; where one was forgotten and made anew meanwhile, the other asks again."""
