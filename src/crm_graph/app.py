@@ -195,6 +195,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         Reader(hub.lanes, operations, hub.budgets.charge),
         begin_for,
         hub.clock,
+        budgets=hub.budgets,
         trusted=TrustedDocuments(
             hub.manifest,
             partial(registered_document, hub.primary),

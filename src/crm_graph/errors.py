@@ -121,7 +121,9 @@ class Unauthenticated(RequestFault):
 
 
 class RateLimited(RequestFault):
-    """The budget is spent; `retry_after` in its details is how many seconds it takes to have enough again."""
+    """The budget is spent; `retry_after` in its details is how many seconds it takes to have enough again, `limit` what
+    flows into it in a minute.
+    """
 
     code = "RATE_LIMITED"
     template = "rate_limited"

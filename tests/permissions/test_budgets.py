@@ -107,8 +107,8 @@ async def test_who_has_spent_all_waits_for_what_flows_back(settings: Settings) -
         clock.now += timedelta(seconds=1)
         left = await budgets.charge(who, 25)
 
-    assert dict(refused.value.details) == {"retry_after": 3}
-    assert dict(sooner.value.details) == {"retry_after": 1}
+    assert dict(refused.value.details) == {"retry_after": 3, "limit": 600}
+    assert dict(sooner.value.details) == {"retry_after": 1, "limit": 600}
     assert left == 5
 
 

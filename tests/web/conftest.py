@@ -224,6 +224,7 @@ async def web_settings(cluster_address: str, worker_id: str, tmp_path_factory: p
         database_read_url=None,
         home=tmp_path_factory.mktemp("web"),
         max_body_bytes=MAX_BODY_BYTES,
+        cost_per_minute=0,
         read_pool_size=4,
         write_pool_size=4,
     )

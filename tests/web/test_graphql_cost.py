@@ -1,6 +1,13 @@
 """What requests cost: told in each answer, and refused before anything runs where it is too much."""
 
-from .conftest import Crm
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import Answer, Crm, hub_with
 
 PAGES = "query($a: Int, $b: Int) { customers(first: $a) { nodes { tickets(first: $b) { nodes { owner { id } } } } } }"
 
@@ -53,3 +60,76 @@ async def test_a_change_that_costs_too_much_leaves_nothing_behind(crm: Crm) -> N
 
     assert refused.error[:2] == (400, "COST_EXCEEDED")
     assert await crm.count("customers WHERE name = '贵客'") == 0
+
+
+PAGE = "query($n: Int) { customers(first: $n) { nodes { name } } }"
+
+
+async def limited(crm: Crm, per_minute: int | None) -> None:
+    """Give the client `erp` a budget of its own."""
+    async with crm.database.transaction():
+        await crm.database.execute("UPDATE clients SET cost_per_minute = $1 WHERE client_id = 'erp'", per_minute)
+        await crm.database.execute("UPDATE policy_version SET version = version + 1")
+
+
+@pytest.fixture
+async def small_budget(crm: Crm) -> AsyncIterator[httpx.AsyncClient]:
+    """A hub where the client `erp` may spend 100 in a minute."""
+    await limited(crm, 100)
+    crm.clock.now += timedelta(minutes=1)
+    async with hub_with(crm, crm.settings) as http:
+        yield http
+    await limited(crm, None)
+
+
+async def asked(crm: Crm, http: httpx.AsyncClient, size: int, **headers: str) -> Answer:
+    body = {"query": PAGE, "variables": {"n": size}}
+    sent = {**crm.headers("erp"), **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return Answer(await http.post("/graphql", json=body, headers=sent))
+
+
+async def test_a_client_sees_its_budget_and_is_told_when_to_come_again(
+    crm: Crm, small_budget: httpx.AsyncClient
+) -> None:
+    first = await asked(crm, small_budget, 59)
+    over = await asked(crm, small_budget, 59)
+    in_chinese = await asked(crm, small_budget, 59, Accept_Language="zh")
+    less = await asked(crm, small_budget, 19)
+    never = await asked(crm, small_budget, 150)
+
+    assert first.json["extensions"] == {"cost": {"requested": 60, "remaining": 40}}
+    assert first.response.headers["ratelimit-policy"] == '"cost";q=100;w=60;qu="cost"'
+    assert first.response.headers["ratelimit"] == '"cost";r=40'
+    assert over.error == (429, "RATE_LIMITED", "Your budget is spent. Try again in 12 seconds.")
+    assert over.json["errors"][0]["extensions"]["details"] == {"retry_after": 12, "limit": 100}
+    assert over.response.headers["retry-after"] == "12"
+    assert over.response.headers["ratelimit"] == '"cost";r=0;t=12'
+    assert over.response.headers["ratelimit-policy"] == '"cost";q=100;w=60;qu="cost"'
+    assert in_chinese.error == (429, "RATE_LIMITED", "请求额度已用完，请在 12 秒后重试。")
+    assert less.json["extensions"] == {"cost": {"requested": 20, "remaining": 20}}
+    assert never.error[:2] == (400, "COST_EXCEEDED")
+
+
+async def test_a_change_is_paid_from_the_same_budget(crm: Crm, small_budget: httpx.AsyncClient) -> None:
+    def batch(number: int) -> dict[str, Any]:
+        items = [{"externalId": f"B-{i}", "kind": "PERSON", "name": "预算"} for i in range(number)]
+        text = """mutation($i: [UpsertCustomerItem!]!) { upsertCustomers(source: "erp", items: $i, dryRun: true) {
+            outcomes { result } } }"""
+        return {"query": text, "variables": {"i": items}}
+
+    many = Answer(await small_budget.post("/graphql", json=batch(8), headers=crm.headers("erp")))
+    more = Answer(await small_budget.post("/graphql", json=batch(8), headers=crm.headers("erp")))
+
+    assert many.json["extensions"] == {"cost": {"requested": 80, "remaining": 20}}
+    assert many.response.headers["ratelimit"] == '"cost";r=20'
+    assert more.error[:2] == (429, "RATE_LIMITED")
+
+
+async def test_a_client_without_an_end_to_its_budget_is_told_of_none(crm: Crm) -> None:
+    await limited(crm, 0)
+    async with hub_with(crm, crm.settings) as http:
+        answer = await asked(crm, http, 200)
+    await limited(crm, None)
+
+    assert answer.json["extensions"] == {"cost": {"requested": 201, "remaining": None}}
+    assert "ratelimit" not in answer.response.headers

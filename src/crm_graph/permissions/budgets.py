@@ -171,14 +171,15 @@ class Budgets:
                 return account
             lacking = cost - account.left - account.expected(self._clock().timestamp())
             if lacking > 0:
-                raise RateLimited(retry_after=max(1, ceil(lacking * PERIOD_S / per_minute)))
+                wait = max(1, ceil(lacking * PERIOD_S / per_minute))
+                raise RateLimited(retry_after=wait, limit=per_minute)
             answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             account.waiting.append((cost - account.left, answered))
             self._ask(account)
             await answered
         if account.left >= cost:
             return account
-        raise RateLimited(retry_after=1)
+        raise RateLimited(retry_after=1, limit=per_minute)
 
     def _ask(self, account: Account) -> None:
         if account not in self._asking:

@@ -248,7 +248,7 @@ class Reader:
     def __init__(self, lanes: Lanes, operations: Operations, charge: Charge = unlimited) -> None:
         self._lanes = lanes
         self._operations = operations
-        self.charge = charge
+        self._charge = charge
 
     async def run(
         self,
@@ -270,7 +270,7 @@ class Reader:
             raise
         requested = prepared.cost.of(arguments)
         require_within(requested, self._operations.limits)
-        remaining = await self.charge(principal, requested)
+        remaining = await self._charge(principal, requested)
         if prepared.known is not None:
             return Answered(prepared.known, requested, remaining)
         try:

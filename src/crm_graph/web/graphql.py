@@ -21,11 +21,13 @@ from crm_graph.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotAcceptable,
+    RateLimited,
     RequestFault,
     Unauthenticated,
     UnsupportedMediaType,
 )
 from crm_graph.messages import Locale, locale_of, render
+from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.resolvers.cost import cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation
@@ -37,6 +39,7 @@ from crm_graph.web.compression import WORTH_BYTES, packed
 from crm_graph.web.disconnects import ClientGone, Disconnects
 from crm_graph.web.graphql_requests import GraphQLRequest, from_json, from_query, is_plain_json, read_body
 from crm_graph.web.negotiation import JSON, RESPONSE_JSON, media_type, takes_gzip
+from crm_graph.web.quota import quota, spent
 
 log = structlog.get_logger(__name__)
 
@@ -85,12 +88,14 @@ class GraphQLEndpoint:
         begin_for: BeginFor,
         clock: Callable[[], datetime],
         *,
+        budgets: Budgets,
         trusted: TrustedDocuments,
         max_body_bytes: int,
         idempotency_lifetime: timedelta,
     ) -> None:
         self._principals = principals
         self.operations = operations
+        self._budgets = budgets
         self._reader = reader
         self._trusted = trusted
         self._begin_for = begin_for
@@ -140,7 +145,9 @@ class GraphQLEndpoint:
         document = await self.operations.document(text, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
-            return Answer(200, _query_body(await self._read(call, principal, document, operation, request.variables)))
+            answered = await self._read(call, principal, document, operation, request.variables)
+            told = quota(self._budgets.per_minute(principal), answered.remaining)
+            return Answer(200, _query_body(answered), told)
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")
         return await self._mutate(call, principal, document, operation, request.variables)
@@ -201,7 +208,8 @@ class GraphQLEndpoint:
         if isinstance(failure, RequestFault) and not context.committed:
             raise failure
         status = _PARTIAL_SUCCESS if result.errors and call.media == RESPONSE_JSON else 200
-        return Answer(status, _result_body(result, context, call.request_id))
+        told = quota(self._budgets.per_minute(principal), context.remaining)
+        return Answer(status, _result_body(result, context, call.request_id), told)
 
     async def _charge_mutation(self, principal: Principal, context: MutationContext) -> None:
         context.requested = cost_of_mutation(
@@ -213,7 +221,7 @@ class GraphQLEndpoint:
             limits=context.limits,
         )
         require_within(context.requested, context.limits)
-        context.remaining = await self._reader.charge(principal, context.requested)
+        context.remaining = await self._budgets.charge(principal, context.requested)
 
 
 def _idempotency_key(raw: bytes) -> str:
@@ -273,6 +281,8 @@ def _headers(error: CrmError, call: Call) -> Iterable[tuple[bytes, bytes]]:
     """What a refusal says in headers. A request without credentials is told no error code (RFC 6750, section 3.1)."""
     if isinstance(error, Unauthenticated):
         yield b"www-authenticate", b'Bearer error="invalid_token"' if b"authorization" in call.headers else b"Bearer"
+    elif isinstance(error, RateLimited):
+        yield from spent(error)
     elif isinstance(error, MethodNotAllowed):
         yield b"allow", error.details["allow"].encode()
     elif isinstance(error, UnsupportedMediaType):
@@ -283,7 +293,7 @@ def _error_body(error: CrmError, locale: Locale, request_id: str) -> dict[str, A
     extensions: dict[str, Any] = {"code": error.code}
     if error.path:
         extensions["argument"] = [str(step) for step in error.path]
-    if isinstance(error, CostExceeded):
+    if isinstance(error, CostExceeded | RateLimited):
         extensions["details"] = dict(error.details)
     if error.code == CrmError.code:
         extensions["requestId"] = request_id
