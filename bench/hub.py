@@ -85,6 +85,7 @@ def running_hub(database: Database, scratch: Path, **settings: str) -> Iterator[
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "CRM_GRAPH_HOME": str(scratch),
+        "CRM_GRAPH_COST_PER_MINUTE": "1000000000000",
         **UNLIMITED,
         **settings,
     }
