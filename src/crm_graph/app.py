@@ -100,6 +100,7 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
             TokenTerms.of(settings),
             clock=clock,
             cache_size=settings.token_cache_size,
+            time_zone=settings.time_zone,
             listen=lambda: connect(
                 primary_url, application_name="crm-graph listen", timeout_s=settings.connect_timeout_s
             ),

@@ -128,6 +128,18 @@ def _check(settings: Settings) -> None:
     typer.echo("Migrations and models agree.")
 
 
+@app.command(name="check-predicates")
+def check_predicates() -> None:
+    """Read every stored predicate of the database of DATABASE_URL, or of the demo; fail where one does not read."""
+    with database(load_settings(), typer.echo, shared=True) as url:
+        unreadable = asyncio.run(maintenance.check_predicates(url))
+    for found in unreadable:
+        _fail(str(found))
+    if unreadable:
+        raise typer.Exit(1)
+    typer.echo("All stored predicates read.")
+
+
 @app.command()
 def seed(
     customers: Annotated[

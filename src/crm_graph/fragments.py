@@ -48,6 +48,15 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
+class Reckoned:
+    """What another source gives, with relative dates and moments in it reckoned from the request's moment, in the zone
+    of whoever asks (`moments.reckoned`).
+    """
+
+    source: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Fragment:
     """A piece of SQL: text and parameters in order."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm_graph import app, migrations
 from crm_graph.app import Hub, open_hub
-from crm_graph.catalog import EntityType
+from crm_graph.catalog import EntityType, build_catalog
 from crm_graph.db import connect, write_engine
 from crm_graph.embedded import EmbeddedServer
 from crm_graph.messages import Locale
@@ -21,7 +21,8 @@ from crm_graph.models import User
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.users import UserKind
 from crm_graph.permissions.principals import API_SOURCE, Principal
-from crm_graph.permissions.store import full_access
+from crm_graph.permissions.store import full_access, load_policy
+from crm_graph.permissions.validation import Unreadable, unreadable_predicates
 from crm_graph.seeding.company import SeedReport, seed_demo
 from crm_graph.seeding.foundation import lay
 from crm_graph.seeding.population import PopulationReport, Progress, seed_population
@@ -64,6 +65,15 @@ async def check(url: str, settings: Settings) -> list[str]:
     if revision != migrations.head():
         return [f"the database is at revision {revision}, not {migrations.head()}"]
     return await migrations.drift(url, settings)
+
+
+async def check_predicates(url: str) -> list[Unreadable]:
+    """The stored predicates of a migrated database that do not read against what this version has."""
+    connection = await connect(url)
+    try:
+        return unreadable_predicates(await load_policy(connection), build_catalog())
+    finally:
+        await connection.close()
 
 
 async def check_scratch(settings: Settings) -> list[str]:

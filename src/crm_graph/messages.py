@@ -89,6 +89,25 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "predicate_null": ("Null is no condition here; use isNull.", "此处不能为 null，请使用 isNull。"),
     "predicate_object": ("A condition is an object.", "条件应为对象。"),
     "predicate_value": ("The value does not fit the field.", "值与字段类型不符。"),
+    "predicate_too_long": (
+        "There are more than {limit} conditions. Ask for less at once.",
+        "条件超过 {limit} 个，请减少一次查询的条件。",
+    ),
+    "relative_value": (
+        'Give start, ago or in, and perhaps a zone: {{ start: "month", ago: "P1M" }}.',
+        '请提供 start、ago 或 in，并可附带 zone：{{ start: "month", ago: "P1M" }}。',
+    ),
+    "relative_ago_and_in": ("Give either ago or in.", "ago 与 in 只能提供一个。"),
+    "relative_start": ("The start is one of these: {units}.", "start 应为以下之一：{units}。"),
+    "duration_invalid": (
+        "An ISO 8601 duration of whole numbers is expected, such as P90D or P1M.",
+        "应为整数的 ISO 8601 时长，例如 P90D 或 P1M。",
+    ),
+    "duration_of_date": (
+        "A date moves by days, weeks, months or years; leave hours, minutes and seconds out.",
+        "日期只能按天、周、月或年推移，请去掉时、分、秒。",
+    ),
+    "duration_range": ("A duration may have at most {limit} years.", "时长不能超过 {limit} 年。"),
     "unknown_operator": ("There is no such operator for this field.", "该字段不支持此运算符。"),
     # Grants.
     "grant_without_levels": ("A grant names at least one level.", "授权至少需要一个级别。"),

@@ -1,6 +1,6 @@
 """How each scalar kind is read from JSON, strictly; `services/values.py` reads the inputs of writes leniently."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from crm_graph.catalog import Kind
 from crm_graph.errors import BadVariables
+from crm_graph.moments import parse_relative
 
 Parser = Callable[[Any], Any]
 _INT32 = range(-(2**31), 2**31)
@@ -120,6 +121,40 @@ PARSERS: Mapping[Kind, Parser] = {
 }
 
 
+def parse_date_operand(raw: Any) -> Any:
+    """A date, or a relative one."""
+    return parse_relative(raw, dated=True) if isinstance(raw, Mapping) else parse_date(raw)
+
+
+def parse_date_time_operand(raw: Any) -> Any:
+    """A moment, or a relative one."""
+    return parse_relative(raw, dated=False) if isinstance(raw, Mapping) else parse_date_time(raw)
+
+
+_OPERANDS: Mapping[Kind, Parser] = {Kind.DATE: parse_date_operand, Kind.DATE_TIME: parse_date_time_operand}
+
+
 def parser_for(kind: Kind, enum: type[StrEnum] | None = None) -> Parser:
     """The parser of a field's kind; it raises BadVariables for anything else."""
     return partial(parse_enum, frozenset(enum.__members__)) if enum is not None else PARSERS[kind]
+
+
+def operand_parser(kind: Kind, enum: type[StrEnum] | None = None) -> Parser:
+    """The parser of what a field of this kind is compared with: dates and moments may be relative."""
+    return _OPERANDS.get(kind) or parser_for(kind, enum)
+
+
+def parse_list(parse: Parser, items: Iterable[Any]) -> list[Any]:
+    """The values of a list by the parser of one; errors carry the place of what is wrong."""
+    values = []
+    for index, item in enumerate(items):
+        try:
+            values.append(parse(item))
+        except BadVariables as error:
+            raise error.at(index) from None
+    return values
+
+
+def is_timed(kind: Kind) -> bool:
+    """Whether what a field of this kind is compared with may depend on the request's moment."""
+    return kind in _OPERANDS

@@ -32,8 +32,9 @@ from crm_graph.errors import (
     TimedOut,
     Unavailable,
 )
-from crm_graph.fragments import Const, Fragment, Now, Statement, Viewer, render
+from crm_graph.fragments import Const, Fragment, Now, Reckoned, Statement, Viewer, render
 from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.store import Connection
 
@@ -136,7 +137,7 @@ class Transaction:
         return self.connection
 
     async def fetch(self, fragment: Fragment, /, **inputs: Any) -> list[asyncpg.Record]:
-        """Run a composed statement; `Viewer`, `Now`, `Const` and `Input` parameters are bound here."""
+        """Run a composed statement; `Viewer`, `Now`, `Const`, `Reckoned` and `Input` parameters are bound here."""
         return await fetch(self.connection, self.principal, self.now, fragment, **inputs)
 
     def record(self, *events: EventDraft) -> None:
@@ -189,22 +190,23 @@ async def fetch(
 ) -> list[asyncpg.Record]:
     """Run a composed statement for someone on any connection; `Input` parameters are given by name."""
     statement = rendered(fragment)
-    viewer = principal.viewer_values()
-    arguments = [_bind(source, viewer, now, inputs) for source in statement.sources]
+    arguments = [_bind(source, principal, now, inputs) for source in statement.sources]
     found: list[asyncpg.Record] = await connection.fetch(statement.text, *arguments)
     return found
 
 
-def _bind(source: Any, viewer: Mapping[str, Any], now: datetime, inputs: Mapping[str, Any]) -> Any:
+def _bind(source: Any, principal: Principal, now: datetime, inputs: Mapping[str, Any]) -> Any:
     match source:
         case Input(name):
             return inputs[name]
         case Viewer(name):
-            return viewer[name]
+            return principal.viewer_values()[name]
         case Const(value):
             return value
         case Now():
             return now
+        case Reckoned(inner):
+            return reckoned(_bind(inner, principal, now, inputs), now, principal.zone)
     raise TypeError(f"no value for {source!r}")
 
 

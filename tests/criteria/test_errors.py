@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from crm_graph.criteria.reading import MAX_DEPTH, Reader, stored_leaf
+from crm_graph.criteria.reading import MAX_DEPTH, MAX_TERMS, Reader, check_stored_where, stored_leaf
 from crm_graph.errors import CrmError
+from crm_graph.messages import render
 from reference.compiled import catalog, default_access
 
 
@@ -28,7 +29,24 @@ def deep(levels: int) -> dict[str, Any]:
         ({"amount": {"gt": "much"}}, "not_a_value", ("amount", "gt")),
         ({"interactions": {"any": {}}}, "unknown_operator", ("interactions", "any")),
         ({"owner": {"id": {"eq": {"$viewer": "name"}}}}, "predicate_value", ("owner", "id", "eq")),
+        ({"name": {"eq": {"$viewer": "id"}}}, "predicate_value", ("name", "eq")),
+        ({"owner": {"id": {"eq": {"$viewer": "team_ids"}}}}, "predicate_value", ("owner", "id", "eq")),
+        ({"owner": {"id": {"in": {"$viewer": "id"}}}}, "predicate_value", ("owner", "id", "in")),
+        ({"owner": {"id": {"isNull": {"$viewer": "id"}}}}, "predicate_value", ("owner", "id", "isNull")),
         ({"stage": {"category": {"in": "OPEN"}}}, "predicate_value", ("stage", "category", "in")),
+        ({"interactions": {"count": {"isNull": True}}}, "unknown_operator", ("interactions", "count", "isNull")),
+        ({"interactions": {"count": {"gte": "3"}}}, "not_a_value", ("interactions", "count", "gte")),
+        ({"interactions": {"count": {"where": {"x": {}}}}}, "unknown_field", ("interactions", "count", "where", "x")),
+        ({"interactions": {"count": 3}}, "predicate_object", ("interactions", "count")),
+        ({"or": [{}, {"name": {"eq": 5}}]}, "not_a_value", ("or", 1, "name", "eq")),
+        ({"createdAt": {"gte": {"ago": "P9999999Y"}}}, "duration_range", ("createdAt", "gte", "ago")),
+        ({"expectedCloseOn": {"gte": {"ago": "PT1H"}}}, "duration_of_date", ("expectedCloseOn", "gte", "ago")),
+        (
+            {"expectedCloseOn": {"in": [{"start": "day", "zone": "X"}]}},
+            "time_zone_invalid",
+            ("expectedCloseOn", "in", 0, "zone"),
+        ),
+        ({"name": {"eq": {"ago": "P1D"}}}, "not_a_value", ("name", "eq")),
         (deep(MAX_DEPTH + 1), "predicate_depth", ("not",) * (MAX_DEPTH + 1)),
     ],
 )
@@ -37,6 +55,42 @@ def test_error_leads_to_what_is_wrong(tree: dict[str, Any], template: str, path:
         Reader(catalog(), None, stored_leaf).read(catalog()["opportunity"], tree)
 
     assert (caught.value.template_key, caught.value.path) == (template, path)
+    assert caught.value.code == "INVALID"
+
+
+def test_everything_that_is_wrong_with_a_stored_predicate_is_found() -> None:
+    tree = {
+        "nmae": {"eq": "a"},
+        "amount": {"gt": "much", "like": "1", "lt": None},
+        "or": [{"stage": {"category": {"in": ["OPEN", "SHUT"]}}}, {"name": {"eq": "fine"}}, "not an object"],
+        "customer": {"interactions": {"some": {"channle": {"eq": "CALL"}}, "count": {"gt": 1.5}, "most": {}}},
+        "createdAt": {"gte": {"start": "decade"}, "lt": {"in": "tomorrow"}},
+        "owner": {"id": {"eq": {"$viewer": "id"}}},
+    }
+
+    problems = check_stored_where(catalog(), catalog()["opportunity"], tree)
+
+    assert [(p.code, ".".join(map(str, p.path)), render(p, "en")) for p in problems] == [
+        ("INVALID", "nmae", "There is no such field."),
+        ("INVALID", "amount.gt", "A value of type DECIMAL is expected."),
+        ("INVALID", "amount.like", "There is no such operator for this field."),
+        ("INVALID", "amount.lt", "Null is no condition here; use isNull."),
+        ("INVALID", "or.0.stage.category.in.1", "A value of type ENUM is expected."),
+        ("INVALID", "or.2", "A condition is an object."),
+        ("INVALID", "customer.interactions.some.channle", "There is no such field."),
+        ("INVALID", "customer.interactions.count.gt", "A value of type INT is expected."),
+        ("INVALID", "customer.interactions.most", "There is no such operator for this field."),
+        ("INVALID", "createdAt.gte.start", "The start is one of these: hour, day, week, month, quarter, year."),
+        ("INVALID", "createdAt.lt.in", "An ISO 8601 duration of whole numbers is expected, such as P90D or P1M."),
+    ]
+
+
+def test_a_predicate_of_too_many_terms_is_refused() -> None:
+    tree = {"or": [{"name": {"eq": "a"}} for _ in range(MAX_TERMS)]}
+
+    (problem,) = check_stored_where(catalog(), catalog()["customer"], tree)
+
+    assert (problem.template_key, problem.path) == ("predicate_too_long", ("or", MAX_TERMS - 1, "name"))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ NAMES = ("王小明", "Ann Lee", "  John  Ronald Smith", "张", "", "é b")
 PHONES = ("+8613800138001", "13900139002", "010-6234 5678", "4008001234", "12345", "(021) 555-1234", "+86 95588")
 EMAILS = ("a@x.example", "Bob.Lee@x.example", "@x", "no address", "zhang@y.example")
 TAILS = ("91110108MA01ABCD2X", "1234567", "12345678", "")
-TEXTS = ("", "a", "A", "ab", "b%_", "上海", "北京市", 'it\'s "x"\\', "\u00e9", "😀")
+TEXTS = ("", "a", "A", "ab", "Ab", "b%_", "上海", "北京市", 'it\'s "x"\\', "\u00e9", "\u00c9İß", "😀")
 TEXTS_BY_MASK: Mapping[Mask | None, tuple[str, ...]] = {
     Mask.NAME: NAMES,
     Mask.PHONE: PHONES,

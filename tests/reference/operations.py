@@ -10,12 +10,17 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, 
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
-from crm_graph.criteria.predicates import OPERATORS, Op
+from crm_graph.criteria.predicates import COUNT_OPERATORS, OPERATORS, Op
 from crm_graph.resolvers.plan import Limits
 from reference.datasets import TEXTS
 from reference.interpreter import as_json
+from reference.moments import some_relative
 from reference.rows import Tables
 
+_PARTS = (
+    Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH, Op.EQ_INSENSITIVE, Op.CONTAINS_INSENSITIVE, Op.STARTS_WITH_INSENSITIVE,
+    Op.ENDS_WITH_INSENSITIVE,
+)  # fmt: skip
 CURSOR_EDGES = "placesForCursors"
 DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
 LEFT_OUT = frozenset({"availableTransitions"})
@@ -351,7 +356,20 @@ class OperationMaker:
         if member.shape is Shape.ONE:
             return self._where(target, inner, below, depth - 1)
         quantifiers = self.random.sample(("some", "every", "none"), self.random.randint(1, 2))
-        return {q: self._where(target, inner, below, depth - 1) for q in quantifiers}
+        found: dict[str, Any] = {q: self._where(target, inner, below, depth - 1) for q in quantifiers}
+        if self._chance(0.3):
+            found["count"] = self._count(target, inner, below, depth)
+        return found
+
+    def _count(self, target: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for op in self.random.sample(COUNT_OPERATORS, self.random.randint(0, 2)):
+            many = op in (Op.IN, Op.NOT_IN)
+            number = self.random.randint(-1, 3)
+            found[op.value] = self._either("[Int!]" if many else "Int", [number, 1] if many else number)
+        if self._chance(0.6):
+            found["where"] = self._where(target, root, prefix, depth - 1)
+        return found
 
     def _comparison(self, entity: EntityType, member: Field) -> dict[str, Any]:
         where: Any = self.schema.type_map[f"{entity.api_name}Where"]
@@ -360,8 +378,13 @@ class OperationMaker:
         for op in self.random.sample(OPERATORS[member.kind], self.random.randint(1, 2)):
             value = self._operand(entity, member, op)
             if value is not None:
-                conditions[op.value] = self._either(str(filter_.fields[op.value].type), value)
+                conditions[op.value] = self._operand_or_variables(str(filter_.fields[op.value].type), value)
         return conditions
+
+    def _operand_or_variables(self, type_: str, value: Any) -> Any:
+        if isinstance(value, list) and self._chance(0.2):
+            return [self._either(type_.strip("[]"), item) for item in value]
+        return self._either(type_, value)
 
     def _operand(self, entity: EntityType, member: Field, op: Op) -> Any:
         if op is Op.IS_NULL:
@@ -369,14 +392,29 @@ class OperationMaker:
         values = [v for row in self.tables[entity.table] if (v := row[member.name]) is not None]
         if op in (Op.IN, Op.NOT_IN):
             chosen = [self.random.choice(values) for _ in range(self.random.randint(0, 3))] if values else []
-            return [_typed(member, v) for v in chosen]
+            return [_typed(member, v) for v in chosen] + self._relative(member, 0.2)
+        relative = self._relative(member, 0.4)
+        if relative:
+            return relative[0]
         if not values or (member.kind is Kind.TEXT and self._chance(0.2)):
             return self.random.choice(TEXTS) if member.kind is Kind.TEXT else None
         value = _typed(member, self.random.choice(values))
-        if op in (Op.CONTAINS, Op.STARTS_WITH):
-            start = self.random.randint(0, 2) if op is Op.CONTAINS else 0
-            return value[start : start + self.random.randint(0, 3)]
+        if member.kind is Kind.TEXT and op in _PARTS:
+            return self._part_of(value, op)
         return value
+
+    def _part_of(self, value: str, op: Op) -> str:
+        start, length = self.random.randint(0, 2), self.random.randint(0, 3)
+        if op in (Op.STARTS_WITH, Op.STARTS_WITH_INSENSITIVE):
+            start = 0
+        elif op in (Op.ENDS_WITH, Op.ENDS_WITH_INSENSITIVE):
+            start = max(len(value) - length, 0)
+        part = value[start : start + length]
+        return part.swapcase() if self._chance(0.4) else part
+
+    def _relative(self, member: Field, share: float) -> list[Any]:
+        timed = member.kind in (Kind.DATE, Kind.DATE_TIME)
+        return [some_relative(self.random, dated=member.kind is Kind.DATE)] if timed and self._chance(share) else []
 
     def _order(self, entity: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
         name = self.random.choice(self._inputs(f"{entity.api_name}OrderBy"))

@@ -12,8 +12,10 @@ from crm_graph.permissions.effective import field_paths
 from crm_graph.permissions.policy import IN_VIEWERS_TEAMS, IS_VIEWER
 from crm_graph.permissions.rules import GrantRule, RoleRule, where
 from crm_graph.permissions.validation import row_rules_of
+from reference.moments import some_relative
 
 CLASSES = tuple(c for c in DataClass if c is not DataClass.INTERNAL)
+_TEXT_OPERATORS = ("eqInsensitive", "containsInsensitive", "startsWithInsensitive", "endsWith")
 SHOWN = (Level.MASKED, Level.LOOKUP, Level.READ, Level.READ)
 
 
@@ -54,6 +56,11 @@ class PolicyMaker:
                 choices.append({member.api_name: {"eq": random.choice((True, False))}})
             elif member.kind is Kind.ENUM and member.enum is not None:
                 choices.append({member.api_name: {"in": random.sample([e.value for e in member.enum], 2)}})
+            elif member.kind in (Kind.DATE, Kind.DATE_TIME) and random.random() < 0.5:
+                relative = some_relative(random, dated=member.kind is Kind.DATE)
+                choices.append({member.api_name: {random.choice(("lt", "gte")): relative}})
+            elif member.kind is Kind.TEXT and member.nullable and random.random() < 0.3:
+                choices.append({member.api_name: {random.choice(_TEXT_OPERATORS): random.choice(("a", "A", "市", ""))}})
             elif member.nullable:
                 choices.append({member.api_name: {"isNull": random.choice((True, False))}})
         if entity.owned:
@@ -62,6 +69,7 @@ class PolicyMaker:
         if entity.name == "customer":
             choices.append({"tickets": {"some": {"team": IN_VIEWERS_TEAMS}}})
             choices.append({"contactPoints": {"every": {"kind": {"ne": "EMAIL"}}}})
+            choices.append({"tickets": {"count": {"gte": 1, "where": {"team": IN_VIEWERS_TEAMS}}}})
         elif "customer" in entity.relations:
             choices.append({"customer": {"owner": IS_VIEWER}})
             choices.append({"not": {"customer": {"kind": {"eq": "PERSON"}}}})

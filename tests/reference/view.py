@@ -15,7 +15,8 @@ from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.principals import Principal
 from reference.masks import MASKS
-from reference.rows import Row, Tables
+from reference.moments import reckon
+from reference.rows import NOON, Row, Tables
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,18 @@ class View:
         related = [r for r in related if r.row.get("archived_at") is None]
         return all(self._quantified(quantifier, tree, related) for quantifier, tree in value.items())
 
+    def _count_holds(self, tree: Mapping[str, Any], related: Sequence[Record]) -> bool:
+        where = tree.get("where")
+        count = sum(1 for r in related if where is None or self.holds(where, r))
+        return all(
+            self._holds_for(op, count, listed(raw) if op in ("in", "notIn") else raw)
+            for op, raw in tree.items()
+            if op != "where"
+        )
+
     def _quantified(self, quantifier: str, tree: Mapping[str, Any], related: Sequence[Record]) -> bool:
+        if quantifier == "count":
+            return self._count_holds(tree, related)
         results = [self.holds(tree, r) for r in related]
         return {"some": any(results), "every": all(results), "none": not any(results)}[quantifier]
 
@@ -186,12 +198,17 @@ class View:
     def _operand(self, member: Field, op: str, raw: Any) -> Any:
         if op == "isNull":
             return raw
-        if isinstance(raw, Mapping):
+        if isinstance(raw, Mapping) and "$viewer" in raw:
             who = self.principal
             return {"id": who.user_id, "team_ids": who.team_ids, "team_tree_ids": who.team_tree_ids}[raw["$viewer"]]
         if op in ("in", "notIn"):
-            return [literal(member.kind, item) for item in listed(raw)]
-        return literal(member.kind, raw)
+            return [self._literal(member.kind, item) for item in listed(raw)]
+        return self._literal(member.kind, raw)
+
+    def _literal(self, kind: Kind, raw: Any) -> Any:
+        if isinstance(raw, Mapping):
+            return reckon(raw, NOON, self.principal.time_zone, dated=kind is Kind.DATE)
+        return literal(kind, raw)
 
 
 _POSITIVE: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -203,7 +220,17 @@ _POSITIVE: Mapping[str, Callable[[Any, Any], Any]] = {
     "gte": lambda a, b: a >= b,
     "contains": lambda a, b: b in a,
     "startsWith": lambda a, b: a.startswith(b),
+    "endsWith": lambda a, b: a.endswith(b),
+    "eqInsensitive": lambda a, b: lowered(a) == lowered(b),
+    "containsInsensitive": lambda a, b: lowered(b) in lowered(a),
+    "startsWithInsensitive": lambda a, b: lowered(a).startswith(lowered(b)),
+    "endsWithInsensitive": lambda a, b: lowered(a).endswith(lowered(b)),
 }
+
+
+def lowered(text: str) -> str:
+    """Each character's own lower case (Unicode, simple mapping), whatever stands around it."""
+    return "".join("i" if character == "İ" else character.lower() for character in text)
 
 
 def listed(value: Any) -> list[Any]:

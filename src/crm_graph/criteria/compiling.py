@@ -1,17 +1,18 @@
 """Predicates and rights become SQL conditions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from typing import LiteralString
 
 import orjson
 
 from crm_graph.access import Access, Level, RowScope
-from crm_graph.catalog import Catalog, EntityType, Field, Shape
-from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Criteria, Not, Op, Quantifier, Related
+from crm_graph.catalog import Catalog, EntityType, Field, Relation, Shape
+from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Counted, Criteria, Not, Op, Quantifier, Related
 from crm_graph.criteria.reading import Reader, stored_leaf
 from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
-from crm_graph.fragments import EMPTY, TRUE, Fragment, Viewer, all_of, any_of, name, negation, param, sql
+from crm_graph.fragments import EMPTY, TRUE, Fragment, Viewer, all_of, any_of, join, name, negation, param, sql
 from crm_graph.models.roles import RowRule
 
 
@@ -94,32 +95,17 @@ class Compiler:
                 return _complement(self.condition(term, row))
             case Related():
                 return self._related(criteria, row)
+            case Counted():
+                return self._counted(criteria, row)
 
     def _compare(self, compare: Compare, row: Row) -> Fragment:
-        column, value = row.comparable(compare.field), compare.value
+        column = row.comparable(compare.field)
         readable = self.cell(row, compare.field, Level.READ)
-        match compare.op:
-            case Op.EQ | Op.NE:
-                positive = sql("{c} = {v}", c=column, v=value)
-            case Op.IN | Op.NOT_IN:
-                positive = sql("{c} = ANY({v})", c=column, v=value)
-            case Op.LT:
-                positive = sql("{c} < {v}", c=column, v=value)
-            case Op.LTE:
-                positive = sql("{c} <= {v}", c=column, v=value)
-            case Op.GT:
-                positive = sql("{c} > {v}", c=column, v=value)
-            case Op.GTE:
-                positive = sql("{c} >= {v}", c=column, v=value)
-            case Op.CONTAINS:
-                positive = sql("strpos({c}, {v}) > 0", c=column, v=value)
-            case Op.STARTS_WITH:
-                positive = sql("starts_with({c}, {v})", c=column, v=value)
-            case Op.IS_NULL:
-                present = all_of([readable, sql("{c} IS NOT NULL", c=column)])
-                return sql("({p} IS TRUE) = (NOT {v})", p=present, v=value)
-        positive = all_of([readable, positive])
-        return _complement(positive) if compare.op in (Op.NE, Op.NOT_IN) else positive
+        if compare.op is Op.IS_NULL:
+            present = all_of([readable, sql("{c} IS NOT NULL", c=column)])
+            return sql("({p} IS TRUE) = (NOT {v})", p=present, v=compare.value)
+        positive = all_of([readable, comparison(compare.op, column, compare.value)])
+        return _complement(positive) if compare.op in _NEGATIVE else positive
 
     def _related(self, related: Related, row: Row) -> Fragment:
         target = self.catalog[related.relation.target]
@@ -130,21 +116,35 @@ class Compiler:
         term = self.condition(related.term, inner)
         if related.quantifier is Quantifier.EVERY:
             term = _complement(term)
-        listed = related.relation.shape is not Shape.ONE and target.tracked
-        rows = all_of(
-            [
-                self.visible(inner),
-                sql("{a}.archived_at IS NULL", a=name(inner.alias)) if listed else TRUE,
-                term,
-            ]
-        )
-        exists = sql(
-            "EXISTS (SELECT 1 FROM {source} WHERE {join} AND {rows})",
-            source=related_rows(related.relation, target, inner.alias),
-            join=related_join(related.relation, row, inner.alias),
-            rows=rows,
-        )
+        exists = sql("EXISTS (SELECT 1 {rows})", rows=self._rows(related.relation, row, inner, term))
         return exists if related.quantifier is Quantifier.SOME else negation(exists)
+
+    def _counted(self, counted: Counted, row: Row) -> Fragment:
+        """Counts no further than it must to know: to one row more than the largest number that is compared."""
+        inner = row.child(counted.relation, self.catalog[counted.relation.target], self.alias())
+        count_ = sql("count(*)")
+        bounds = []
+        for bound in counted.bounds:
+            positive = comparison(bound.op, count_, bound.value)
+            bounds.append(sql("NOT ({c})", c=positive) if bound.op in _NEGATIVE else positive)
+        return sql(
+            "(SELECT {bounds} FROM (SELECT 1 {rows} LIMIT GREATEST({largest}, 0) + 1) AS n)",
+            bounds=all_of(bounds),
+            rows=self._rows(counted.relation, row, inner, self.condition(counted.term, inner)),
+            largest=join(", ", [_largest(bound) for bound in counted.bounds]),
+        )
+
+    def _rows(self, relation: Relation, row: Row, inner: Row, term: Fragment) -> Fragment:
+        """The FROM and WHERE of the related rows that exist for the asker and match, in a list only those in use."""
+        target = inner.entity
+        listed = relation.shape is not Shape.ONE and target.tracked
+        in_use = sql("{a}.archived_at IS NULL", a=name(inner.alias)) if listed else TRUE
+        return sql(
+            "FROM {source} WHERE {join} AND {rows}",
+            source=related_rows(relation, target, inner.alias),
+            join=related_join(relation, row, inner.alias),
+            rows=all_of([self.visible(inner), in_use, term]),
+        )
 
     def _by_key(self, related: Related, row: Row) -> Fragment:
         """With system rights, `owner: { id: … }` needs no look at the other table."""
@@ -157,6 +157,40 @@ class Compiler:
         if term.op is Op.EQ:
             return sql("{c} = {v}", c=column, v=term.value)
         return sql("{c} = ANY({v})", c=column, v=term.value)
+
+
+_NEGATIVE = frozenset({Op.NE, Op.NOT_IN})
+"""Operators that are the complement of what `comparison` gives for them."""
+
+
+_COMPARISONS: Mapping[Op, LiteralString] = {
+    Op.EQ: "{c} = {v}",
+    Op.NE: "{c} = {v}",
+    Op.IN: "{c} = ANY({v})",
+    Op.NOT_IN: "{c} = ANY({v})",
+    Op.LT: "{c} < {v}",
+    Op.LTE: "{c} <= {v}",
+    Op.GT: "{c} > {v}",
+    Op.GTE: "{c} >= {v}",
+    Op.CONTAINS: "strpos({c}, {v}) > 0",
+    Op.STARTS_WITH: "starts_with({c}, {v})",
+    Op.ENDS_WITH: "right({c}, length({v})) = {v}",
+    Op.EQ_INSENSITIVE: "lower({c}) = lower({v})",
+    Op.CONTAINS_INSENSITIVE: "strpos(lower({c}), lower({v})) > 0",
+    Op.STARTS_WITH_INSENSITIVE: "starts_with(lower({c}), lower({v}))",
+    Op.ENDS_WITH_INSENSITIVE: "right(lower({c}), length(lower({v}))) = lower({v})",
+}
+
+
+def comparison(op: Op, column: Fragment, value: Fragment) -> Fragment:
+    """A comparison as SQL, for `ne` and `notIn` the one that they are the complement of. NULL counts as false."""
+    return sql(_COMPARISONS[op], c=column, v=value)
+
+
+def _largest(bound: Compare) -> Fragment:
+    if bound.op in (Op.IN, Op.NOT_IN):
+        return sql("(SELECT max(v) FROM unnest({v}) AS v)::bigint", v=bound.value)
+    return sql("{v}::bigint", v=bound.value)
 
 
 def _complement(condition: Fragment) -> Fragment:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from crm_graph.catalog import Field, Kind, Relation
 from crm_graph.fragments import Fragment
+from crm_graph.models.fields import DataClass, FieldInfo
 
 
 class Op(StrEnum):
@@ -22,15 +23,29 @@ class Op(StrEnum):
     IS_NULL = "isNull"
     CONTAINS = "contains"
     STARTS_WITH = "startsWith"
+    ENDS_WITH = "endsWith"
+    EQ_INSENSITIVE = "eqInsensitive"
+    CONTAINS_INSENSITIVE = "containsInsensitive"
+    STARTS_WITH_INSENSITIVE = "startsWithInsensitive"
+    ENDS_WITH_INSENSITIVE = "endsWithInsensitive"
 
 
 _ALWAYS = (Op.EQ, Op.NE, Op.IN, Op.NOT_IN, Op.IS_NULL)
 _ORDERED = (*_ALWAYS, Op.LT, Op.LTE, Op.GT, Op.GTE)
+_TEXT = (
+    Op.CONTAINS,
+    Op.STARTS_WITH,
+    Op.ENDS_WITH,
+    Op.EQ_INSENSITIVE,
+    Op.CONTAINS_INSENSITIVE,
+    Op.STARTS_WITH_INSENSITIVE,
+    Op.ENDS_WITH_INSENSITIVE,
+)
 OPERATORS: Mapping[Kind, tuple[Op, ...]] = {
     Kind.ID: _ALWAYS,
     Kind.ENUM: _ALWAYS,
     Kind.BOOLEAN: (Op.EQ, Op.NE, Op.IS_NULL),
-    Kind.TEXT: (*_ORDERED, Op.CONTAINS, Op.STARTS_WITH),
+    Kind.TEXT: (*_ORDERED, *_TEXT),
     Kind.INT: _ORDERED,
     Kind.BIG_INT: _ORDERED,
     Kind.DECIMAL: _ORDERED,
@@ -38,6 +53,10 @@ OPERATORS: Mapping[Kind, tuple[Op, ...]] = {
     Kind.DATE: _ORDERED,
     Kind.DATE_TIME: _ORDERED,
 }
+
+COUNT = Field("count", "count", Kind.INT, nullable=False, has_default=False, info=FieldInfo(DataClass.BASIC))
+"""What a condition on the number of related rows compares."""
+COUNT_OPERATORS = tuple(op for op in OPERATORS[Kind.INT] if op is not Op.IS_NULL)
 
 
 class Quantifier(StrEnum):
@@ -81,4 +100,13 @@ class Related:
     term: "Criteria"
 
 
-Criteria = Compare | AllOf | AnyOf | Not | Related
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A condition on how many related rows match; `bounds` compare `COUNT`, and there is at least one."""
+
+    relation: Relation
+    term: "Criteria"
+    bounds: tuple[Compare, ...]
+
+
+Criteria = Compare | AllOf | AnyOf | Not | Related | Counted

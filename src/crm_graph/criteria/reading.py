@@ -1,39 +1,60 @@
 """Filter trees as JSON become predicates; what the catalog lacks, or the asker may not read, is named by its path."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
-from crm_graph.criteria.predicates import OPERATORS, AllOf, AnyOf, Compare, Criteria, Not, Op, Quantifier, Related
-from crm_graph.errors import CrmError, Invalid
-from crm_graph.fragments import Fragment, Viewer, const, param
-from crm_graph.scalars import parser_for
+from crm_graph.criteria.predicates import (
+    COUNT,
+    COUNT_OPERATORS,
+    OPERATORS,
+    AllOf,
+    AnyOf,
+    Compare,
+    Counted,
+    Criteria,
+    Not,
+    Op,
+    Quantifier,
+    Related,
+)
+from crm_graph.errors import BadVariables, CrmError, Invalid
+from crm_graph.fragments import Const, Fragment, Reckoned, Viewer, const, param
+from crm_graph.moments import is_relative
+from crm_graph.scalars import operand_parser, parse_list
 
 MAX_DEPTH = 12
 MAX_LIST = 5_000
+MAX_TERMS = 1_000
+"""Terms that one reader reads: all filters of an operation together."""
 
 _QUANTIFIERS = {q.value: q for q in Quantifier}
+_VIEWER = dict.fromkeys((Op.EQ, Op.NE), ("id",)) | dict.fromkeys((Op.IN, Op.NOT_IN), ("team_ids", "team_tree_ids"))
+_NOTHING = AllOf(())
 
 # Gives the bound value of a leaf: the raw leaf, the field it is compared with, and the Postgres type.
 LeafReader = Callable[[Any, Field, Op], Fragment]
+Path = tuple[str | int, ...]
 
 
 def stored_leaf(raw: Any, field_: Field, op: Op) -> Fragment:
-    """A leaf of a stored predicate: a JSON value, or `{"$viewer": "id" | "team_ids" | "team_tree_ids"}`."""
+    """A leaf of a stored predicate: a value, or `{"$viewer": "id" | "team_ids" | "team_tree_ids"}`. Raises Invalid."""
     many = op in (Op.IN, Op.NOT_IN)
     type_ = "boolean" if op is Op.IS_NULL else field_.pg_type + ("[]" if many else "")
-    if isinstance(raw, Mapping):
-        if set(raw) != {"$viewer"} or raw["$viewer"] not in ("id", "team_ids", "team_tree_ids"):
+    if isinstance(raw, Mapping) and "$viewer" in raw:
+        if len(raw) != 1 or field_.kind is not Kind.ID or raw["$viewer"] not in _VIEWER.get(op, ()):
             raise Invalid("predicate_value")
         return param(Viewer(raw["$viewer"]), type_)
-    parse = parser_for(Kind.BOOLEAN) if op is Op.IS_NULL else parser_for(field_.kind, field_.enum)
-    if not many:
-        return const(parse(raw), type_)
-    if not isinstance(raw, list | tuple) or len(raw) > MAX_LIST:
+    parse = operand_parser(Kind.BOOLEAN) if op is Op.IS_NULL else operand_parser(field_.kind, field_.enum)
+    if many and (not isinstance(raw, list | tuple) or len(raw) > MAX_LIST):
         raise Invalid("predicate_value")
-    return const(tuple(parse(item) for item in raw), type_)
+    try:
+        value = tuple(parse_list(parse, raw)) if many else parse(raw)
+    except BadVariables as error:
+        raise Invalid(error.template_key, path=error.path, **error.details) from None
+    return param(Reckoned(Const(value)), type_) if is_relative(value) else const(value, type_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +68,76 @@ class Holder:
         return Holder(self.entity, f"{self.prefix}{relation.name}.") if target.is_child else Holder(target.name, "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a tree something stands: which rows it is about, and the path to it."""
+
+    entity: EntityType
+    holder: Holder
+    path: Path
+    depth: int
+
+    def at(self, *steps: str | int) -> "_Place":
+        return _Place(self.entity, self.holder, (*self.path, *steps), self.depth)
+
+    def below(self) -> "_Place":
+        return _Place(self.entity, self.holder, self.path, self.depth + 1)
+
+    def across(self, relation: Relation, target: EntityType) -> "_Place":
+        return _Place(target, self.holder.into(relation, target), self.path, self.depth + 1)
+
+
+def refuse(error: CrmError) -> None:
+    """What a reader does with the first thing that is wrong, unless it is to find all of them."""
+    raise error
+
+
+@dataclass
 class Reader:
-    """Reads a filter tree. With `access`, a field that its role set never reads in full is as unknown as one that
-    never was.
+    """Reads filter trees. With `access`, a field that its role set never reads in full is as unknown as one that never
+    was. `report` is told of what is wrong, with the path to it.
     """
 
     catalog: Catalog
     access: Access | None
     leaf: LeafReader
+    report: Callable[[CrmError], None] = refuse
+    _terms: int = field(default=0, init=False)
 
-    def read(self, entity: EntityType, tree: Any, holder: Holder | None = None, depth: int = 0) -> Criteria:
-        """The criteria of a tree; errors carry the path to what is wrong."""
-        holder = holder or Holder(entity.name, "")
+    def read(self, entity: EntityType, tree: Any) -> Criteria:
+        """The criteria of a tree."""
+        return self._read(tree, _Place(entity, Holder(entity.name, ""), (), 0))
+
+    def _read(self, tree: Any, place: _Place) -> Criteria:
         if not isinstance(tree, Mapping):
-            raise Invalid("predicate_object")
-        if depth > MAX_DEPTH:
-            raise Invalid("predicate_depth", limit=MAX_DEPTH)
-        terms = []
-        for key, value in tree.items():
-            try:
-                terms.append(self._term(entity, key, value, holder, depth))
-            except CrmError as error:
-                raise error.at(key) from None
+            return self._wrong(Invalid("predicate_object"), place)
+        if place.depth > MAX_DEPTH:
+            return self._wrong(Invalid("predicate_depth", limit=MAX_DEPTH), place)
+        terms = [self._term(key, value, place.at(key)) for key, value in tree.items()]
         return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
 
-    def _term(self, entity: EntityType, key: str, value: Any, holder: Holder, depth: int) -> Criteria:
+    def _wrong(self, error: CrmError, place: _Place) -> Criteria:
+        self.report(error.at(*place.path))
+        return _NOTHING
+
+    def _term(self, key: str, value: Any, place: _Place) -> Criteria:
+        self._terms += 1
+        if self._terms > MAX_TERMS:
+            # No further term is read, and so no further problem is found.
+            raise Invalid("predicate_too_long", limit=MAX_TERMS).at(*place.path)
         if key in ("and", "or"):
             if not isinstance(value, list | tuple):
-                raise Invalid("predicate_list")
-            terms = tuple(self.read(entity, item, holder, depth + 1) for item in value)
+                return self._wrong(Invalid("predicate_list"), place)
+            terms = tuple(self._read(item, place.below().at(i)) for i, item in enumerate(value))
             return AllOf(terms) if key == "and" else AnyOf(terms)
         if key == "not":
-            return Not(self.read(entity, value, holder, depth + 1))
-        member = entity.by_api_name.get(key)
-        if isinstance(member, Field) and self._readable(holder, member):
-            return self._comparisons(member, value)
-        if isinstance(member, Relation) and self._reachable(holder, member):
-            return self._related(member, value, holder, depth)
-        raise Invalid("unknown_field")
+            return Not(self._read(value, place.below()))
+        member = place.entity.by_api_name.get(key)
+        if isinstance(member, Field) and self._readable(place.holder, member):
+            return self._comparisons(member, value, place)
+        if isinstance(member, Relation) and self._reachable(place.holder, member):
+            return self._related(member, value, place)
+        return self._wrong(Invalid("unknown_field"), place)
 
     def _readable(self, holder: Holder, member: Field) -> bool:
         return self.access is None or self.access.ceiling(holder.entity, holder.prefix + member.name) is Level.READ
@@ -96,31 +148,65 @@ class Reader:
         inner = holder.into(relation, self.catalog[relation.target])
         return any(grant.shows(inner.prefix) for grant in self.access.grants(inner.entity))
 
-    def _comparisons(self, member: Field, value: Any) -> Criteria:
+    def _comparisons(self, member: Field, value: Any, place: _Place) -> Criteria:
         if not isinstance(value, Mapping):
-            raise Invalid("predicate_object")
-        terms = []
-        for key, raw in value.items():
-            if key not in OPERATORS[member.kind]:
-                raise Invalid("unknown_operator").at(key)
-            if raw is None:
-                raise Invalid("predicate_null").at(key)
-            try:
-                terms.append(Compare(member, Op(key), self.leaf(raw, member, Op(key))))
-            except CrmError as error:
-                raise error.at(key) from None
+            return self._wrong(Invalid("predicate_object"), place)
+        operators = OPERATORS[member.kind]
+        found = (self._compare(member, operators, key, raw, place.at(key)) for key, raw in value.items())
+        terms = [compare for compare in found if compare is not None]
         return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
 
-    def _related(self, relation: Relation, value: Any, holder: Holder, depth: int) -> Criteria:
-        target = self.catalog[relation.target]
-        inner = holder.into(relation, target)
+    def _compare(self, member: Field, operators: Container[Op], key: str, raw: Any, place: _Place) -> Compare | None:
+        op = _OPERATORS.get(key)
+        if op is None or op not in operators:
+            self._wrong(Invalid("unknown_operator"), place)
+        elif raw is None:
+            self._wrong(Invalid("predicate_null"), place)
+        else:
+            try:
+                return Compare(member, op, self.leaf(raw, member, op))
+            except CrmError as error:
+                self._wrong(error, place)
+        return None
+
+    def _related(self, relation: Relation, value: Any, place: _Place) -> Criteria:
+        inner = place.across(relation, self.catalog[relation.target])
         if relation.shape is Shape.ONE:
-            return Related(relation, Quantifier.SOME, self.read(target, value, inner, depth + 1))
+            return Related(relation, Quantifier.SOME, self._read(value, inner))
         if not isinstance(value, Mapping):
-            raise Invalid("predicate_object")
-        terms = []
+            return self._wrong(Invalid("predicate_object"), place)
+        terms: list[Criteria] = []
         for key, tree in value.items():
-            if key not in _QUANTIFIERS:
-                raise Invalid("unknown_operator").at(key)
-            terms.append(Related(relation, _QUANTIFIERS[key], self.read(target, tree, inner, depth + 1)))
+            if key == COUNT.name:
+                terms.append(self._counted(relation, tree, inner.at(key)))
+            elif key in _QUANTIFIERS:
+                terms.append(Related(relation, _QUANTIFIERS[key], self._read(tree, inner.at(key))))
+            else:
+                self._wrong(Invalid("unknown_operator"), place.at(key))
         return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
+
+    def _counted(self, relation: Relation, value: Any, inner: _Place) -> Criteria:
+        """`{ gte: 3, where: … }`; without a comparison it is no condition, and counts nothing."""
+        if not isinstance(value, Mapping):
+            return self._wrong(Invalid("predicate_object"), inner)
+        conditions = {**value}
+        where = conditions.pop("where", None)
+        term = _NOTHING if where is None else self._read(where, inner.at("where"))
+        found = (self._compare(COUNT, COUNT_OPERATORS, key, raw, inner.at(key)) for key, raw in conditions.items())
+        bounds = tuple(compare for compare in found if compare is not None)
+        return Counted(relation, term, bounds) if bounds else _NOTHING
+
+
+_OPERATORS = {op.value: op for op in Op}
+
+
+def check_stored_where(catalog: Catalog, entity: EntityType, tree: Any) -> list[CrmError]:
+    """Everything that is wrong with a predicate that is to be stored, each with code, message and the path to it; empty
+    when it reads against the catalog.
+    """
+    problems: list[CrmError] = []
+    try:
+        Reader(catalog, None, stored_leaf, problems.append).read(entity, tree)
+    except CrmError as error:
+        problems.append(error)
+    return problems

@@ -16,11 +16,10 @@ from collections.abc import Collection, Iterable, Iterator
 from types import MappingProxyType
 
 import orjson
-import structlog
 
 from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
 from crm_graph.catalog import Catalog, EntityType, Field
-from crm_graph.criteria.reading import Reader, stored_leaf
+from crm_graph.criteria.reading import check_stored_where
 from crm_graph.errors import CrmError
 from crm_graph.models.fields import DataClass, Write
 from crm_graph.models.roles import RowRule
@@ -31,8 +30,6 @@ from crm_graph.permissions.rules import (
     Policy,
     actions_of,
 )
-
-log = structlog.get_logger(__name__)
 
 STRUCTURE = frozenset({"id", "version", "created_at", "updated_at", "archived_at"})
 """Fields that a row has for whoever sees anything of it: the API gives the first four non-null, and lists leave out
@@ -188,20 +185,17 @@ def written_fields(catalog: Catalog, entity: EntityType, rule: GrantRule, levels
 
 
 def _usable(catalog: Catalog, entity: EntityType, scope: RowScope) -> bool:
-    """Whether the stored predicate still reads against the catalog. One that does not gives no row, and says so."""
+    """Whether the stored predicate still reads against the catalog; one that does not gives no row. It is told of when
+    a policy is loaded (`validation.warn_of_unreadable`).
+    """
     if scope.predicate is None:
         return scope.rule is not RowRule.WHERE
-    try:
-        read_predicate(catalog, entity, scope)
-    except CrmError as error:
-        log.warning("grant_predicate_unreadable", entity_type=entity.name, code=error.code, path=list(error.path))
-        return False
-    return True
+    return not predicate_problems(catalog, entity, scope)
 
 
-def read_predicate(catalog: Catalog, entity: EntityType, scope: RowScope) -> None:
-    """Read a WHERE scope's predicate with system rights. Raises Invalid or BadVariables with the path to the fault."""
-    Reader(catalog, None, stored_leaf).read(entity, orjson.loads(scope.predicate or "{}"))
+def predicate_problems(catalog: Catalog, entity: EntityType, scope: RowScope) -> list[CrmError]:
+    """Everything that is wrong with a WHERE scope's predicate."""
+    return check_stored_where(catalog, entity, orjson.loads(scope.predicate or "{}"))
 
 
 def _united(one: TypeGrant, other: TypeGrant) -> TypeGrant:

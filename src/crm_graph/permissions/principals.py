@@ -13,6 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import orjson
@@ -22,10 +23,12 @@ from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog
 from crm_graph.errors import Unauthenticated, Unavailable
+from crm_graph.moments import is_zone, zone_of
 from crm_graph.permissions.keys import NO_KEYS, KeyRing, load_keys
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import POLICY_CHANNEL, Connection, effective_access, load_policy, utc_now
 from crm_graph.permissions.tokens import TokenClaims, TokenTerms, UnknownKey, verify_access_token
+from crm_graph.permissions.validation import warn_of_unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +61,11 @@ class Principal:
     locale: str
     time_zone: str
     cost_per_minute: int | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the principal's days begin."""
+        return zone_of(self.time_zone)
 
     def viewer_values(self) -> Mapping[str, Any]:
         """The values of the SQL sources `Viewer(…)`."""
@@ -101,9 +109,11 @@ async def load_principal(
     client_id: str | None = None,
     scopes: frozenset[str] | None = None,
     now: datetime,
+    time_zone: str = "Asia/Shanghai",
 ) -> Loaded:
     """A user as the rows say, for a client only within what it was registered for. Raises Unauthenticated unless user
     and client are active. `version` is that of the rows; a caller whose policy is of another one loads that first.
+    `time_zone` is the company's, for a user whose own is none.
     """
     row = await connection.fetchrow(_PRINCIPAL, subject, client_id, now, timeout=COMMAND_TIMEOUT_S)
     if row is None:
@@ -120,7 +130,7 @@ async def load_principal(
         team_tree_ids=tuple(row["team_tree_ids"]),
         access=effective_access(policy, catalog, row["roles"], granted),
         locale=row["locale"],
-        time_zone=row["time_zone"],
+        time_zone=row["time_zone"] if is_zone(row["time_zone"]) else time_zone,
         cost_per_minute=row["cost_per_minute"],
     )
     return Loaded(principal, row["version"] or 0, row["until"].timestamp() if row["until"] else float("inf"))
@@ -147,6 +157,7 @@ class Principals:
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         cache_size: int = 10_000,
+        time_zone: str = "Asia/Shanghai",
         listen: Callable[[], Awaitable["asyncpg.Connection[Any]"]] | None = None,
     ) -> None:
         self._pool = pool
@@ -154,6 +165,7 @@ class Principals:
         self._terms = terms
         self._clock = clock
         self._monotonic = monotonic
+        self._time_zone = time_zone
         self._listen = listen
         self._seen: Bounded[bytes, _Seen] = Bounded(cache_size)
         self._loaded: Bounded[tuple[UUID, str | None, frozenset[str] | None], Loaded] = Bounded(cache_size)
@@ -238,7 +250,14 @@ class Principals:
             policy = self._policy
             async with self._connection() as connection:
                 loaded = await load_principal(
-                    connection, policy, self._catalog, subject, client_id=client_id, scopes=scopes, now=now
+                    connection,
+                    policy,
+                    self._catalog,
+                    subject,
+                    client_id=client_id,
+                    scopes=scopes,
+                    now=now,
+                    time_zone=self._time_zone,
                 )
             if loaded.version == policy.version:
                 self._loaded.put(key, loaded)
@@ -270,6 +289,7 @@ class Principals:
         self._policy, self._keys = policy, keys
         self._seen.clear()
         self._loaded.clear()
+        warn_of_unreadable(policy, self._catalog)
         log.info("policy_loaded", version=policy.version, roles=len(policy.roles), keys=len(keys.verifying))
 
     @asynccontextmanager

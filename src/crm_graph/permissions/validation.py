@@ -1,14 +1,20 @@
 """Is a policy sound? Every name in it must exist in the catalog; errors carry the path to what is wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import structlog
 
 from crm_graph.access import Level, RowScope
 from crm_graph.catalog import Catalog, CatalogError, EntityType
 from crm_graph.errors import CrmError, Invalid
+from crm_graph.messages import render
 from crm_graph.models.fields import DataClass, Write
 from crm_graph.models.roles import RowRule
-from crm_graph.permissions.effective import field_levels, field_paths, read_predicate, written_fields
-from crm_graph.permissions.rules import GrantRule, RoleRule, actions_of
+from crm_graph.permissions.effective import field_levels, field_paths, predicate_problems, written_fields
+from crm_graph.permissions.rules import GrantRule, Policy, RoleRule, actions_of
+
+log = structlog.get_logger(__name__)
 
 
 def require_sound(roles: Mapping[str, RoleRule], catalog: Catalog) -> None:
@@ -37,6 +43,48 @@ def problems_of(roles: Mapping[str, RoleRule], catalog: Catalog) -> list[CrmErro
             for index, rule in enumerate(rules):
                 found += [problem.at(*path, index) for problem in _grant_problems(catalog, entity, rule)]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What is wrong with a stored predicate, against the present catalog; its grant gives no row meanwhile."""
+
+    role: str
+    entity_type: str
+    problem: CrmError
+
+    def __str__(self) -> str:
+        path = ".".join(map(str, self.problem.path)) or "(all of it)"
+        return f"role {self.role}, grant on {self.entity_type}: {path}: {render(self.problem, 'en')}"
+
+
+def unreadable_predicates(policy: Policy, catalog: Catalog) -> list[Unreadable]:
+    """All that is wrong with the predicates that grants hold: a release or a custom field may have taken away what they
+    name since they were saved.
+    """
+    found = []
+    for role in policy.roles.values():
+        for entity_type, rules in role.grants.items():
+            entity = catalog.types.get(entity_type)
+            for scope in (rule.scope for rule in rules if rule.scope.predicate is not None):
+                if entity is None or entity.is_child:
+                    problems: list[CrmError] = [Invalid("unknown_type", type=entity_type)]
+                else:
+                    problems = predicate_problems(catalog, entity, scope)
+                found += [Unreadable(role.key, entity_type, problem) for problem in problems]
+    return found
+
+
+def warn_of_unreadable(policy: Policy, catalog: Catalog) -> None:
+    """Log each stored predicate that does not read."""
+    for found in unreadable_predicates(policy, catalog):
+        log.warning(
+            "stored_predicate_unreadable",
+            role=found.role,
+            type=found.entity_type,
+            path=list(found.problem.path),
+            problem=render(found.problem, "en"),
+        )
 
 
 def _grant_problems(catalog: Catalog, entity: EntityType, rule: GrantRule) -> Iterator[CrmError]:
@@ -75,11 +123,7 @@ def _scope_problems(catalog: Catalog, entity: EntityType, scope: RowScope) -> It
         return [Invalid("predicate_iff_where", path=("scope",))]
     if scope.rule not in row_rules_of(entity):
         return [Invalid("row_rule_without_owner", path=("scope",), rule=scope.rule.value)]
-    try:
-        read_predicate(catalog, entity, scope)
-    except CrmError as error:
-        return [error.at("scope")]
-    return ()
+    return [problem.at("scope") for problem in predicate_problems(catalog, entity, scope)]
 
 
 def row_rules_of(entity: EntityType) -> frozenset[RowRule]:

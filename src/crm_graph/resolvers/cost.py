@@ -8,7 +8,7 @@ from graphql import FieldNode, GraphQLObjectType, ListValueNode, VariableNode, g
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog, Shape
-from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Criteria, Not, Related
+from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Counted, Criteria, Not, Related
 from crm_graph.errors import CostExceeded, CrmError
 from crm_graph.fragments import Fragment, Param
 from crm_graph.resolvers.arguments import Given
@@ -38,6 +38,8 @@ from crm_graph.resolvers.selection import reader_of
 
 CHILD_ROWS = 2
 """What a plain list of related rows is taken for: it may hold 200, and has one or two."""
+COUNTED_ROWS = 10
+"""What a condition on the number of related rows counts."""
 DERIVED = 5
 """A derived field, for each row."""
 VERB = 10
@@ -181,6 +183,8 @@ def related_conditions(criteria: Criteria | None) -> int:
         case Related():
             rows = 1 if criteria.relation.shape is Shape.ONE else CHILD_ROWS
             return rows * (1 + related_conditions(criteria.term))
+        case Counted():
+            return COUNTED_ROWS * (1 + related_conditions(criteria.term))
         case _:
             assert_never(criteria)
 

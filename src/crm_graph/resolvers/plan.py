@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from crm_graph.catalog import EntityType, Field, Relation
 from crm_graph.criteria.predicates import Criteria
 from crm_graph.fragments import Fragment
-from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.selection import TYPENAME, Selected
 
 
@@ -232,10 +232,10 @@ Root = Typename | Connection | Lookup | NodeLookup | NodeList | Literal
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """All roots of one operation. `pages` are the values of its page arguments, right or wrong, used or not."""
+    """All roots of one operation. `given` are the sources of its page arguments and filters, used or not."""
 
     roots: tuple[Root, ...]
-    pages: tuple[Given, ...] = ()
+    given: tuple[Any, ...] = ()
 
     def with_literals(self, literals: Sequence[Literal], order: Sequence[str]) -> "ReadPlan":
         """The plan with answers that are known already, in the order of the response keys."""

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
-from crm_graph.criteria.predicates import Op
+from crm_graph.criteria.predicates import Criteria, Op
 from crm_graph.criteria.reading import MAX_LIST, Holder, Reader
-from crm_graph.errors import BadVariables, Invalid, ValidationFailed
-from crm_graph.fragments import Fragment, param
-from crm_graph.resolvers.arguments import Given, Leaf, ManyOf, given, given_list
+from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
+from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
+from crm_graph.resolvers.arguments import Leaf, ManyOf, given, given_list
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
     Archived,
@@ -43,7 +44,15 @@ from crm_graph.resolvers.timeline import (
     plan_timeline,
     timeline_order,
 )
-from crm_graph.scalars import Parser, parse_boolean, parse_id, parse_int, parse_text, parser_for
+from crm_graph.scalars import (
+    Parser,
+    is_timed,
+    operand_parser,
+    parse_boolean,
+    parse_id,
+    parse_int,
+    parse_text,
+)
 
 DERIVED: Mapping[str, str] = {"availableTransitions": "available_transitions"}
 
@@ -51,7 +60,7 @@ DERIVED: Mapping[str, str] = {"availableTransitions": "available_transitions"}
 def plan_read(selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits) -> ReadPlan:
     """The plan of a query's selection. Raises ValidationFailed or BadVariables for arguments that do not fit."""
     planner = Planner(catalog, access, limits)
-    return ReadPlan(tuple(planner.root(selected) for selected in selection), tuple(planner.pages))
+    return ReadPlan(tuple(planner.root(selected) for selected in selection), tuple(planner.given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +95,24 @@ class Range:
 
 def api_leaf(raw: Any, member: Field, op: Op) -> Fragment:
     """A leaf of a `where` argument as a bound parameter."""
-    parse = parse_boolean if op is Op.IS_NULL else parser_for(member.kind, member.enum)
+    parse = parse_boolean if op is Op.IS_NULL else operand_parser(member.kind, member.enum)
     if op in (Op.IN, Op.NOT_IN):
-        return given_list(raw, ManyOf(parse, MAX_LIST), member.pg_type)
-    if not isinstance(raw, Leaf):
+        leaf = given_list(raw, ManyOf(parse, MAX_LIST), member.pg_type)
+    elif isinstance(raw, Leaf):
+        leaf = param(given(raw, parse), "boolean" if op is Op.IS_NULL else member.pg_type)
+    else:
         raise Invalid("predicate_value")
-    return param(given(raw, parse), "boolean" if op is Op.IS_NULL else member.pg_type)
+    timed = op is not Op.IS_NULL and is_timed(member.kind)
+    return Fragment(tuple(part if isinstance(part, str) else _operand(part, timed=timed) for part in leaf.parts))
+
+
+def _operand(operand: Param, *, timed: bool) -> Param:
+    """What a literal says is known now, what a variable says with each request."""
+    source = operand.source
+    if not source.path:
+        value = source.value({})
+        source = Const(tuple(value) if isinstance(value, list) else value)
+    return Param(Reckoned(source) if timed else source, operand.type)
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,17 @@ class Planner:
     catalog: Catalog
     access: Access
     limits: Limits
-    pages: list[Given] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
+
+    @cached_property
+    def filters(self) -> Reader:
+        """Reads every `where` of the operation, and limits them together."""
+        return Reader(self.catalog, self.access, self._leaf)
+
+    def _leaf(self, raw: Any, member: Field, op: Op) -> Fragment:
+        leaf = api_leaf(raw, member, op)
+        self.given.extend(part.source for part in leaf.parts if isinstance(part, Param))
+        return leaf
 
     def root(self, selected: Selected) -> Root:
         if selected.name == TYPENAME:
@@ -172,13 +203,12 @@ class Planner:
         order = self._order(entity, selected.argument("orderBy"))
         sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
         where = selected.argument("where")
-        reader = Reader(self.catalog, self.access, api_leaf)
         archived = selected.argument("archived")
         return Connection(
             key=selected.key,
             entity=entity,
             relation=relation,
-            criteria=reader.read(entity, where) if where else None,
+            criteria=self._criteria(selected.key, entity, where),
             archived=Archived(archived.value) if archived else Archived.EXCLUDE,
             order=order,
             signature=sign,
@@ -190,6 +220,12 @@ class Planner:
         order = timeline_order(self.catalog)
         page = self._page(selected, order, TIMELINE_SIGNATURE)
         return plan_timeline(selected, open_ways(self.catalog, self.access), page, self.objects)
+
+    def _criteria(self, key: str, entity: EntityType, where: Any) -> Criteria | None:
+        try:
+            return self.filters.read(entity, where) if where else None
+        except CrmError as error:
+            raise error.at(key, "where") from None
 
     def _part(self, entity: EntityType, selected: Selected) -> ConnectionPart:
         part = Part(selected.name)
@@ -227,7 +263,7 @@ class Planner:
 
     def _page_value(self, leaf: Leaf, parse: Parser, type_: str) -> Fragment:
         value = given(leaf, parse)
-        self.pages.append(value)
+        self.given.append(value)
         return param(value, type_)
 
     def _order(self, entity: EntityType, tree: Any) -> tuple[OrderKey, ...]:

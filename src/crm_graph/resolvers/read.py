@@ -22,9 +22,10 @@ from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, EntityType
 from crm_graph.errors import BadVariables, CrmError, TimedOut, Unavailable, UserFault, ValidationFailed
-from crm_graph.fragments import Const, Now, Statement, Viewer
+from crm_graph.fragments import Const, Now, Reckoned, Statement, Viewer
 from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
+from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.cost import Cost, cost_of_read, require_within
@@ -54,7 +55,7 @@ class PreparedRead:
     statement: Statement
     cost: Cost
     derived: tuple[Site, ...] = ()
-    unused: tuple[Given, ...] = ()
+    unused: tuple[Any, ...] = ()
     known: bytes | None = None
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
@@ -80,6 +81,9 @@ def bind(sources: Sequence[Any], variables: Mapping[str, Any], principal: Princi
             values.append(source.value)
         elif isinstance(source, Now):
             values.append(now)
+        elif isinstance(source, Reckoned):
+            (value,) = bind((source.source,), variables, principal, now)
+            values.append(reckoned(value, now, principal.zone))
     return values
 
 
@@ -160,7 +164,8 @@ class Operations:
         if known is not None:
             return PreparedRead(Statement("", ()), cost_of_read(plan, (), self.limits), known=known)
         statement = compile_read(plan, self.catalog, access, self.limits)
-        unused = tuple(value for value in plan.pages if value not in statement.sources)
+        used = set(statement.sources)
+        unused = tuple(source for source in dict.fromkeys(plan.given) if source not in used)
         cost = cost_of_read(plan, statement.sources, self.limits)
         return PreparedRead(statement, cost, sites_of(plan), unused)
 

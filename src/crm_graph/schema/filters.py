@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Shape
-from crm_graph.criteria.predicates import OPERATORS, Op, Quantifier
+from crm_graph.criteria.predicates import COUNT_OPERATORS, OPERATORS, Op, Quantifier
 from crm_graph.schema.building import Member, define_input, empty, list_of
 from crm_graph.schema.scalars import BigInt
 
@@ -47,6 +47,11 @@ _OPERATORS: Mapping[Op, str] = {
     Op.IS_NULL: "True: there is no value, or it is withheld from you. False: there is one that you may read.",
     Op.CONTAINS: "Contains the text, case counts.",
     Op.STARTS_WITH: "Starts with the text, case counts.",
+    Op.ENDS_WITH: "Ends with the text, case counts.",
+    Op.EQ_INSENSITIVE: "Equal to the text, whatever its case.",
+    Op.CONTAINS_INSENSITIVE: "Contains the text, whatever its case.",
+    Op.STARTS_WITH_INSENSITIVE: "Starts with the text, whatever its case.",
+    Op.ENDS_WITH_INSENSITIVE: "Ends with the text, whatever its case.",
 }
 _QUANTIFIERS: Mapping[Quantifier, str] = {
     Quantifier.SOME: "At least one related record that you may see matches.",
@@ -73,6 +78,7 @@ class Filters:
         self.where = {n: empty(f"{t.api_name}Where") for n, t in catalog.types.items()}
         self.order = {n: empty(f"{t.api_name}OrderBy") for n, t in catalog.types.items()}
         self._lists = {n: empty(f"{t.api_name}ListWhere") for n, t in catalog.types.items()}
+        self._counts = {n: empty(f"{t.api_name}CountWhere") for n, t in catalog.types.items()}
         for entity in catalog.types.values():
             self._define_where(entity)
             self._define_order(entity)
@@ -105,7 +111,14 @@ class Filters:
         define_input(
             self._lists[entity.name],
             f"Conditions on a list of {entity.api_name} records.",
-            {q.value: Member(where | None, about) for q, about in _QUANTIFIERS.items()},
+            {q.value: Member(where | None, about) for q, about in _QUANTIFIERS.items()}
+            | {"count": Member(self._counts[entity.name] | None, "How many of them there are.")},
+        )
+        define_input(
+            self._counts[entity.name],
+            f"How many {entity.api_name} records of a list match, of those that you may see.",
+            {op.value: Member(_operand(op, int), _OPERATORS[op]) for op in COUNT_OPERATORS}
+            | {"where": Member(where | None, "Count only records that match.")},
         )
 
     def _define_order(self, entity: EntityType) -> None:

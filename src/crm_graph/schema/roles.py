@@ -27,7 +27,9 @@ from crm_graph.resolvers.timeline import TimelineKind
 from crm_graph.schema.timeline import INTERFACE, RoleTimeline
 
 ACTION = "crm_action"
-_KEPT_IN_WHERE = ("and", "or", "not", "some", "every", "none")
+_KEPT_IN_WHERE = ("and", "or", "not")
+_QUANTIFIED = ("ListWhere", "CountWhere")
+"""Inputs whose members are quantifiers and operators, not fields."""
 
 
 def role_schema(full: GraphQLSchema, catalog: Catalog, access: Access) -> GraphQLSchema:
@@ -69,7 +71,7 @@ class _RoleSchema:
 
     @cached_property
     def _inputs(self) -> Mapping[str, tuple[EntityType, str]]:
-        suffixes = ("Where", "ListWhere", "OrderBy")
+        suffixes = ("Where", *_QUANTIFIED, "OrderBy")
         filters = {f"{t.api_name}{s}": (t, s) for t in self.catalog.types.values() for s in suffixes}
         writes = {
             f"{verb}{t.api_name}{noun}": (t, "Write")
@@ -181,7 +183,7 @@ class _RoleSchema:
 
     def _has_input(self, type_name: str, name: str) -> bool:
         entity, suffix = self._inputs.get(type_name, (None, ""))
-        if entity is None or name in _KEPT_IN_WHERE:
+        if entity is None or suffix in _QUANTIFIED or name in _KEPT_IN_WHERE:
             return True
         if suffix == "Write":
             return self._names_parent(entity, name) if name in self._parents(entity) else self._writable(entity, name)
