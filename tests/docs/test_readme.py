@@ -205,7 +205,9 @@ def _variables() -> dict[str, str | None]:
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_commands_and_options_are_those_of_the_command_line(name: str) -> None:
-    rows = re.findall(r"^\| `crm-graph ([\w-]+)([^`]*)`([^\n]*)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `crm-graph ([\w-]+)([^`]*)`([^\n]*)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE
+    )
     commands: Any = typer.main.get_command(app)
     assert {command for command, _, _ in rows} == set(commands.commands)
     for command, usage, about in rows:
