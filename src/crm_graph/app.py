@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_graph import migrations
 from crm_graph.catalog import Catalog, build_catalog
-from crm_graph.db import ReadPool, connect, read_connection, read_pool, require_server, write_engine
+from crm_graph.db import ReadPool, connect, export_connection, read_connection, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.budgets import Budgets
@@ -34,13 +34,14 @@ from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.settings import Settings
 from crm_graph.transaction import begin
-from crm_graph.web import graphiql, health, oauth
-from crm_graph.web.graphql import GraphQLEndpoint
+from crm_graph.web import exports, graphiql, health, oauth
+from crm_graph.web.exports import ExportEndpoint, ExportLimits
+from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
 from crm_graph.web.metrics import MeasuredRequests, PreparedOperations
 
 Clock = Callable[[], datetime]
 
-_MEASURED_PATHS = ("graphql", "oauth", "health", "metrics", ".well-known")
+_MEASURED_PATHS = ("graphql", "export", "oauth", "health", "metrics", ".well-known")
 
 
 class NotMigrated(RuntimeError):
@@ -139,8 +140,8 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_hub(settings, clock=clock) as hub:
-            app.router.routes[:] = routes(hub, registry)
             front.graphql = graphql_endpoint(hub)
+            app.router.routes[:] = routes(hub, front.graphql.operations, registry)
             registry.register(PreparedOperations(front.graphql.operations))
             yield
 
@@ -148,11 +149,12 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
     return MeasuredRequests(front, registry=registry, paths=_MEASURED_PATHS)
 
 
-def routes(hub: Hub, registry: CollectorRegistry) -> list[BaseRoute]:
+def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> list[BaseRoute]:
     """Everything that is served over HTTP beside `/graphql`."""
     return [
         *health.routes({"database": _reachable(hub.read_pool), "schema": _schema_current(hub.primary)}, registry),
         *oauth.routes(hub.principals, hub.primary, hub.catalog, clock=hub.clock),
+        *exports.routes(export_endpoint(hub, operations)),
         *graphiql.routes(),
     ]
 
@@ -175,26 +177,11 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         limits,
         max_tokens=settings.max_tokens,
     )
-
-    def begin_for(principal: Principal, request_id: str) -> Begin:
-        return partial(
-            begin,
-            hub.engine,
-            principal,
-            hub.catalog,
-            hub.clock,
-            hub.ids,
-            source=principal.source,
-            request_id=request_id,
-            base_currency=settings.base_currency,
-            time_zone=settings.time_zone,
-        )
-
     return GraphQLEndpoint(
         hub.principals,
         operations,
         Reader(hub.lanes, operations, hub.budgets.charge),
-        begin_for,
+        begin_for(hub),
         hub.clock,
         budgets=hub.budgets,
         trusted=TrustedDocuments(
@@ -208,6 +195,41 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         max_body_bytes=settings.max_body_bytes,
         idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
     )
+
+
+def export_endpoint(hub: Hub, operations: Operations) -> ExportEndpoint:
+    """The downloads of a hub. Rows come from the database that reads go to."""
+    settings = hub.settings
+    return ExportEndpoint(
+        hub.principals,
+        operations,
+        primary=hub.primary,
+        connect=partial(export_connection, str(settings.read_url), settings),
+        begin_for=begin_for(hub),
+        clock=hub.clock,
+        limits=ExportLimits(settings.export_connections, settings.export_stall_s, settings.export_time_limit_s),
+    )
+
+
+def begin_for(hub: Hub) -> BeginFor:
+    """What opens the transactions of a principal."""
+    settings = hub.settings
+
+    def begun(principal: Principal, request_id: str) -> Begin:
+        return partial(
+            begin,
+            hub.engine,
+            principal,
+            hub.catalog,
+            hub.clock,
+            hub.ids,
+            source=principal.source,
+            request_id=request_id,
+            base_currency=settings.base_currency,
+            time_zone=settings.time_zone,
+        )
+
+    return begun
 
 
 async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now) -> None:

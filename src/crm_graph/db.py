@@ -173,6 +173,29 @@ async def read_connection(url: str, settings: Settings) -> "asyncpg.Connection[A
     return connection
 
 
+async def export_connection(url: str, settings: Settings) -> "asyncpg.Connection[Any]":
+    """A connection for one export. Its statements are planned for their values, and to give their first rows soon."""
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        dsn(url),
+        timeout=settings.connect_timeout_s,
+        command_timeout=_command_timeout(settings.export_fetch_timeout_ms),
+        statement_cache_size=0,
+        server_settings={
+            **_session(settings, "crm-graph export"),
+            "statement_timeout": str(settings.export_fetch_timeout_ms),
+            "idle_in_transaction_session_timeout": str(round(2_000 * settings.export_stall_s)),
+            "default_transaction_read_only": "on",
+            "cursor_tuple_fraction": "0.01",
+        },
+    )
+    try:
+        await raw_json(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
 def _reading(settings: Settings) -> dict[str, str]:
     return {
         **_session(settings, "crm-graph read"),

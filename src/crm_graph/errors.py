@@ -130,6 +130,14 @@ class RateLimited(RequestFault):
     status = 429
 
 
+class NoSuchExport(RequestFault):
+    """Never was, is somebody else's, or has expired: the three are not told apart."""
+
+    code = "NOT_FOUND"
+    template = "no_such_export"
+    status = 404
+
+
 class MethodNotAllowed(RequestFault):
     """`allow` in its details names the methods that are."""
 

@@ -258,6 +258,24 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "email_several": ("There are several addresses here. Give one.", "此处有多个邮箱地址，请只填写一个。"),
     "email_masked": ("This address is masked. Give the full address.", "邮箱地址已脱敏，请填写完整地址。"),
     "contact_point_invalid": ("A contact point needs a value.", "联系方式不能为空。"),
+    # Exports.
+    "export_one_list": (
+        "An export is a query of one list with its nodes, such as {{ customers {{ nodes {{ name }} }} }}.",
+        "导出须为查询单个列表及其 nodes 的文档，例如 {{ customers {{ nodes {{ name }} }} }}。",
+    ),
+    "export_columns": ("An export may have at most {limit} columns.", "导出不能超过 {limit} 列。"),
+    "exports_waiting": (
+        "You have {limit} exports that have not expired. Download one of them instead.",
+        "您已有 {limit} 个未过期的导出，请直接下载其中之一。",
+    ),
+    "exports_busy": (
+        "Others are downloading exports now. Try again in a moment.",
+        "当前有其他导出正在下载，请稍后重试。",
+    ),
+    "no_such_export": (
+        "There is no such export, or it has expired. Make it again.",
+        "导出不存在或已过期，请重新创建。",
+    ),
     # Imports.
     "import_encoding": (
         "The file's text encoding is not known. Save it as UTF-8.",

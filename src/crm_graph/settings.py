@@ -63,6 +63,15 @@ class Settings(BaseSettings):
     statement_cache_size: int = Field(default=1000, ge=0)
     """Prepared statements per connection; 0 behind a pooler that does not know them."""
 
+    export_connections: int = Field(default=2, ge=1)
+    """Exports that one process sends at once, each on a connection of its own beside those of reads."""
+    export_fetch_timeout_ms: int = Field(default=60_000, ge=100)
+    """For each batch of rows. The first one may have to sort the whole list."""
+    export_stall_s: float = Field(default=60.0, gt=0)
+    """How long a client may take no byte before its export is given up."""
+    export_time_limit_s: float = Field(default=3_600.0, gt=0)
+    """For a whole export: its snapshot holds back the vacuum and every reader of the event log."""
+
     page_size: int = Field(default=50, ge=1)
     max_page_size: int = Field(default=200, ge=1)
     max_offset: int = Field(default=10_000, ge=0)

@@ -14,6 +14,7 @@ from crm_graph.access import Access
 from crm_graph.catalog import Kind, writable
 from crm_graph.models import Base
 from crm_graph.resolvers.documents import read_document
+from crm_graph.resolvers.read import Operations
 from crm_graph.resolvers.write import MutationContext, run_mutation
 from crm_graph.transaction import begin
 from reference.compiled import SMALL, catalog, default_access, principal_of, reading, schema_of
@@ -107,8 +108,7 @@ async def _run(engine: AsyncEngine, twin: Twin, text: str, variables: dict[str, 
     document = read_document(text, schema_of(who.access), max_tokens=1_000)
     ids = id_source(7)
     context = MutationContext(
-        catalog=catalog(),
-        limits=SMALL,
+        operations=Operations(catalog(), schema_of, SMALL, max_tokens=1_000),
         begin=lambda: begin(engine, who, catalog(), lambda: NOON, ids, source="api", request_id="r"),
         locale="en",
         document=document,

@@ -114,6 +114,18 @@ class OperationMaker:
         text = "\n".join([f"{head}{{ {' '.join(chosen)} }}", *self._fragments])
         return Generated(text, self._variables, self._places)
 
+    def make_list(self) -> Generated:
+        """A query of one list under the key `rows`, which `$first` and `$after` lead through page by page."""
+        fields = self._fields("Query")
+        entity = self.random.choice([e for e in self.catalog.roots if e.api_plural in fields])
+        arguments = {"first": Written("$first"), "after": Written("$after"), **self._conditions(entity)}
+        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
+        nodes = f"nodes {{ {self._selection(entity, None, self.max_depth)} }}"
+        head = f"query Q({', '.join(['$first: Int', '$after: String', *self._definitions])})"
+        page = "pageInfo { hasNextPage endCursor }"
+        text = f"{head} {{ rows: {entity.api_plural}({written}) {{ {nodes} {page} }} }}"
+        return Generated("\n".join([text, *self._fragments]), self._variables, ())
+
     def _chance(self, share: float) -> bool:
         return self.random.randint(0, 99) >= 100 - share * 100
 
@@ -279,7 +291,16 @@ class OperationMaker:
         return f" @{which}(if: {in_document(self._either('Boolean!', value))})"
 
     def _connection(self, key: str, name: str, entity: EntityType, path: tuple[str, ...] | None, depth: int) -> str:
-        arguments = self._window(path)
+        arguments = {**self._window(path), **self._conditions(entity)}
+        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
+        parts = [self._part(entity, path, depth) for _ in range(self.random.randint(1, 3))]
+        if any(isinstance(v, Written) and k in ("after", "before") for k, v in arguments.items()):
+            parts.append(f"{CURSOR_EDGES}: edges {{ cursor }}")
+        return f"{key}: {name}{f'({written})' if written else ''} {{ {' '.join(parts)} }}"
+
+    def _conditions(self, entity: EntityType) -> dict[str, Any]:
+        """The arguments that say which rows a list has and in which order."""
+        arguments: dict[str, Any] = {}
         if self._chance(0.5):
             where = self._where(entity, entity, "", 3)
             whole = not self._holds_variables(where)
@@ -289,11 +310,7 @@ class OperationMaker:
             arguments["orderBy"] = self._either(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
         if self._chance(0.25):
             arguments["archived"] = self._either("Archived", Name(self.random.choice(("INCLUDE", "ONLY", "EXCLUDE"))))
-        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
-        parts = [self._part(entity, path, depth) for _ in range(self.random.randint(1, 3))]
-        if any(isinstance(v, Written) and k in ("after", "before") for k, v in arguments.items()):
-            parts.append(f"{CURSOR_EDGES}: edges {{ cursor }}")
-        return f"{key}: {name}{f'({written})' if written else ''} {{ {' '.join(parts)} }}"
+        return arguments
 
     def _window(self, path: tuple[str, ...] | None, *, offset: bool = True) -> dict[str, Any]:
         arguments: dict[str, Any] = {}

@@ -197,8 +197,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 
 def front_of(hub: Hub) -> Front:
     """The application over a hub that is open already."""
-    front = Front(Starlette(routes=routes(hub, CollectorRegistry())))
-    front.graphql = graphql_endpoint(hub)
+    graphql = graphql_endpoint(hub)
+    front = Front(Starlette(routes=routes(hub, graphql.operations, CollectorRegistry())))
+    front.graphql = graphql
     return front
 
 

@@ -8,6 +8,7 @@ from crm_graph.models.customers import Address, ContactPoint, Customer
 from crm_graph.models.declarative import Base, Child, Identified, Root, Tracked, Workflow
 from crm_graph.models.events import Event
 from crm_graph.models.exchange_rates import ExchangeRate
+from crm_graph.models.exports import Export
 from crm_graph.models.external_refs import ExternalRef
 from crm_graph.models.idempotency_keys import IdempotencyKey
 from crm_graph.models.interactions import Interaction
@@ -33,6 +34,7 @@ __all__ = [
     "Customer",
     "Event",
     "ExchangeRate",
+    "Export",
     "ExternalRef",
     "Grant",
     "IdempotencyKey",

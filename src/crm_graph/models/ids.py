@@ -31,6 +31,7 @@ class EntityCode(IntEnum):
     EXTERNAL_REF = 19
     STAGE_CHANGE = 20
     COLLABORATION = 21
+    EXPORT = 22
 
 
 def code_of(value: UUID) -> int:

@@ -92,6 +92,12 @@ def _in_timeline(plan: Timeline, path: tuple[Step, ...]) -> Iterable[Site]:
 async def fill(answer: bytes, sites: Sequence[Site], compute: Mapping[str, Compute]) -> bytes:
     """The answer with its derived fields; the statement left the id of the row in the place of each."""
     data = orjson.loads(answer)
+    await fill_in(data, sites, compute)
+    return orjson.dumps(data)
+
+
+async def fill_in(data: Any, sites: Sequence[Site], compute: Mapping[str, Compute]) -> None:
+    """Put the derived fields into an answer that is decoded already."""
     places: dict[tuple[str, str], list[tuple[Site, dict[str, Any]]]] = {}
     for site in sites:
         for holder in _reach(data, site.path):
@@ -103,7 +109,6 @@ async def fill(answer: bytes, sites: Sequence[Site], compute: Mapping[str, Compu
         values = await compute[name](found[0][0].entity, ids)
         for site, holder in found:
             holder[site.key] = project(values.get(UUID(holder[site.key]), []), site.children, "Transition")
-    return orjson.dumps(data)
 
 
 def _reach(data: Any, path: tuple[Step, ...]) -> Iterable[dict[str, Any]]:

@@ -158,7 +158,7 @@ class Operations:
         try:
             plan = plan_read(selection, self.catalog, access, self.limits)
         except UserFault as fault:
-            raise _of_request(fault) from None
+            raise of_request(fault) from None
         plan = plan.with_literals(literals, order=list(reader.collect(root, selections)))
         known = plan.known()
         if known is not None:
@@ -220,7 +220,7 @@ def _introspects(node: FieldNode) -> bool:
     return node.name.value.startswith("__") and node.name.value != TYPENAME
 
 
-def _of_request(fault: UserFault) -> CrmError:
+def of_request(fault: UserFault) -> CrmError:
     """What is wrong with an argument refuses the whole request."""
     kind = BadVariables if fault.template_key.startswith("predicate_value") else ValidationFailed
     return kind(fault.template_key, path=fault.path, **fault.details)

@@ -22,7 +22,7 @@ from crm_graph.resolvers.derived import fill, in_object
 from crm_graph.resolvers.documents import Document, Operation, problem
 from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan
 from crm_graph.resolvers.planner import Planner
-from crm_graph.resolvers.read import bind, derived_fields
+from crm_graph.resolvers.read import Operations, bind, derived_fields
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer
@@ -53,8 +53,7 @@ class MutationContext:
     called before anything runs, and notes what the operation costs.
     """
 
-    catalog: Catalog
-    limits: Limits
+    operations: Operations
     begin: Begin
     locale: Locale
     document: Document
@@ -70,6 +69,14 @@ class MutationContext:
     failure: CrmError | None = None
     unread: Exception | None = None
     committed: int = 0
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.operations.catalog
+
+    @property
+    def limits(self) -> Limits:
+        return self.operations.limits
 
     def transaction(self) -> Transaction:
         """The running field's transaction."""

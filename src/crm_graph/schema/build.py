@@ -14,6 +14,7 @@ from crm_graph.resolvers.optional import OPTIONAL
 from crm_graph.resolvers.read import RoleSchemas
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.exports import FORMATS, create_export
 from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.roles import ACTION, role_schema
@@ -33,6 +34,7 @@ _ENUMS = (
         AMBIGUOUS="Several records match; nothing was written.",
         REJECTED="The item is wrong; nothing of it was written.",
     ),
+    FORMATS,
 )
 
 
@@ -65,7 +67,12 @@ def _role_schema(full: GraphQLSchema, catalog: Catalog, access: Access) -> Graph
 def _mutation(types: EntityTypes) -> Any:
     inputs = Inputs(types)
     cls = empty("Mutation")
-    mutations = chain(record_mutations(types, inputs), verb_mutations(types, inputs), trusted_document_mutations())
+    mutations = chain(
+        record_mutations(types, inputs),
+        verb_mutations(types, inputs),
+        trusted_document_mutations(),
+        (create_export(),),
+    )
     fields = [mutation.field() for mutation in mutations]
     for field in fields:
         setattr(cls, str(field.python_name), field)

@@ -35,6 +35,7 @@ from crm_graph.resolvers.read import Answered, Operations, Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web import graphiql
+from crm_graph.web.authentication import authenticate, challenge
 from crm_graph.web.compression import WORTH_BYTES, packed
 from crm_graph.web.disconnects import ClientGone, Disconnects
 from crm_graph.web.graphql_requests import GraphQLRequest, from_json, from_query, is_plain_json, read_body
@@ -137,7 +138,7 @@ class GraphQLEndpoint:
     async def _answer(self, call: Call) -> Answer:
         if call.media is None:
             raise NotAcceptable
-        principal = await self._authenticate(call.headers)
+        principal = await authenticate(self._principals, call.headers)
         request = await self._read_request(call)
         text = request.query
         if text is None or request.document_id is not None or self._trusted.only:
@@ -168,15 +169,6 @@ class GraphQLEndpoint:
         finally:
             self._disconnects.leave(task)
 
-    async def _authenticate(self, headers: Mapping[bytes, bytes]) -> Principal:
-        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not token:
-            raise Unauthenticated
-        try:
-            return await self._principals.authenticate(token.strip().decode("ascii"))
-        except UnicodeDecodeError:
-            raise Unauthenticated from None
-
     async def _read_request(self, call: Call) -> GraphQLRequest:
         if call.method == "GET":
             return from_query(call.query_string)
@@ -191,8 +183,7 @@ class GraphQLEndpoint:
     ) -> Answer:
         key = call.headers.get(b"idempotency-key")
         context = MutationContext(
-            catalog=self.operations.catalog,
-            limits=self.operations.limits,
+            operations=self.operations,
             begin=self._begin_for(_speaking(principal, call.locale), call.request_id),
             locale=call.locale,
             document=document,
@@ -253,12 +244,12 @@ def _result_body(result: ExecutionResult, context: MutationContext, request_id: 
 def _execution_error(error: GraphQLError, locale: Locale, request_id: str) -> dict[str, Any]:
     """What went wrong while a mutation ran; what is not meant for callers is masked."""
     if isinstance(error.original_error, CrmError):
-        told = _error_body(error.original_error, locale, request_id)
+        told = error_body(error.original_error, locale, request_id)
     elif error.original_error is None:
         told = {"message": error.message, "extensions": {"code": BadVariables.code}}
     else:
         log.error("mutation_failed", request_id=request_id, exc_info=error.original_error)
-        told = _error_body(CrmError(), locale, request_id)
+        told = error_body(CrmError(), locale, request_id)
     if error.path:
         told["path"] = list(error.path)
     return told
@@ -270,7 +261,7 @@ def _refusal(error: CrmError, call: Call) -> Answer:
     if problems:
         errors = [{**problem, "extensions": {"code": error.code}} for problem in problems]
     else:
-        errors = [_error_body(error, call.locale, call.request_id)]
+        errors = [error_body(error, call.locale, call.request_id)]
     status = error.status if isinstance(error, RequestFault) else 500
     if status == 400 and call.media == JSON and not isinstance(error, MalformedRequest):
         status = 200
@@ -278,9 +269,9 @@ def _refusal(error: CrmError, call: Call) -> Answer:
 
 
 def _headers(error: CrmError, call: Call) -> Iterable[tuple[bytes, bytes]]:
-    """What a refusal says in headers. A request without credentials is told no error code (RFC 6750, section 3.1)."""
+    """What a refusal says in headers."""
     if isinstance(error, Unauthenticated):
-        yield b"www-authenticate", b'Bearer error="invalid_token"' if b"authorization" in call.headers else b"Bearer"
+        yield b"www-authenticate", challenge(call.headers)
     elif isinstance(error, RateLimited):
         yield from spent(error)
     elif isinstance(error, MethodNotAllowed):
@@ -289,7 +280,8 @@ def _headers(error: CrmError, call: Call) -> Iterable[tuple[bytes, bytes]]:
         yield b"accept-post", JSON
 
 
-def _error_body(error: CrmError, locale: Locale, request_id: str) -> dict[str, Any]:
+def error_body(error: CrmError, locale: Locale, request_id: str) -> dict[str, Any]:
+    """An error as clients are told of it, without its problems."""
     extensions: dict[str, Any] = {"code": error.code}
     if error.path:
         extensions["argument"] = [str(step) for step in error.path]

@@ -1,0 +1,22 @@
+"""Who asks over HTTP: the bearer token of a request."""
+
+from collections.abc import Mapping
+
+from crm_graph.errors import Unauthenticated
+from crm_graph.permissions.principals import Principal, Principals
+
+
+async def authenticate(principals: Principals, headers: Mapping[bytes, bytes]) -> Principal:
+    """The principal of the request's token. Raises Unauthenticated."""
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not token:
+        raise Unauthenticated
+    try:
+        return await principals.authenticate(token.strip().decode("ascii"))
+    except UnicodeDecodeError:
+        raise Unauthenticated from None
+
+
+def challenge(headers: Mapping[bytes, bytes]) -> bytes:
+    """The WWW-Authenticate header. A request without credentials is told no error code (RFC 6750, section 3.1)."""
+    return b'Bearer error="invalid_token"' if b"authorization" in headers else b"Bearer"

@@ -1,0 +1,157 @@
+"""Exports while they run: one snapshot, a connection that ends with its client, and no file that only looks whole."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from crm_graph.db import connect
+
+from .conftest import Answer, Crm
+from .exporting import BACKENDS, LONG, create, download, hub, long_list, told, until_no_backend
+
+pytestmark = pytest.mark.usefixtures("_in_time")
+CUSTOMERS = "{ customers { nodes { id name } } }"
+
+
+@pytest.fixture
+async def _in_time() -> Any:
+    """No test here waits forever."""
+    async with asyncio.timeout(60):
+        yield
+
+
+async def downloads(crm: Crm, export_id: str) -> list[dict[str, Any]]:
+    """What the log says of an export's downloads."""
+    return [e["after"] for e in await crm.events(export_id) if e["type"] == "export.downloaded"]
+
+
+async def until_recorded(crm: Crm, export_id: str) -> dict[str, Any]:
+    """What the log says of the only download, once it does."""
+    while not (found := await downloads(crm, export_id)):
+        pass
+    (only,) = found
+    return only
+
+
+async def test_what_is_written_meanwhile_is_not_in_it(crm: Crm) -> None:
+    async with long_list(crm) as key:
+        made = await create(crm, LONG, {"key": key})
+        async with crm.http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+            chunks = response.aiter_bytes()
+            body = await anext(chunks)
+            running = await crm.database.fetch(f"SELECT state FROM {BACKENDS}")
+            await crm.database.execute("UPDATE interactions SET outcome = 'after' WHERE thread_key = $1", key)
+            await crm.database.execute(
+                "DELETE FROM interactions WHERE id IN (SELECT id FROM interactions WHERE thread_key = $1 LIMIT 10)", key
+            )
+            body += b"".join([chunk async for chunk in chunks])
+        again = await download(crm, made["url"])
+
+    rows = [orjson.loads(line) for line in body.splitlines()]
+    assert len(running) == 1
+    assert len(rows) == 3_000
+    assert {row["outcome"] for row in rows} == {"before"}
+    assert [row["id"] for row in rows] == sorted((row["id"] for row in rows), reverse=True)
+    assert [orjson.loads(line)["outcome"] for line in again.content.splitlines()] == ["after"] * 2_990
+    assert await downloads(crm, made["id"]) == [{"rows": 3_000, "complete": True}, {"rows": 2_990, "complete": True}]
+
+
+async def test_a_client_that_goes_away_ends_its_connection(crm: Crm) -> None:
+    async with long_list(crm) as key:
+        made = await create(crm, LONG, {"key": key})
+        async with crm.http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+            await anext(response.aiter_bytes())
+            assert await crm.count(BACKENDS) == 1
+        await until_no_backend(crm)
+        recorded = await until_recorded(crm, made["id"])
+
+    assert recorded["complete"] is False
+    assert 0 <= recorded["rows"] < 3_000
+
+
+async def test_a_client_that_goes_away_while_the_database_works_ends_that_too(crm: Crm) -> None:
+    made = await create(crm, CUSTOMERS)
+    holder = await connect(str(crm.settings.database_url), application_name="tests")
+    try:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+            asking = asyncio.create_task(download(crm, made["url"]))
+            while not await crm.count(f"{BACKENDS} AND wait_event_type = 'Lock'"):
+                pass
+            asking.cancel()
+            await until_no_backend(crm)
+    finally:
+        await holder.close()
+
+    assert await downloads(crm, made["id"]) == []
+    assert (await download(crm, made["url"])).status_code == 200
+
+
+async def test_a_failure_in_the_middle_shows(crm: Crm) -> None:
+    async with long_list(crm) as key:
+        made = await create(crm, LONG, {"key": key})
+        async with crm.http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+            chunks = response.aiter_bytes()
+            read = [await anext(chunks)]
+            await crm.database.fetch(f"SELECT pg_terminate_backend(pid) FROM {BACKENDS}")
+            with pytest.raises(httpx.RemoteProtocolError):
+                await read_on(chunks, read)
+        recorded = await until_recorded(crm, made["id"])
+
+    assert recorded["complete"] is False
+    assert b"".join(read).count(b"\n") == recorded["rows"]
+
+
+async def read_on(chunks: AsyncIterator[bytes], read: list[bytes]) -> None:
+    async for chunk in chunks:
+        read.append(chunk)  # noqa: PERF401 - what came before a failure is kept
+
+
+@pytest.mark.parametrize("limit", ["export_stall_s", "export_time_limit_s"])
+async def test_a_client_that_takes_nothing_is_given_up(crm: Crm, limit: str) -> None:
+    async with long_list(crm) as key, hub(crm, **{limit: 0.5}) as http:
+        made = await create(crm, LONG, {"key": key})
+        async with http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+            chunks = response.aiter_bytes()
+            await anext(chunks)
+            await until_no_backend(crm)
+            with pytest.raises(httpx.RemoteProtocolError):
+                await read_on(chunks, [])
+        recorded = await until_recorded(crm, made["id"])
+
+    assert recorded["complete"] is False
+
+
+async def test_one_more_than_the_process_sends_at_once_is_told_to_come_again(crm: Crm) -> None:
+    async with long_list(crm) as key, hub(crm, export_connections=1) as http:
+        made = await create(crm, LONG, {"key": key})
+        async with http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+            await anext(response.aiter_bytes())
+            busy = await download(crm, made["url"], http=http)
+            beside = await http.post("/graphql", json={"query": CUSTOMERS}, headers=crm.headers("sun"))
+        await until_no_backend(crm)
+        while (free := await download(crm, made["url"], http=http)).status_code == 503:
+            pass
+
+    assert Answer(busy).error == (503, "UNAVAILABLE", "Others are downloading exports now. Try again in a moment.")
+    assert busy.headers["retry-after"] == "10"
+    assert beside.status_code == 200
+    assert free.content.count(b"\n") == 3_000
+
+
+async def test_a_list_that_takes_too_long_is_a_timeout_before_the_first_byte(crm: Crm) -> None:
+    made = await create(crm, CUSTOMERS)
+    holder = await connect(str(crm.settings.database_url), application_name="tests")
+    try:
+        async with hub(crm, export_fetch_timeout_ms=200) as http, holder.transaction():
+            await holder.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+            late = await told(crm, made["url"], http=http)
+    finally:
+        await holder.close()
+
+    assert late == (503, "TIMEOUT", "The request took too long. Ask for less, or try again later.")
+    assert await downloads(crm, made["id"]) == []
