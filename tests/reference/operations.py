@@ -23,8 +23,8 @@ _PARTS = (
 )  # fmt: skip
 CURSOR_EDGES = "placesForCursors"
 DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
-LEFT_OUT = frozenset({"availableTransitions"})
-"""Derived fields have tests of their own: no SQL computes them."""
+LEFT_OUT = frozenset({"availableTransitions", "entityMetadata"})
+"""What no SQL computes: derived fields, and what the role set alone decides. It has tests of its own."""
 
 
 class Name(str):

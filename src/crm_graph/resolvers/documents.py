@@ -29,7 +29,10 @@ from graphql import (
 from crm_graph.errors import BadVariables, CostExceeded, ParseFailed, ValidationFailed
 from crm_graph.resolvers.arguments import shape
 from crm_graph.resolvers.optional import OPTIONAL, without_unknown
+from crm_graph.resolvers.selection import TYPENAME
 
+CONSTANT = "crm_constant"
+"""Marks a root field whose answer depends on the role set and its arguments alone, as introspection does."""
 MAX_ERRORS = 5
 MAX_SPREADS = 100
 MAX_REPEATS = 30
@@ -108,7 +111,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         text,
         schema,
         node,
-        {o.name.value if o.name else "": _operation(o, schema, _introspecting(node)) for o in operations},
+        {o.name.value if o.name else "": _operation(o, schema, _deciding(node, schema)) for o in operations},
         {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)},
     )
 
@@ -148,27 +151,43 @@ def problem(error: GraphQLError) -> dict[str, Any]:
     return {"message": error.message, **({"locations": places} if places else {})}
 
 
-def _introspecting(node: DocumentNode) -> frozenset[str]:
-    """The variables that name a type to `__type`: each name is another answer."""
-    found = _TypeNames()
+def is_constant(field: FieldNode, schema: GraphQLSchema) -> bool:
+    """Whether a root field is answered once for a role set and its arguments, as introspection is."""
+    if field.name.value.startswith("__"):
+        return field.name.value != TYPENAME
+    root = schema.query_type
+    return root is not None and field.name.value in root.fields and CONSTANT in root.fields[field.name.value].extensions
+
+
+def _deciding(node: DocumentNode, schema: GraphQLSchema) -> frozenset[str]:
+    """The variables of constant fields: each value is another answer."""
+    found = _InConstants(schema)
     visit(node, found)
     return frozenset(found.variables)
 
 
-class _TypeNames(Visitor):
-    def __init__(self) -> None:
+class _InConstants(Visitor):
+    def __init__(self, schema: GraphQLSchema) -> None:
         super().__init__()
         self.variables: set[str] = set()
+        self._schema = schema
+        self._depth = 0
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        if node.name.value == "__type":
-            values = [argument.value for argument in node.arguments or ()]
-            self.variables |= {value.name.value for value in values if isinstance(value, VariableNode)}
+        if self._depth or is_constant(node, self._schema):
+            self._depth += 1
+
+    def leave_field(self, *_: Any) -> None:
+        self._depth = max(self._depth - 1, 0)
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        if self._depth:
+            self.variables.add(node.name.value)
 
 
-def _operation(node: OperationDefinitionNode, schema: GraphQLSchema, introspecting: frozenset[str]) -> Operation:
+def _operation(node: OperationDefinitionNode, schema: GraphQLSchema, deciding: frozenset[str]) -> Operation:
     definitions = node.variable_definitions or ()
-    structural = set(introspecting)
+    structural = set(deciding)
     for definition in definitions:
         named: Any = get_named_type(type_from_ast(schema, definition.type))
         if _is_structural(named):

@@ -30,10 +30,10 @@ from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.cost import Cost, cost_of_read, require_within
 from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
-from crm_graph.resolvers.documents import Document, Operation, check_variables, read_document
+from crm_graph.resolvers.documents import Document, Operation, check_variables, is_constant, read_document
 from crm_graph.resolvers.plan import Limits, Literal
 from crm_graph.resolvers.planner import plan_read
-from crm_graph.resolvers.selection import TYPENAME, reader_of
+from crm_graph.resolvers.selection import reader_of
 from crm_graph.resolvers.sql import compile_read
 from crm_graph.services import workflows
 
@@ -152,7 +152,11 @@ class Operations:
         if root is None:
             raise ValidationFailed("unknown_operation")
         selections = operation.node.selection_set.selections
-        introspected = {key: nodes for key, nodes in reader.collect(root, selections).items() if _introspects(nodes[0])}
+        introspected = {
+            key: nodes
+            for key, nodes in reader.collect(root, selections).items()
+            if is_constant(nodes[0], document.schema)
+        }
         literals = await self._introspect(document, operation, variables, introspected)
         selection = reader.read(root, selections, leave_out=introspected)
         try:
@@ -214,10 +218,6 @@ def _statement_weight(prepared: PreparedRead) -> int:
 
 def _known_weight(prepared: PreparedRead) -> int:
     return len(prepared.known or b"") + 1_000
-
-
-def _introspects(node: FieldNode) -> bool:
-    return node.name.value.startswith("__") and node.name.value != TYPENAME
 
 
 def of_request(fault: UserFault) -> CrmError:

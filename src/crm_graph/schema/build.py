@@ -16,6 +16,7 @@ from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.exports import FORMATS, create_export
 from crm_graph.schema.inputs import Inputs
+from crm_graph.schema.metadata import answer_metadata, metadata_field
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.roles import ACTION, role_schema
 from crm_graph.schema.scalars import SCALARS
@@ -44,7 +45,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
         define_enum(declaration)
     types = EntityTypes(catalog)
     schema = strawberry.Schema(
-        query=types.query(),
+        query=types.query(metadata_field()),
         mutation=_mutation(types),
         types=[types.types[t.name] for t in catalog.roots],
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
@@ -61,7 +62,9 @@ def role_schemas(full: GraphQLSchema, catalog: Catalog) -> RoleSchemas:
 
 
 def _role_schema(full: GraphQLSchema, catalog: Catalog, access: Access) -> GraphQLSchema:
-    return role_schema(full, catalog, access)
+    schema = role_schema(full, catalog, access)
+    answer_metadata(schema, catalog, access)
+    return schema
 
 
 def _mutation(types: EntityTypes) -> Any:

@@ -31,7 +31,7 @@ from crm_graph.schema.building import (
     enum_of,
     list_of,
 )
-from crm_graph.schema.declarations import TypeDeclaration
+from crm_graph.schema.declarations import Label, TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
 from crm_graph.schema.scalars import Currency
 from crm_graph.schema.timeline import TimelineTypes
@@ -53,6 +53,20 @@ COMMON: Mapping[str, str] = {
     "stage": "Where the record stands in its pipeline.",
     "stage_entered_at": "When it came to its present stage, in UTC.",
     "stage_history": "Every stay in a stage, oldest first, at most 200.",
+}
+COMMON_LABELS: Mapping[str, Label] = {
+    "id": ("编号", "Id"),
+    "version": ("版本", "Version"),
+    "created_at": ("创建时间", "Created at"),
+    "updated_at": ("更新时间", "Updated at"),
+    "archived_at": ("归档时间", "Archived at"),
+    "owner": ("负责人", "Owner"),
+    "team": ("所属团队", "Team"),
+    "collaborators": ("协作人", "Collaborators"),
+    "external_refs": ("外部编号", "External references"),
+    "stage": ("阶段", "Stage"),
+    "stage_entered_at": ("进入阶段时间", "In the stage since"),
+    "stage_history": ("阶段历史", "Stage history"),
 }
 _ENUMS = (
     enum_of(
@@ -102,7 +116,7 @@ class EntityTypes:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self.declarations = _declarations(catalog)
+        self.declarations = declarations_of(catalog)
         for declaration in chain(_ENUMS, *(noun.ENUMS for noun in NOUNS)):
             define_enum(declaration)
         self.filters = Filters(catalog)
@@ -187,8 +201,8 @@ class EntityTypes:
             },
         )
 
-    def query(self) -> Any:
-        """The root query type."""
+    def query(self, more: Mapping[str, Member]) -> Any:
+        """The root query type, with `more` beside what the catalog gives."""
         members = {
             "node": Member(self.node | None, "Any record by its id.", {"id": Argument(strawberry.ID, "Its id.")}),
             "nodes": Member(
@@ -204,10 +218,11 @@ class EntityTypes:
             members[entity.plural] = Member(
                 self.connections[entity.name], f"A list of {entity.api_name} records.", self.list_arguments(entity)
             )
-        return define_type(empty("Query"), _QUERY, members)
+        return define_type(empty("Query"), _QUERY, {**members, **more})
 
 
-def _declarations(catalog: Catalog) -> Mapping[str, TypeDeclaration]:
+def declarations_of(catalog: Catalog) -> Mapping[str, TypeDeclaration]:
+    """What nouns declare, by entity. Raises CatalogError where a line or a label is missing, or one too many."""
     found = {d.entity: d for noun in NOUNS for d in noun.TYPES}
     if set(found) != set(catalog.types):
         raise CatalogError(f"types without declaration or model: {sorted(set(found) ^ set(catalog.types))}")
@@ -216,4 +231,10 @@ def _declarations(catalog: Catalog) -> Mapping[str, TypeDeclaration]:
         if expected != set(found[entity.name].members):
             differing = sorted(expected ^ set(found[entity.name].members))
             raise CatalogError(f"{entity.name}: fields without declaration or column: {differing}")
+        if expected != set(found[entity.name].labels):
+            raise CatalogError(f"{entity.name}: labels: {sorted(expected ^ set(found[entity.name].labels))}")
+    for declaration in (d for noun in NOUNS for d in noun.ENUMS):
+        if set(declaration.values) != set(declaration.labels):
+            differing = sorted(set(declaration.values) ^ set(declaration.labels))
+            raise CatalogError(f"{declaration.enum.__name__}: labels: {differing}")
     return found

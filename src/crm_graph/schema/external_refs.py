@@ -11,6 +11,12 @@ TYPES = (
             "external_id": "The record's id there, unique for each source and type of record; never changes.",
             "synced_at": "When the other system last sent the record, in UTC. Set by the service.",
         },
+        label=("外部编号", "External reference", "External references"),
+        labels={
+            "source": ("来源系统", "Source"),
+            "external_id": ("外部编号", "External id"),
+            "synced_at": ("同步时间", "Synced at"),
+        },
     ),
 )
 

@@ -19,6 +19,19 @@ TYPES = (
             "children": "Teams directly below.",
             "members": "Users who belong to the team, at most 200.",
         },
+        label=("团队", "Team", "Teams"),
+        labels={
+            "kind": ("团队类型", "Kind"),
+            "key": ("团队标识", "Key"),
+            "name": ("团队名称", "Name"),
+            "path": ("层级路径", "Path"),
+            "region": ("大区", "Region"),
+            "city": ("城市", "City"),
+            "time_zone": ("时区", "Time zone"),
+            "parent": ("上级团队", "Parent team"),
+            "children": ("下级团队", "Teams below"),
+            "members": ("成员", "Members"),
+        },
     ),
 )
 
@@ -31,6 +44,12 @@ ENUMS = (
             "TEAM": "A team of people, such as a sales team.",
             "QUEUE": "A service queue that tickets wait in.",
             "STORE": "A store (门店).",
+        },
+        labels={
+            "DEPARTMENT": ("部门", "Department"),
+            "TEAM": ("团队", "Team"),
+            "QUEUE": ("服务队列", "Queue"),
+            "STORE": ("门店", "Store"),
         },
     ),
 )

@@ -19,6 +19,19 @@ TYPES = (
             "time_zone": "IANA time zone of the user; `Asia/Shanghai` if nothing is said.",
             "teams": "Teams the user belongs to, at most 200.",
         },
+        label=("用户", "User", "Users"),
+        labels={
+            "kind": ("用户类型", "Kind"),
+            "status": ("状态", "Status"),
+            "username": ("用户名", "User name"),
+            "name": ("姓名", "Name"),
+            "job_title": ("职务", "Job title"),
+            "email": ("工作邮箱", "E-mail"),
+            "phone": ("工作电话", "Phone"),
+            "locale": ("语言", "Language"),
+            "time_zone": ("时区", "Time zone"),
+            "teams": ("所属团队", "Teams"),
+        },
     ),
 )
 
@@ -31,6 +44,11 @@ ENUMS = (
             "SERVICE": "The service account of an OAuth client.",
             "SYSTEM": "A named job of the system itself.",
         },
+        labels={
+            "PERSON": ("员工", "Person"),
+            "SERVICE": ("服务账号", "Service account"),
+            "SYSTEM": ("系统任务", "System job"),
+        },
     ),
     EnumDeclaration(
         UserStatus,
@@ -39,6 +57,11 @@ ENUMS = (
             "ACTIVE": "May act.",
             "SUSPENDED": "May not act for the time being (停用).",
             "LEFT": "Has left the company (离职) and may not act.",
+        },
+        labels={
+            "ACTIVE": ("在职", "Active"),
+            "SUSPENDED": ("停用", "Suspended"),
+            "LEFT": ("离职", "Left"),
         },
     ),
 )

@@ -14,6 +14,14 @@ TYPES = (
             "is_default": "Whether records of its type use it where none is named; one pipeline per type at most.",
             "stages": "The stages of the pipeline; order them by `position`.",
         },
+        label=("流程", "Pipeline", "Pipelines"),
+        labels={
+            "workflow_type": ("适用对象", "For"),
+            "key": ("流程标识", "Key"),
+            "name": ("流程名称", "Name"),
+            "is_default": ("默认流程", "Default"),
+            "stages": ("阶段", "Stages"),
+        },
     ),
     TypeDeclaration(
         "stage",
@@ -28,6 +36,17 @@ TYPES = (
             "rotting_days": "Days in this stage after which a record counts as stalled (停滞); null for no limit.",
             "pipeline": "The pipeline it belongs to.",
         },
+        label=("阶段", "Stage", "Stages"),
+        labels={
+            "key": ("阶段标识", "Key"),
+            "name": ("阶段名称", "Name"),
+            "category": ("阶段类别", "Category"),
+            "position": ("顺序", "Position"),
+            "is_initial": ("起始阶段", "Initial"),
+            "probability": ("赢率", "Probability"),
+            "rotting_days": ("停滞天数", "Stalled after (days)"),
+            "pipeline": ("流程", "Pipeline"),
+        },
     ),
     TypeDeclaration(
         "stage_change",
@@ -39,6 +58,15 @@ TYPES = (
             "note": "Note given for the move into the stage, at most 20,000 characters. Set by the service.",
             "from_stage": "The stage it came from; null where it began.",
             "actor": "The user who made the move.",
+        },
+        label=("阶段变更", "Stage change", "Stage changes"),
+        labels={
+            "entered_at": ("进入时间", "Entered at"),
+            "left_at": ("离开时间", "Left at"),
+            "reason": ("变更原因", "Reason"),
+            "note": ("变更说明", "Note"),
+            "from_stage": ("原阶段", "From stage"),
+            "actor": ("操作人", "Actor"),
         },
     ),
 )
@@ -53,6 +81,12 @@ ENUMS = (
             "TICKET": "Tickets (工单).",
             "CONTRACT": "Contracts (合同).",
         },
+        labels={
+            "LEAD": ("线索", "Lead"),
+            "OPPORTUNITY": ("商机", "Opportunity"),
+            "TICKET": ("工单", "Ticket"),
+            "CONTRACT": ("合同", "Contract"),
+        },
     ),
     EnumDeclaration(
         StageCategory,
@@ -64,6 +98,14 @@ ENUMS = (
             "WON": "Ended well, such as a deal that was won (赢单).",
             "LOST": "Ended badly, such as a deal that was lost (丢单).",
             "CLOSED": "Ended, neither won nor lost.",
+        },
+        labels={
+            "OPEN": ("进行中", "Open"),
+            "WAITING": ("等待中", "Waiting"),
+            "ACTIVE": ("生效", "Active"),
+            "WON": ("赢单", "Won"),
+            "LOST": ("丢单", "Lost"),
+            "CLOSED": ("已关闭", "Closed"),
         },
     ),
 )
