@@ -1,6 +1,9 @@
 """Answers that hold no row are told from memory: no statement runs for them."""
 
+import asyncio
+
 import pytest
+from graphql import get_introspection_query
 
 from reference.company import PEOPLE, USER, company
 from reference.compiled import Compiled, counted, default_access, principal_of
@@ -37,6 +40,20 @@ async def test_beside_records_introspection_is_part_of_the_one_statement(connect
 
     assert answer == {"__schema": {"queryType": {"name": "Query"}}, "customers": {"nodes": []}, "t": "Query"}
     assert len(statements) == 1
+
+
+async def test_the_event_loop_turns_while_a_schema_is_told_for_the_first_time(connection: Connection) -> None:
+    operations = Compiled(connection).operations
+    document = await operations.document(get_introspection_query(), SALES.access)
+
+    telling = asyncio.create_task(operations.prepare(document, document.operation(None), {}, SALES.access))
+    turns = 0
+    while not telling.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert turns > 10
+    assert b'"name":"Customer"' in (telling.result().known or b"")
 
 
 async def test_variables_of_a_large_shape_are_not_kept(connection: Connection) -> None:

@@ -1,6 +1,5 @@
-"""Introspection: made once for a role, away from the event loop, and then told from memory."""
+"""Introspection over HTTP: each role is told its own schema, each question its own answer."""
 
-import asyncio
 from pathlib import Path
 
 from graphql import GraphQLSchema, build_client_schema, build_schema, get_introspection_query, is_object_type
@@ -57,14 +56,3 @@ async def test_a_wrong_name_is_told_alike_before_and_after_a_right_one(crm: Crm)
 
     assert cold.error[:2] == (400, "BAD_VARIABLES")
     assert warm.response.content == cold.response.content
-
-
-async def test_others_are_answered_while_a_schema_is_told_for_the_first_time(crm: Crm) -> None:
-    await crm.ask("li", "{ __typename }")
-    whole = asyncio.create_task(crm.ask("li", f"# never asked before\n{FULL}"))
-    small = asyncio.create_task(crm.ask("li", "{ __typename }"))
-
-    done, _ = await asyncio.wait([whole, small], return_when=asyncio.FIRST_COMPLETED)
-
-    assert done == {small}
-    assert "__schema" in (await whole).data
