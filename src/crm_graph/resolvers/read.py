@@ -22,12 +22,11 @@ from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, EntityType
 from crm_graph.errors import BadVariables, CrmError, TimedOut, Unavailable, UserFault, ValidationFailed
-from crm_graph.fragments import Const, Now, Reckoned, Statement, Viewer
+from crm_graph.fragments import Const, Statement
 from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
-from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
-from crm_graph.resolvers.arguments import Given
+from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.cost import Cost, cost_of_read, require_within
 from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
 from crm_graph.resolvers.documents import Document, Operation, check_variables, is_constant, read_document
@@ -43,6 +42,7 @@ STATEMENT_CHARACTERS = 20_000_000
 KNOWN_BYTES = 50_000_000
 SHAPE_CHARACTERS = 10_000
 """Variables of a larger shape are compiled for each time: what is kept is not to be filled with keys."""
+NOTHING = Binding()
 RoleSchemas = Callable[[Access], GraphQLSchema]
 
 
@@ -55,36 +55,15 @@ class PreparedRead:
     statement: Statement
     cost: Cost
     derived: tuple[Site, ...] = ()
-    unused: tuple[Any, ...] = ()
+    arguments: Binding = NOTHING
+    unused: Binding | None = None
     known: bytes | None = None
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The statement's arguments. Raises BadVariables for a value that does not fit."""
-        if self.unused:
-            bind(self.unused, variables, principal, now)
-        return bind(self.statement.sources, variables, principal, now)
-
-
-def bind(sources: Sequence[Any], variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
-    """The values of a statement's sources."""
-    viewer = principal.viewer_values()
-    values = []
-    for source in sources:
-        if isinstance(source, Given):
-            try:
-                values.append(source.value(variables))
-            except CrmError as error:
-                raise error.at(*(source.path or ())) from None
-        elif isinstance(source, Viewer):
-            values.append(viewer[source.name])
-        elif isinstance(source, Const):
-            values.append(source.value)
-        elif isinstance(source, Now):
-            values.append(now)
-        elif isinstance(source, Reckoned):
-            (value,) = bind((source.source,), variables, principal, now)
-            values.append(reckoned(value, now, principal.zone))
-    return values
+        if self.unused is not None:
+            self.unused.values(variables, principal, now)
+        return self.arguments.values(variables, principal, now)
 
 
 class Operations:
@@ -171,7 +150,9 @@ class Operations:
         used = set(statement.sources)
         unused = tuple(source for source in dict.fromkeys(plan.given) if source not in used)
         cost = cost_of_read(plan, statement.sources, self.limits)
-        return PreparedRead(statement, cost, sites_of(plan), unused)
+        return PreparedRead(
+            statement, cost, sites_of(plan), Binding(statement.sources), Binding(unused) if unused else None
+        )
 
     async def _introspect(
         self,

@@ -18,11 +18,12 @@ from crm_graph.catalog import Catalog
 from crm_graph.errors import BadVariables, CrmError, RequestFault, UserFault
 from crm_graph.fragments import const, render, sql
 from crm_graph.messages import Locale
+from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.derived import fill, in_object
 from crm_graph.resolvers.documents import Document, Operation, problem
 from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan
 from crm_graph.resolvers.planner import Planner
-from crm_graph.resolvers.read import Operations, bind, derived_fields
+from crm_graph.resolvers.read import Operations, derived_fields
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer
@@ -206,7 +207,7 @@ async def _read_record(
 async def _fetch(context: MutationContext, tx: Transaction, plan: ObjectPlan, ref: RecordRef) -> bytes | None:
     writer = Writer(Context(context.catalog, tx.access, context.limits))
     statement = render(sql("SELECT {row}", row=writer.lookup(Lookup("", plan, id=const(ref.id, "uuid")))))
-    arguments = bind(statement.sources, context.variables, tx.principal, tx.now)
+    arguments = Binding(statement.sources).values(context.variables, tx.principal, tx.now)
     answer: bytes | None = await tx.driver().fetchval(statement.text, *arguments)
     sites = tuple(in_object(plan, ()))
     if answer is None or not sites:

@@ -12,6 +12,7 @@ from crm_graph.errors import UserFault, ValidationFailed
 from crm_graph.fragments import EMPTY, Fragment, Statement, name, param, render, sql
 from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Leaf, given
+from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.cost import Cost, cost_of_read, require_within
 from crm_graph.resolvers.derived import Site, in_object
 from crm_graph.resolvers.documents import Document, Operation, check_variables
@@ -21,7 +22,7 @@ from crm_graph.resolvers.matching import matching_rows
 from crm_graph.resolvers.paging import order_by, sort_keys
 from crm_graph.resolvers.plan import Connection, Limits, ObjectPlan, Part, ReadPlan
 from crm_graph.resolvers.planner import Planner
-from crm_graph.resolvers.read import Operations, bind, of_request
+from crm_graph.resolvers.read import Operations, of_request
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import TYPENAME, Selected, SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer
@@ -49,7 +50,7 @@ class PreparedExport:
         """The arguments of `declare`. Raises BadVariables for a value that does not fit; CostExceeded where each row
         has more to it than a query may ask for.
         """
-        values = bind(self.declare.sources, variables, principal, now)
+        values = Binding(self.declare.sources).values(variables, principal, now)
         require_within(self.page.of(values), self.limits)
         return values
 
