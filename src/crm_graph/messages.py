@@ -78,8 +78,25 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "文档使用片段超过 {limit} 次，请直接写出字段。",
     ),
     "too_many_repeats": (
-        "The document selects one response key more than {limit} times in one place.",
-        "文档在同一处重复选择同一字段超过 {limit} 次。",
+        "The document selects fields again that it has selected already, more than {limit} times.",
+        "文档重复选择已选字段超过 {limit} 次。",
+    ),
+    "too_many_aliases": ("The document has more than {limit} aliases.", "文档的别名超过 {limit} 个。"),
+    "too_many_directives": ("The document has more than {limit} directives.", "文档的指令超过 {limit} 个。"),
+    "too_many_directives_of_one": ("One place has more than {limit} directives.", "同一处的指令超过 {limit} 个。"),
+    "too_many_fields": (
+        "The operation selects more than {limit} fields. Ask in several requests.",
+        "操作选择的字段超过 {limit} 个，请分多次请求。",
+    ),
+    "too_many_operations": ("The document has more than {limit} operations.", "文档中的操作超过 {limit} 个。"),
+    "too_many_root_fields": (
+        "The operation has more than {limit} root fields. Ask in several requests.",
+        "操作的根字段超过 {limit} 个，请分多次请求。",
+    ),
+    "too_many_variables": ("The operation has more than {limit} variables.", "操作的变量超过 {limit} 个。"),
+    "introspection_too_large": (
+        "The introspection asks for much more than the schema. Ask for each thing once.",
+        "内省请求的内容远超接口定义，请不要重复查询。",
     ),
     "first_and_last": ("Give first or last, not both.", "first 与 last 不能同时使用。"),
     "id_or_external_ref": ("Give either id or externalRef.", "id 与 externalRef 必须且只能提供一个。"),

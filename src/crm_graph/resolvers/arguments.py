@@ -25,6 +25,8 @@ from crm_graph.fragments import Fragment, join, param, sql
 from crm_graph.scalars import Parser
 
 Path = tuple[str | int, ...]
+MAX_ITEMS = 20_000
+"""The longest list that is looked into; what it is for sets its own limit, and tells of it better."""
 
 
 class Absent:
@@ -159,6 +161,20 @@ def from_json(value: Any, type_: GraphQLInputType, path: Path) -> Any:
     return [from_json(value, kind.of_type, path)]
 
 
+def require_short(value: Any) -> None:
+    """Raise BadVariables for a value with a list that is longer than any that is taken: reading it takes seconds."""
+    if isinstance(value, dict):
+        for item in value.values():
+            if isinstance(item, dict | list):
+                require_short(item)
+    elif isinstance(value, list):
+        if len(value) > MAX_ITEMS:
+            raise BadVariables("list_too_long", limit=MAX_ITEMS)
+        for item in value:
+            if isinstance(item, dict | list):
+                require_short(item)
+
+
 def shape(value: Any) -> Any:
     """What of a variable may change the SQL: which keys are there and what is null, never a text or a number.
 
@@ -167,5 +183,7 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return tuple((key, shape(item)) for key, item in value.items())
     if isinstance(value, list):
+        if len(value) > MAX_ITEMS:
+            raise BadVariables("list_too_long", limit=MAX_ITEMS)
         return tuple(shape(item) for item in value) if any(isinstance(i, dict | list) for i in value) else "[]"
     return None if value is None else "."

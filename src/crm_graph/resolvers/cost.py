@@ -212,7 +212,7 @@ def cost_of_mutation(
         return 0
     reader = reader_of(document.schema, operation.node, document.fragments, variables, limits.max_depth)
     requested = 0
-    for nodes in reader.collect(root, operation.node.selection_set.selections).values():
+    for nodes in reader.roots(root, operation.node.selection_set.selections).values():
         requested += VERB * _items(nodes[0], variables)
         definition = root.fields.get(nodes[0].name.value)
         payload = get_named_type(definition.type) if definition else None

@@ -1,6 +1,5 @@
 """Documents: GraphQL text parsed, limited and validated against a role's schema, once."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
     VariableNode,
     Visitor,
     get_named_type,
@@ -26,17 +24,15 @@ from graphql import (
     visit,
 )
 
-from crm_graph.errors import BadVariables, CostExceeded, ParseFailed, ValidationFailed
+from crm_graph.errors import BadVariables, ParseFailed, ValidationFailed
 from crm_graph.resolvers.arguments import shape
+from crm_graph.resolvers.document_limits import require_moderate, require_moderate_introspection, require_shallow
 from crm_graph.resolvers.optional import OPTIONAL, without_unknown
 from crm_graph.resolvers.selection import TYPENAME
 
 CONSTANT = "crm_constant"
 """Marks a root field whose answer depends on the role set and its arguments alone, as introspection does."""
 MAX_ERRORS = 5
-MAX_SPREADS = 100
-MAX_REPEATS = 30
-"""How often one response key may stand in one selection: GraphQL compares each pair of equal keys."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +83,17 @@ class Document:
 
 
 def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document:
-    """Parse and validate. Raises ParseFailed or ValidationFailed with GraphQL's own messages, no suggestions."""
+    """Parse and validate. Raises ParseFailed or ValidationFailed with GraphQL's own messages, no suggestions, or
+    CostExceeded for a document that is too large.
+    """
+    require_shallow(text)
     try:
         node = parse(text, max_lexical_tokens=max_tokens, allow_empty_selection_sets=False)
     except GraphQLError as error:
         raise ParseFailed("parse_failed", problems=[problem(error)]) from None
     except RecursionError:
         raise ParseFailed("too_deep_to_parse") from None
-    _refuse_floods(node)
+    require_moderate(node)
     try:
         if OPTIONAL.name in text:
             node = without_unknown(node, schema)
@@ -107,42 +106,16 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     operations = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
     if not operations:
         raise ValidationFailed("unknown_operation")
+    fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
+    require_moderate_introspection(node, schema, fragments)
+    deciding = _deciding(node, schema)
     return Document(
         text,
         schema,
         node,
-        {o.name.value if o.name else "": _operation(o, schema, _deciding(node, schema)) for o in operations},
-        {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)},
+        {o.name.value if o.name else "": _operation(o, schema, deciding) for o in operations},
+        fragments,
     )
-
-
-class _Floods(Visitor):
-    """Counts what validation takes quadratic time for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.spreads = 0
-        self.repeats = 0
-
-    def enter_fragment_spread(self, *_: Any) -> None:
-        self.spreads += 1
-
-    def enter_inline_fragment(self, *_: Any) -> None:
-        self.spreads += 1
-
-    def enter_selection_set(self, node: SelectionSetNode, *_: Any) -> None:
-        keys = Counter((f.alias or f.name).value for f in node.selections if isinstance(f, FieldNode))
-        self.repeats = max(self.repeats, *keys.values(), 0)
-
-
-def _refuse_floods(node: DocumentNode) -> None:
-    """Raise CostExceeded for a document that would take long to validate."""
-    floods = _Floods()
-    visit(node, floods)
-    if floods.spreads > MAX_SPREADS:
-        raise CostExceeded("too_many_fragments", limit=MAX_SPREADS)
-    if floods.repeats > MAX_REPEATS:
-        raise CostExceeded("too_many_repeats", limit=MAX_REPEATS)
 
 
 def problem(error: GraphQLError) -> dict[str, Any]:

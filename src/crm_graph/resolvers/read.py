@@ -131,18 +131,15 @@ class Operations:
         if root is None:
             raise ValidationFailed("unknown_operation")
         selections = operation.node.selection_set.selections
-        introspected = {
-            key: nodes
-            for key, nodes in reader.collect(root, selections).items()
-            if is_constant(nodes[0], document.schema)
-        }
+        roots = reader.roots(root, selections)
+        introspected = {key: nodes for key, nodes in roots.items() if is_constant(nodes[0], document.schema)}
         literals = await self._introspect(document, operation, variables, introspected)
         selection = reader.read(root, selections, leave_out=introspected)
         try:
             plan = plan_read(selection, self.catalog, access, self.limits)
         except UserFault as fault:
             raise of_request(fault) from None
-        plan = plan.with_literals(literals, order=list(reader.collect(root, selections)))
+        plan = plan.with_literals(literals, order=list(roots))
         known = plan.known()
         if known is not None:
             return PreparedRead(Statement("", ()), cost_of_read(plan, (), self.limits), known=known)

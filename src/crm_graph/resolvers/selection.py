@@ -23,6 +23,7 @@ from graphql import (
 
 from crm_graph.errors import CostExceeded
 from crm_graph.resolvers.arguments import ABSENT, ArgumentReader, Leaf
+from crm_graph.resolvers.document_limits import MAX_FIELDS, MAX_ROOT_FIELDS
 
 TYPENAME = "__typename"
 
@@ -55,6 +56,7 @@ class SelectionReader:
     arguments: ArgumentReader
     max_depth: int
     _depth: int = field(default=0)
+    _fields: int = field(default=0)
 
     def read(
         self,
@@ -64,7 +66,17 @@ class SelectionReader:
     ) -> tuple[Selected, ...]:
         """The selected fields of one object type, equal response keys merged."""
         nodes = self.collect(parent, selections)
+        self._fields += len(nodes)
+        if self._fields > MAX_FIELDS:
+            raise CostExceeded("too_many_fields", limit=MAX_FIELDS)
         return tuple(self._field(parent, key, same) for key, same in nodes.items() if key not in leave_out)
+
+    def roots(self, root: GraphQLObjectType, selections: Iterable[SelectionNode]) -> dict[str, list[FieldNode]]:
+        """The root fields of an operation. Raises CostExceeded for too many."""
+        nodes = self.collect(root, selections)
+        if len(nodes) > MAX_ROOT_FIELDS:
+            raise CostExceeded("too_many_root_fields", limit=MAX_ROOT_FIELDS)
+        return nodes
 
     def collect(self, parent: GraphQLObjectType, selections: Iterable[SelectionNode]) -> dict[str, list[FieldNode]]:
         """The field nodes of one object type by response key, in order."""

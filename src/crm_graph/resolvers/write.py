@@ -18,6 +18,7 @@ from crm_graph.catalog import Catalog
 from crm_graph.errors import BadVariables, CrmError, RequestFault, UserFault
 from crm_graph.fragments import const, render, sql
 from crm_graph.messages import Locale
+from crm_graph.resolvers.arguments import require_short
 from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.derived import fill, in_object
 from crm_graph.resolvers.documents import Document, Operation, problem
@@ -219,6 +220,7 @@ async def run_mutation(context: MutationContext) -> ExecutionResult:
     """Run a valid mutation operation. Raises BadVariables for variables that do not fit, and what `charge` raises; what
     fails in a field is told in the result.
     """
+    require_short(context.variables)
     executor = MutationExecutor.build(
         context.document.schema,
         context.document.node,
