@@ -162,7 +162,9 @@ async def test_what_tools_ask_of_the_schema_is_answered(query: str) -> None:
     [
         ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "validation_failed"),
         (
-            "{ " + aliases(50, "__schema { types { name kind description " + LISTS + " } }") + " }",
+            "{ "
+            + aliases(50, "__schema { types { inputFields { name type { name ofType { name } } } " + LISTS + " } }")
+            + " }",
             "introspection_too_large",
         ),
         ("{ __schema { types { " + aliases(300, "fields { name type { name } }") + " } } }", "introspection_too_large"),

@@ -96,14 +96,14 @@ async def test_who_may_change_nothing_has_no_mutations(crm: Crm) -> None:
         (
             "{ customers " + "{ nodes { interactions " * 100 + "{ totalCount }" + "} }" * 100 + "}",
             None,
-            PARSE,
-            "Syntax Error: Document is nested too deeply. Parsing aborted.",
+            COST,
+            "The document is nested too deeply.",
         ),
         (
             "{ customers(where: " + "{ and: [" * 200 + "{}" + "] }" * 200 + ") { totalCount } }",
             None,
-            PARSE,
-            "Syntax Error: Document is nested too deeply. Parsing aborted.",
+            COST,
+            "The document is nested too deeply.",
         ),
         (
             "{ customers " + "{ nodes { parent { subsidiaries " * 8 + "{ totalCount }" + "} } }" * 8 + "}",
