@@ -113,8 +113,8 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture(scope="session")
 async def pool(settings: Settings) -> AsyncIterator[ReadPool]:
     """The read pool on this worker's database."""
-    assert settings.read_url
-    made = await read_pool(settings.read_url, settings)
+    assert settings.database_url
+    made = await read_pool(settings.database_url, settings)
     yield made
     await made.close()
 

@@ -25,6 +25,8 @@ from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.permissions.store import sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms
 from crm_graph.permissions.validation import require_sound
+from crm_graph.replicas.opening import replica_of
+from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.read import Operations, Reader
@@ -33,11 +35,11 @@ from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.settings import Settings
-from crm_graph.transaction import begin
+from crm_graph.transaction import Transaction, begin
 from crm_graph.web import exports, graphiql, health, oauth
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
-from crm_graph.web.metrics import MeasuredRequests, PreparedOperations
+from crm_graph.web.metrics import MeasuredRequests, PreparedOperations, ReplicaMetrics
 
 Clock = Callable[[], datetime]
 
@@ -52,15 +54,15 @@ class NotMigrated(RuntimeError):
 class Hub:
     """What the parts of a running hub are given.
 
-    `primary` reaches the database that is written to, `read_pool` a replica where there is one; `lanes` are
-    connections to the same database as `read_pool`, which compiled reads keep. `manifest` holds documents by id.
+    `primary` is a small pool for rights, keys and health; `lanes` are connections to the same database, which compiled
+    reads keep. `replica` takes what reads it can from them, where there is one. `manifest` holds documents by id.
     """
 
     settings: Settings
     engine: AsyncEngine
-    read_pool: ReadPool
     lanes: Lanes
     primary: ReadPool
+    replica: Replica | None
     manifest: Mapping[str, str]
     catalog: Catalog
     principals: Principals
@@ -76,7 +78,7 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
     Raises NotMigrated where the database is behind, UnfitServer where it cannot be opened or is too old, ValueError
     without a database URL or for a manifest that cannot be used.
     """
-    if settings.database_url is None or settings.read_url is None:
+    if settings.database_url is None:
         raise ValueError("set DATABASE_URL")
     primary_url = settings.database_url
     manifest = read_manifest(settings.trusted_documents, settings.max_tokens) if settings.trusted_documents else {}
@@ -85,14 +87,11 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         engine = write_engine(primary_url, settings)
         stack.push_async_callback(engine.dispose)
         await _require_migrated(engine)
-        pool = await stack.enter_async_context(await read_pool(settings.read_url, settings))
+        primary = await stack.enter_async_context(await read_pool(primary_url, settings))
         lanes = Lanes(
-            partial(read_connection, settings.read_url, settings), settings.read_pool_size, wait_s=settings.pool_wait_s
+            partial(read_connection, primary_url, settings), settings.read_pool_size, wait_s=settings.pool_wait_s
         )
         stack.push_async_callback(lanes.close)
-        primary = pool
-        if settings.read_url != primary_url:
-            primary = await stack.enter_async_context(await read_pool(primary_url, settings))
         catalog = build_catalog()
         require_sound(DEFAULT_ROLES, catalog)
         principals = Principals(
@@ -111,8 +110,41 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         budgets = Budgets(engine, clock=clock, default_per_minute=settings.cost_per_minute)
         await budgets.start()
         stack.push_async_callback(budgets.stop)
+        replica = None
+        if settings.replica_url is not None:
+            replica = replica_of(settings.replica_url, settings, primary, migrations.is_behind)
+            stack.push_async_callback(replica.stop)
+            await replica.start()
         ids = IdSource(clock)
-        yield Hub(settings, engine, pool, lanes, primary, manifest, catalog, principals, budgets, clock, ids)
+        yield Hub(settings, engine, lanes, primary, replica, manifest, catalog, principals, budgets, clock, ids)
+
+
+def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str | None = None) -> Begin:
+    """Transactions of a principal. Once one has ended well, the principal's reads in this process see it."""
+    opened = partial(
+        begin,
+        hub.engine,
+        principal,
+        hub.catalog,
+        hub.clock,
+        hub.ids,
+        source=source,
+        request_id=request_id,
+        base_currency=hub.settings.base_currency,
+        time_zone=hub.settings.time_zone,
+    )
+    replica = hub.replica
+    if replica is None:
+        return opened
+
+    @asynccontextmanager
+    async def noted() -> AsyncIterator[Transaction]:
+        async with opened() as tx:
+            yield tx
+        # A retry whose stored answer is told again counts as well: what it tells of was committed before.
+        tx.position = await replica.wrote(principal.user_id)
+
+    return noted
 
 
 class Front:
@@ -151,8 +183,14 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
 
 def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> list[BaseRoute]:
     """Everything that is served over HTTP beside `/graphql`."""
+    checks = {"database": _reachable(hub.primary), "schema": _schema_current(hub.primary)}
+    replica = hub.replica
+    states = {}
+    if replica is not None:
+        registry.register(ReplicaMetrics(replica))
+        states["replica"] = lambda: str(replica.state)
     return [
-        *health.routes({"database": _reachable(hub.read_pool), "schema": _schema_current(hub.primary)}, registry),
+        *health.routes(checks, registry, states),
         *oauth.routes(hub.principals, hub.primary, hub.catalog, clock=hub.clock),
         *exports.routes(export_endpoint(hub, operations)),
         *graphiql.routes(),
@@ -180,7 +218,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations, hub.budgets.charge),
+        Reader(hub.lanes, operations, hub.budgets.charge, hub.replica),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,
@@ -192,19 +230,20 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
             max_tokens=settings.max_tokens,
             only=settings.trusted_documents_only,
         ),
+        knows_positions=hub.replica is not None,
         max_body_bytes=settings.max_body_bytes,
         idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
     )
 
 
 def export_endpoint(hub: Hub, operations: Operations) -> ExportEndpoint:
-    """The downloads of a hub. Rows come from the database that reads go to."""
+    """The downloads of a hub. Rows come from the primary: on a standby, replay would cancel the long ones."""
     settings = hub.settings
     return ExportEndpoint(
         hub.principals,
         operations,
         primary=hub.primary,
-        connect=partial(export_connection, str(settings.read_url), settings),
+        connect=partial(export_connection, str(settings.database_url), settings),
         begin_for=begin_for(hub),
         clock=hub.clock,
         limits=ExportLimits(settings.export_connections, settings.export_stall_s, settings.export_time_limit_s),
@@ -213,21 +252,9 @@ def export_endpoint(hub: Hub, operations: Operations) -> ExportEndpoint:
 
 def begin_for(hub: Hub) -> BeginFor:
     """What opens the transactions of a principal."""
-    settings = hub.settings
 
     def begun(principal: Principal, request_id: str) -> Begin:
-        return partial(
-            begin,
-            hub.engine,
-            principal,
-            hub.catalog,
-            hub.clock,
-            hub.ids,
-            source=principal.source,
-            request_id=request_id,
-            base_currency=settings.base_currency,
-            time_zone=settings.time_zone,
-        )
+        return transactions(hub, principal, source=principal.source, request_id=request_id)
 
     return begun
 

@@ -18,8 +18,13 @@ from crm_graph.settings import Settings
 
 _SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg"}
 _WRITE_STATEMENT_CACHE = 500
-_SPARE_CONNECTIONS = 4
+_POOL_SIZE = 4
 _OLDEST_VERSION = 160_000
+
+ENDED_MEANWHILE = asyncpg.InternalClientError
+"""How asyncpg fails on a connection that the server has just ended: told so, and not yet that the line is down."""
+DATABASE_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ENDED_MEANWHILE)
+"""All that a statement or the opening of a connection may fail with."""
 
 
 def dsn(url: str) -> str:
@@ -135,15 +140,15 @@ class ReadPool(asyncpg.Pool):
 
 
 async def read_pool(url: str, settings: Settings) -> ReadPool:
-    """The pool of compiled reads: read-only sessions that hand over `json` as the bytes that Postgres built.
+    """A small pool of read-only sessions that hand over `json` as the bytes that Postgres built.
 
     Plans are generic: with parameters in LIMIT the server would otherwise plan anew at every execution, which costs
     more than a small read itself.
     """
     return await ReadPool(
         dsn(url),
-        min_size=min(2, settings.read_pool_size),
-        max_size=settings.read_pool_size + _SPARE_CONNECTIONS,
+        min_size=1,
+        max_size=_POOL_SIZE,
         max_queries=1_000_000_000,
         max_inactive_connection_lifetime=0,
         connect=None,
@@ -160,10 +165,13 @@ async def read_pool(url: str, settings: Settings) -> ReadPool:
     )
 
 
-async def read_connection(url: str, settings: Settings) -> "asyncpg.Connection[Any]":
-    """One connection for compiled reads, the same as those of the pool."""
-    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+async def read_connection(
+    url: str, settings: Settings, kind: type["asyncpg.Connection[Any]"] = asyncpg.Connection
+) -> Any:
+    """One connection for compiled reads, with sessions like those of the pool."""
+    connection = await asyncpg.connect(
         dsn(url),
+        connection_class=kind,
         timeout=settings.connect_timeout_s,
         command_timeout=_command_timeout(settings.statement_timeout_ms),
         server_settings=_reading(settings),

@@ -36,6 +36,7 @@ _START_TIMEOUT_S = 120
 """Long enough for the recovery of a large database after a crash."""
 _STOP_TIMEOUT_S = 30
 _POLL_S = 0.02
+_TAKES_CONNECTIONS = frozenset({"ready", "standby"})
 
 _OPTIONS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -294,14 +295,14 @@ class EmbeddedServer:
         self._wait_until_ready(self._process)
 
     def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
-        """The postmaster writes `ready` into the eighth line of its file once it takes connections."""
+        """The postmaster writes into the eighth line of its file that it takes connections."""
         status = self._data / "postmaster.pid"
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise EmbeddedServerError(f"PostgreSQL did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
             lines = status.read_text().splitlines() if status.exists() else []
-            if len(lines) >= 8 and lines[0].strip() == str(process.pid) and lines[7].strip() == "ready":
+            if len(lines) >= 8 and lines[0].strip() == str(process.pid) and lines[7].strip() in _TAKES_CONNECTIONS:
                 return
             time.sleep(_POLL_S)
         raise EmbeddedServerError(f"PostgreSQL was not ready after {_START_TIMEOUT_S} s; its log is {self._log}")

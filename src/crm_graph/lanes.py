@@ -95,6 +95,11 @@ class Lanes:
                 return True
         return False
 
+    def end_kept(self) -> None:
+        """Cut what is kept; what is lent comes back as ever."""
+        while self._kept:
+            self._ended(self._kept.pop())
+
     async def close(self) -> None:
         """Close what is kept, once what is being ended has ended."""
         await asyncio.gather(*self._ending)

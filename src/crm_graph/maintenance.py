@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +27,6 @@ from crm_graph.seeding.foundation import lay
 from crm_graph.seeding.population import PopulationReport, Progress, seed_population
 from crm_graph.services.imports import ImportReport, import_file, upserting
 from crm_graph.settings import Settings
-from crm_graph.transaction import begin
 
 IMPORT_SOURCE = "import"
 IMPORTER = "system.import"
@@ -131,17 +129,7 @@ async def import_records(
     async with open_hub(settings) as hub:
         entity = _entity(hub, plural)
         principal = await (_importer(hub) if username is None else _user(hub, username))
-        opened = partial(
-            begin,
-            hub.engine,
-            principal,
-            hub.catalog,
-            hub.clock,
-            hub.ids,
-            source=source,
-            base_currency=settings.base_currency,
-            time_zone=settings.time_zone,
-        )
+        opened = app.transactions(hub, principal, source=source)
         return await import_file(
             path,
             entity,

@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     database_read_url: str | None = Field(
         default=None, validation_alias=AliasChoices("DATABASE_READ_URL", "database_read_url")
     )
-    """A replica for compiled reads; without one they go to `database_url`."""
+    """A streaming standby for compiled reads; without one they go to `database_url`."""
+    replica_max_lag_s: float = Field(default=10.0, gt=0)
+    """A replica that is further behind is not read from."""
     host: str = Field(default="127.0.0.1", validation_alias=AliasChoices("HOST", "host"))
     port: int = Field(default=8000, ge=1, le=65_535, validation_alias=AliasChoices("PORT", "port"))
     home: Path = Field(default_factory=_default_home)
@@ -114,9 +116,9 @@ class Settings(BaseSettings):
         return self.issuer or f"http://127.0.0.1:{self.port}"
 
     @property
-    def read_url(self) -> str | None:
-        """Where compiled reads go."""
-        return self.database_read_url or self.database_url
+    def replica_url(self) -> str | None:
+        """The standby that compiled reads go to, where there is one."""
+        return self.database_read_url if self.database_read_url != self.database_url else None
 
 
 def load_settings(**overrides: object) -> Settings:

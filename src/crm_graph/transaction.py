@@ -37,6 +37,7 @@ from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.store import Connection
+from crm_graph.replicas.positions import WRITES_CHANNEL
 
 EVENTS_CHANNEL = "crm_events"
 
@@ -103,6 +104,8 @@ class Transaction:
     causation_id: UUID | None = None
     on_behalf_of_id: UUID | None = None
     discarded: bool = False
+    position: str | None = None
+    """How far in the log its commit reaches; found after it, where there is a replica."""
     _events: list[EventDraft] = field(default_factory=list)
     _written: int = 0
     _subjects: set[UUID | None] = field(default_factory=set)
@@ -156,7 +159,7 @@ class Transaction:
         if not events:
             return
         if self._written == 0:
-            await self.connection.execute("SELECT pg_notify($1, '')", EVENTS_CHANNEL)
+            await self.connection.execute(_NOTIFY, EVENTS_CHANNEL, WRITES_CHANNEL, str(self.principal.user_id))
         await self.connection.execute(_INSERT_EVENTS, *self._event_arguments(events))
         self._written += len(events)
 
@@ -221,6 +224,7 @@ def to_json(value: Any) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
+_NOTIFY = "SELECT pg_notify($1, ''), pg_notify($2, $3)"
 _INSERT_EVENTS = """
 INSERT INTO events (
     id, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill,

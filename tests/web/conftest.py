@@ -243,14 +243,21 @@ def _plain_logs() -> Iterator[None]:
 @pytest.fixture(scope="session")
 async def crm(web_settings: Settings, _plain_logs: None) -> AsyncIterator[Crm]:
     """The hub of the session. Tests make the records they are about; nothing is taken away between them."""
-    assert web_settings.database_url
+    async with opened(web_settings) as crm:
+        yield crm
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Crm]:
+    """A hub on a migrated database, with the company in it."""
+    assert settings.database_url
     clock = Clock()
-    users, teams = await _staff(web_settings, clock)
-    database = await connect(web_settings.database_url, application_name="tests")
+    users, teams = await _staff(settings, clock)
+    database = await connect(settings.database_url, application_name="tests")
     try:
-        keys = await load_keys(database, now=clock(), token_lifetime_s=web_settings.token_lifetime_s)
-        async with serving(build_app(web_settings, clock=clock)) as http:
-            yield Crm(http, web_settings, database, keys, clock, users, teams)
+        keys = await load_keys(database, now=clock(), token_lifetime_s=settings.token_lifetime_s)
+        async with serving(build_app(settings, clock=clock)) as http:
+            yield Crm(http, settings, database, keys, clock, users, teams)
     finally:
         await database.close()
 

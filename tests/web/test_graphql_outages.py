@@ -68,7 +68,7 @@ async def test_a_query_is_unavailable_once_its_connections_are_cut(crm: Crm) -> 
     async def open_once() -> Any:
         if opened:
             raise ConnectionRefusedError
-        opened.append(await read_connection(str(crm.settings.read_url), crm.settings))
+        opened.append(await read_connection(str(crm.settings.database_url), crm.settings))
         return opened[0]
 
     async with hub_with(crm, crm.settings, lanes=Lanes(open_once, 1, wait_s=1)) as http:

@@ -22,6 +22,7 @@ import structlog
 from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog
+from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.moments import is_zone, zone_of
 from crm_graph.permissions.keys import NO_KEYS, KeyRing, load_keys
@@ -40,7 +41,6 @@ POLL_EVERY_S = 0.5
 UNKNOWN_KEY_EVERY_S = 0.2
 """How often, at most, tokens with unknown keys make the process look for new ones."""
 COMMAND_TIMEOUT_S = 5.0
-DATABASE_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ from graphql import (
 from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, EntityType
+from crm_graph.db import DATABASE_FAILURES, ENDED_MEANWHILE
 from crm_graph.errors import BadVariables, CrmError, TimedOut, Unavailable, UserFault, ValidationFailed
 from crm_graph.fragments import Const, Statement
 from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
+from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.cost import Cost, cost_of_read, require_within
 from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
@@ -222,16 +224,58 @@ class Answered(NamedTuple):
     remaining: int | None
 
 
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError)
+_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    ENDED_MEANWHILE,
+)
+
+
+@dataclass(slots=True)
+class _Ask:
+    """A prepared read with its arguments: it can be run on one connection and, if that fails, on another."""
+
+    prepared: PreparedRead
+    arguments: list[Any]
+    principal: Principal
+    catalog: Catalog
+    now: datetime
+    locale: Locale
+
+    async def run(self, lanes: Lanes | Replica, connection: Any) -> bytes:
+        """The answer; the connection goes back to where it came from, and an unfinished statement is ended with it."""
+        ended_well = False
+        try:
+            answer: bytes = await connection.fetchval(self.prepared.statement.text, *self.arguments)
+            if self.prepared.derived:
+                computed = derived_fields(connection, self.principal, self.catalog, self.now, self.locale)
+                answer = await fill(answer, self.prepared.derived, computed)
+            ended_well = True
+        except asyncpg.QueryCanceledError:
+            # The server ended the statement, and the connection with its plans is as good as before.
+            ended_well = True
+            raise
+        finally:
+            if ended_well:
+                lanes.give(connection)
+            else:
+                lanes.drop(connection)
+        return answer
 
 
 class Reader:
-    """Runs compiled reads on a few connections."""
+    """Runs compiled reads on a few connections: to a replica, where there is one that can answer, or to the primary."""
 
-    def __init__(self, lanes: Lanes, operations: Operations, charge: Charge = unlimited) -> None:
+    def __init__(
+        self, lanes: Lanes, operations: Operations, charge: Charge = unlimited, replica: Replica | None = None
+    ) -> None:
         self._lanes = lanes
         self._operations = operations
         self._charge = charge
+        self._replica = replica
 
     async def run(
         self,
@@ -242,8 +286,11 @@ class Reader:
         principal: Principal,
         now: datetime,
         locale: Locale,
+        after: int = 0,
     ) -> Answered:
-        """The answer and its cost. Raises CrmError; TIMEOUT and UNAVAILABLE are ours."""
+        """The answer and its cost, from a state that holds everything up to the position `after`. Raises CrmError;
+        TIMEOUT and UNAVAILABLE are ours.
+        """
         prepared = await self._operations.prepare(document, operation, variables, principal.access)
         try:
             arguments = prepared.bind(variables, principal, now)
@@ -256,31 +303,41 @@ class Reader:
         remaining = await self._charge(principal, requested)
         if prepared.known is not None:
             return Answered(prepared.known, requested, remaining)
+        ask = _Ask(prepared, arguments, principal, self._operations.catalog, now, locale)
+        return Answered(await self._data(ask, after), requested, remaining)
+
+    async def _data(self, ask: _Ask, after: int) -> bytes:
+        """The answer of whichever server can give it."""
+        if self._replica is not None:
+            answer = await self._from_replica(self._replica, ask, after)
+            if answer is not None:
+                return answer
         try:
             connection = await self._lanes.take()
         except (*_LOST, TimeoutError):
             raise Unavailable from None
-        ended_well = False
         try:
-            answer: bytes = await connection.fetchval(prepared.statement.text, *arguments)
-            if prepared.derived:
-                computed = derived_fields(connection, principal, self._operations.catalog, now, locale)
-                answer = await fill(answer, prepared.derived, computed)
-            ended_well = True
-        except asyncpg.QueryCanceledError:
-            # The server ended the statement, and the connection with its plans is as good as before.
-            ended_well = True
-            raise TimedOut from None
-        except TimeoutError:
+            return await ask.run(self._lanes, connection)
+        except (asyncpg.QueryCanceledError, TimeoutError):
             raise TimedOut from None
         except _LOST:
             raise Unavailable from None
-        finally:
-            if ended_well:
-                self._lanes.give(connection)
-            else:
-                self._lanes.drop(connection)
-        return Answered(answer, requested, remaining)
+
+    async def _from_replica(self, replica: Replica, ask: _Ask, after: int) -> bytes | None:
+        """The answer of the replica; None where the primary has to answer. Whatever the replica fails with (it went
+        away, a row version was cleaned up under the read, a table is not there yet), the primary decides; but a
+        statement that took too long is not begun again.
+        """
+        connection = await replica.take(ask.principal.user_id, after)
+        if connection is None:
+            return None
+        try:
+            return await ask.run(replica, connection)
+        except asyncpg.QueryCanceledError:
+            raise TimedOut from None
+        except DATABASE_FAILURES as failure:
+            replica.failed(failure)
+            return None
 
 
 def derived_fields(

@@ -8,6 +8,7 @@ import asyncpg
 from graphql import GraphQLSchema
 
 from crm_graph.bounded import Bounded
+from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import CrmError, DocumentNotTrusted, Invalid, MalformedRequest, Unavailable
 from crm_graph.permissions.principals import COMMAND_TIMEOUT_S, DATABASE_FAILURES
 from crm_graph.resolvers.documents import read_document

@@ -51,8 +51,8 @@ class RecordRef:
 class MutationContext:
     """What the fields of one mutation operation share. `tx` is the transaction of the field that is running, `failure`
     what refused it: the field is then completed a second time, without the verb, to tell of it. `unread` is why its
-    record could not be read, which takes the change back; `committed` counts the fields that took effect. `charge` is
-    called before anything runs, and notes what the operation costs.
+    record could not be read, which takes the change back; `committed` counts the fields that took effect, `position` is
+    how far they reach in the log. `charge` is called before anything runs, and notes what the operation costs.
     """
 
     operations: Operations
@@ -71,6 +71,7 @@ class MutationContext:
     failure: CrmError | None = None
     unread: Exception | None = None
     committed: int = 0
+    position: str | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -152,21 +153,27 @@ async def _in_transaction(context: MutationContext, key: str, complete: Callable
 
 
 async def _committed(context: MutationContext, key: str, complete: Callable[[], Awaitable[Any]]) -> bytes:
-    """The field's answer, stored under its idempotency key with the change; a retry is answered and not repeated."""
+    """The field's answer, after its transaction."""
     async with context.begin() as tx:
         context.tx = tx
-        if context.idempotency_key is not None:
-            lifetime = context.idempotency_lifetime
-            asked = context.request_hash(tx.access)
-            stored = await idempotency.claim(tx, context.idempotency_key, key, asked, lifetime)
-            if stored is not None:
-                tx.discard()
-                return stored
-        answer = orjson.dumps(await _unwrapped(complete))
-        if context.unread is not None:
-            raise context.unread
-        if context.idempotency_key is not None:
-            await idempotency.store(tx, context.idempotency_key, key, answer, tx.subject_id)
+        answer = await _answer(context, tx, key, complete)
+    context.position = tx.position
+    return answer
+
+
+async def _answer(context: MutationContext, tx: Transaction, key: str, complete: Callable[[], Awaitable[Any]]) -> bytes:
+    """The field's answer, stored under its idempotency key with the change; a retry is answered and not repeated."""
+    if context.idempotency_key is not None:
+        lifetime = context.idempotency_lifetime
+        stored = await idempotency.claim(tx, context.idempotency_key, key, context.request_hash(tx.access), lifetime)
+        if stored is not None:
+            tx.discard()
+            return stored
+    answer = orjson.dumps(await _unwrapped(complete))
+    if context.unread is not None:
+        raise context.unread
+    if context.idempotency_key is not None:
+        await idempotency.store(tx, context.idempotency_key, key, answer, tx.subject_id)
     return answer
 
 

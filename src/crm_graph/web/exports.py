@@ -15,7 +15,7 @@ import structlog
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from crm_graph.db import ReadPool
+from crm_graph.db import DATABASE_FAILURES, ReadPool
 from crm_graph.errors import (
     CrmError,
     MethodNotAllowed,
@@ -26,7 +26,7 @@ from crm_graph.errors import (
     Unavailable,
 )
 from crm_graph.messages import Locale, locale_of
-from crm_graph.permissions.principals import DATABASE_FAILURES, Principal, Principals
+from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.resolvers.derived import Compute
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for
 from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export

@@ -1,7 +1,7 @@
 """GraphQL over HTTP (current draft): the edge of `/graphql`. Reads go to the database and back as bytes."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from crm_graph.errors import (
 from crm_graph.messages import Locale, locale_of, render
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.replicas.positions import HEADER, read_position
 from crm_graph.resolvers.cost import cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.read import Answered, Operations, Reader
@@ -44,6 +45,7 @@ from crm_graph.web.quota import quota, spent
 
 log = structlog.get_logger(__name__)
 
+_POSITION = HEADER.lower().encode()
 Headers = list[tuple[bytes, bytes]]
 _ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Accept-Encoding, Accept-Language, Authorization"))
 _PARTIAL_SUCCESS = 294
@@ -58,7 +60,7 @@ _CLIENT_CLOSED_REQUEST = 499
 class Answer:
     status: int
     body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class GraphQLEndpoint:
         *,
         budgets: Budgets,
         trusted: TrustedDocuments,
+        knows_positions: bool,
         max_body_bytes: int,
         idempotency_lifetime: timedelta,
     ) -> None:
@@ -101,6 +104,7 @@ class GraphQLEndpoint:
         self._trusted = trusted
         self._begin_for = begin_for
         self._clock = clock
+        self._knows_positions = knows_positions
         self._max_body = max_body_bytes
         self._idempotency_lifetime = idempotency_lifetime
         self._process = token_hex(8)
@@ -160,7 +164,13 @@ class GraphQLEndpoint:
         task = self._disconnects.enter(call.receive)
         try:
             return await self._reader.run(
-                document, operation, variables, principal=principal, now=self._clock(), locale=call.locale
+                document,
+                operation,
+                variables,
+                principal=principal,
+                now=self._clock(),
+                locale=call.locale,
+                after=_position(call.headers) if self._knows_positions else 0,
             )
         except asyncio.CancelledError:
             if not self._disconnects.took(task):
@@ -200,6 +210,8 @@ class GraphQLEndpoint:
             raise failure
         status = _PARTIAL_SUCCESS if result.errors and call.media == RESPONSE_JSON else 200
         told = quota(self._budgets.per_minute(principal), context.remaining)
+        if context.position is not None:
+            told = (*told, (_POSITION, context.position.encode()))
         return Answer(status, _result_body(result, context, call.request_id), told)
 
     async def _charge_mutation(self, principal: Principal, context: MutationContext) -> None:
@@ -213,6 +225,12 @@ class GraphQLEndpoint:
         )
         require_within(context.requested, context.limits)
         context.remaining = await self._budgets.charge(principal, context.requested)
+
+
+def _position(headers: Mapping[bytes, bytes]) -> int:
+    """The position that a client has been told and wants to see."""
+    told = headers.get(_POSITION)
+    return 0 if told is None else read_position(told.decode("latin-1"))
 
 
 def _idempotency_key(raw: bytes) -> str:

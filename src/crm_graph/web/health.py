@@ -15,11 +15,13 @@ _TIMEOUT_S = 2.0
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def routes(checks: Mapping[str, Check], registry: CollectorRegistry) -> list[Route]:
+def routes(
+    checks: Mapping[str, Check], registry: CollectorRegistry, states: Mapping[str, Callable[[], str]] | None = None
+) -> list[Route]:
     """`/health/live`, `/health/ready` and `/metrics`.
 
     `checks` are what must hold for requests to be served, by the name that the answer tells. One that fails, or that
-    takes longer than two seconds, makes the process not ready: 503.
+    takes longer than two seconds, makes the process not ready: 503. `states` are told beside them and refuse nothing.
     """
 
     async def live(_: Request) -> Response:
@@ -29,7 +31,8 @@ def routes(checks: Mapping[str, Check], registry: CollectorRegistry) -> list[Rou
         results = await asyncio.gather(*(_passes(check) for check in checks.values()))
         told = dict(zip(checks, ("ok" if passed else "failed" for passed in results), strict=True))
         status = "ready" if all(results) else "unavailable"
-        return JSONResponse({"status": status, "checks": told}, 200 if all(results) else 503, _NO_STORE)
+        more = {name: state() for name, state in (states or {}).items()}
+        return JSONResponse({"status": status, "checks": told, **more}, 200 if all(results) else 503, _NO_STORE)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)

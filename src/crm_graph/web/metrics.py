@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from crm_graph.replicas.reads import Replica
+from crm_graph.replicas.watch import State
 from crm_graph.resolvers.read import Operations
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -74,6 +76,33 @@ class PreparedOperations(Collector):
         family.add_metric(("hit",), self._operations.found)
         family.add_metric(("miss",), self._operations.compiled)
         return (family,)
+
+
+class ReplicaMetrics(Collector):
+    """What became of reads where there is a replica, and how it is."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def collect(self) -> Iterable[Metric]:
+        reads = CounterMetricFamily(
+            "crm_graph_replica_reads",
+            "Reads by where they went: to the replica; to the primary, while the replica was of no use (primary),"
+            " because it had not replayed what the asker wrote (primary_unreplayed), or had failed the read"
+            " (primary_retried).",
+            labels=("to",),
+        )
+        for where, number in self._replica.counts.items():
+            reads.add_metric((where,), number)
+        states = GaugeMetricFamily(
+            "crm_graph_replica_state", "1 for the state that it is in; reads go there in ok.", labels=("state",)
+        )
+        for state in State:
+            states.add_metric((state.value,), float(self._replica.state is state))
+        lag = GaugeMetricFamily(
+            "crm_graph_replica_lag_seconds", "How far it is behind the primary.", self._replica.lag_s
+        )
+        return reads, states, lag
 
 
 class MeasuredRequests:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from crm_graph.catalog import Catalog
+from crm_graph.db import DATABASE_FAILURES
 from crm_graph.permissions.authorization_server import (
     NO_STORE,
     TokenRequest,
@@ -19,7 +20,7 @@ from crm_graph.permissions.authorization_server import (
     token_response,
 )
 from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE
-from crm_graph.permissions.principals import DATABASE_FAILURES, Principals
+from crm_graph.permissions.principals import Principals
 from crm_graph.permissions.store import scopes_of, utc_now
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address

@@ -1,0 +1,1 @@
+"""Reads from a streaming standby: which reads may go there, and when its answers are of use."""
