@@ -10,7 +10,7 @@ from graphql import GraphQLSchema
 from crm_graph.bounded import Bounded
 from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import CrmError, DocumentNotTrusted, Invalid, MalformedRequest, Unavailable
-from crm_graph.permissions.principals import COMMAND_TIMEOUT_S, DATABASE_FAILURES
+from crm_graph.permissions.principals import COMMAND_TIMEOUT_S
 from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.manifests import SHA256_ID
 from crm_graph.services.trusted_documents import Registration, id_of
