@@ -136,8 +136,9 @@ async def pair(servers: tuple[EmbeddedServer, Path], _plain_logs: None) -> Async
 async def reading(crm: Crm, settings: Settings, *, used: bool = True) -> AsyncIterator[Reading]:
     """A hub of its own with those settings."""
     async with open_hub(settings, clock=crm.clock) as hub:
-        front = Front(Starlette(routes=routes(hub, CollectorRegistry())))
-        front.graphql = graphql_endpoint(hub)
+        endpoint = graphql_endpoint(hub)
+        front = Front(Starlette(routes=routes(hub, endpoint.operations, CollectorRegistry())))
+        front.graphql = endpoint
         async with serving(front) as http:
             made = Reading(replace(crm, http=http, settings=settings), hub)
             if used:
