@@ -16,15 +16,13 @@ from python_calamine import CalamineWorkbook
 
 from crm_graph.access import Access
 from crm_graph.catalog import Kind
-from crm_graph.errors import CrmError
+from crm_graph.errors import CostExceeded, CrmError
 from crm_graph.models.exports import ExportFormat
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE
 from crm_graph.resolvers.exports.columns import Column
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for
-from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
-from crm_graph.resolvers.exports.running import Rows
 from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
 from reference.datasets import Dataset
 from reference.operations import OperationMaker
@@ -34,22 +32,6 @@ from reference.settings import tried
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
-
-
-async def prepared_of(compiled: Compiled, who: Principal, text: str, variables: Mapping[str, Any]) -> PreparedExport:
-    return await prepare_export(compiled.operations, text, None, variables, None, access=who.access)
-
-
-async def rows_of(compiled: Compiled, who: Principal, text: str, variables: Mapping[str, Any]) -> list[bytes]:
-    """All rows of an export, read in the transaction of the test."""
-    prepared = await prepared_of(compiled, who, text, variables)
-    connection = compiled.connection
-    await connection.execute(prepared.declare.text, *prepared.bind(variables, who, compiled.now))
-    rows, found = Rows(connection, prepared.derived, {}), []
-    while batch := await rows.batch():
-        found += batch
-    await connection.execute("CLOSE export")
-    return found
 
 
 async def pages_of(compiled: Compiled, who: Principal, text: str, variables: Mapping[str, Any]) -> list[Any]:
@@ -75,12 +57,11 @@ async def compare(connection: Connection, random: Random, access: Access, querie
             made = OperationMaker(random, schema_of(access), catalog(), access, tables, SMALL).make_list()
             nodes = await pages_of(compiled, who, made.text, made.variables)
             given = {**made.variables, "first": random.choice((None, 2, 10_000)), "after": "of another screen"}
-            rows = await rows_of(compiled, who, made.text, given)
+            prepared, rows = await compiled.export(who, made.text, given)
             assert [orjson.loads(row) for row in rows] == nodes, f"{made.text}\n{made.variables}"
-            columns = (await prepared_of(compiled, who, made.text, given)).columns
-            assert_csv(rows, columns, nodes)
-            if columns:
-                assert_xlsx(rows, columns, nodes)
+            assert_csv(rows, prepared.columns, nodes)
+            if prepared.columns:
+                assert_xlsx(rows, prepared.columns, nodes)
 
 
 def written(encoder: Encoder, rows: Sequence[bytes], size: int = 7) -> bytes:
@@ -164,12 +145,6 @@ async def test_generated_policy_exports_what_it_pages_through(seed: int, connect
     await compare(connection, random, access, 4)
 
 
-async def refused(compiled: Compiled, who: Principal, text: str) -> tuple[str, tuple[str | int, ...]]:
-    with pytest.raises(CrmError) as error:
-        await prepared_of(compiled, who, text, {})
-    return error.value.template_key, error.value.path
-
-
 @pytest.mark.parametrize(
     ("text", "template"),
     [
@@ -190,12 +165,22 @@ async def refused(compiled: Compiled, who: Principal, text: str) -> tuple[str, t
     ],
 )
 async def test_refuses_what_is_not_one_list(text: str, template: str, connection: Connection) -> None:
-    assert await one_of_all(connection, text) == template
-
-
-async def one_of_all(connection: Connection, text: str) -> str:
     async with reading(connection):
         await insert(connection, Dataset(Random(1), catalog(), 4).build())
         tables = await load(connection)
         who = principal_of(tables, tables["users"][0]["id"], default_access(["crm_manager"]))
-        return (await refused(Compiled(connection), who, text))[0]
+        with pytest.raises(CrmError) as error:
+            await Compiled(connection).export(who, text)
+    assert error.value.template_key == template
+
+
+async def test_refuses_rows_that_hold_more_than_a_query_may_ask_for(connection: Connection) -> None:
+    nested = "{ id }"
+    for _ in range(3):
+        nested = f"{{ id interactions(first: 200) {{ nodes {{ customer {nested} }} }} }}"
+    async with reading(connection):
+        await insert(connection, Dataset(Random(1), catalog(), 4).build())
+        tables = await load(connection)
+        who = principal_of(tables, tables["users"][0]["id"], default_access(["crm_manager"]))
+        with pytest.raises(CostExceeded):
+            await Compiled(connection).export(who, f"{{ customers {{ nodes {nested} }} }}")

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from python_calamine import CalamineWorkbook
 from crm_graph.services.exports import MAX_WAITING
 
 from .conftest import START, Answer, Crm
-from .exporting import CREATE, NO_SUCH_EXPORT, create, download, hire, refused, told
+from .exporting import CREATE, NO_SUCH_EXPORT, create, download, hire, hub, refused, told
 
 LIST = """
 query Customers($tag: String!, $first: Int, $after: String) {
@@ -339,3 +340,28 @@ async def test_a_download_needs_a_token_and_GET(crm: Crm) -> None:  # noqa: N802
 async def test_messages_are_in_the_language_of_the_request(crm: Crm) -> None:
     response = await download(crm, f"/export/{uuid4()}", Accept_Language="zh-CN")
     assert Answer(response).error == (404, "NOT_FOUND", "导出不存在或已过期，请重新创建。")
+
+
+async def test_where_only_trusted_documents_are_answered_only_they_are_exported(crm: Crm, tmp_path: Path) -> None:
+    text = "{ customers { nodes { id } } }"
+    manifest = tmp_path / "manifest.json"
+    manifest.write_bytes(orjson.dumps({"create": CREATE, "list": text}))
+    made: dict[str, Any] = {}
+    async with hub(crm, trusted_documents=manifest, trusted_documents_only=True) as http:
+        for name, wanted in {
+            "by id": {"documentId": "list"},
+            "by text": {"document": text},
+            "unknown": {"documentId": "never was"},
+            "neither": {},
+        }.items():
+            body = {"documentId": "create", "variables": {"input": {"format": "CSV", **wanted}}}
+            answer = Answer(await http.post("/graphql", json=body, headers=crm.headers("sun")))
+            made[name] = answer.payload("createExport")
+        assert (await download(crm, made["by id"]["export"]["url"], http=http)).status_code == 200
+
+    assert {name: [(e["code"], e["path"]) for e in payload["errors"]] for name, payload in made.items()} == {
+        "by id": [],
+        "by text": [("INVALID", ["document"])],
+        "unknown": [("INVALID", ["documentId"])],
+        "neither": [("REQUIRED", ["document"])],
+    }
