@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     """For each batch of rows. The first one may have to sort the whole list."""
     export_stall_s: float = Field(default=60.0, gt=0)
     """How long a client may take no byte before its export is given up."""
-    export_time_limit_s: float = Field(default=3_600.0, gt=0)
+    export_time_limit_s: int = Field(default=3_600, ge=1)
     """For a whole export: its snapshot holds back the vacuum and every reader of the event log."""
 
     page_size: int = Field(default=50, ge=1)
