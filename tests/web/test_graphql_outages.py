@@ -115,6 +115,31 @@ async def test_a_statement_that_takes_too_long_is_a_timeout(crm: Crm) -> None:
     assert mutation.error == TIMEOUT
 
 
+async def test_a_timeout_leaves_its_connection_as_good_as_before(crm: Crm) -> None:
+    settings = crm.settings.model_copy(update={"statement_timeout_ms": 200, "read_pool_size": 1})
+    opened: list[Any] = []
+
+    async def open_one() -> Any:
+        opened.append(await read_connection(str(settings.read_url), settings))
+        return opened[-1]
+
+    assert settings.database_url
+    holder = await connect(settings.database_url, application_name="tests")
+    try:
+        async with hub_with(crm, settings, lanes=Lanes(open_one, 1, wait_s=5)) as http:
+            async with holder.transaction():
+                await holder.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+                late = [await ask(crm, http, QUERY) for _ in range(3)]
+            after = await asyncio.gather(*(ask(crm, http, QUERY) for _ in range(5)))
+            await opened[0].close()
+    finally:
+        await holder.close()
+
+    assert [answer.error for answer in late] == [TIMEOUT] * 3
+    assert [answer.status for answer in after] == [200] * 5
+    assert len(opened) == 1
+
+
 async def test_who_waits_too_long_for_a_lock_is_told_to_try_again(crm: Crm) -> None:
     settings = crm.settings.model_copy(update={"lock_timeout_ms": 200})
     assert settings.database_url

@@ -42,7 +42,7 @@ DATABASE_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Inter
 @dataclass(slots=True, eq=False)
 class Account:
     """What this process holds of one budget. `left` is what may be spent; `level` stood in the row at `level_at` (in
-    seconds since 1970), after the last lease.
+    seconds since 1970), after the last lease; `beyond` is the whole units of it.
     """
 
     subject: UUID
@@ -51,6 +51,7 @@ class Account:
     low: int = 0
     level: float = 0.0
     level_at: float = 0.0
+    beyond: int = 0
     returning: int = 0
     spent: bool = True
     waiting: list[tuple[int, "asyncio.Future[None]"]] = field(default_factory=list)
@@ -142,7 +143,8 @@ class Budgets:
         Gives about what is left, None where there is no end. Raises RateLimited with the seconds to wait, CostExceeded
         for more than the whole budget, Unavailable where nothing is leased and the database cannot be asked.
         """
-        per_minute = self.per_minute(principal)
+        own = principal.cost_per_minute
+        per_minute = self._default if own is None else own
         if not per_minute:
             return None
         subject = principal.client_id or principal.user_id
@@ -153,7 +155,7 @@ class Budgets:
         account.spent = True
         if account.left < account.low:
             self._ask(account)
-        return account.left + int(account.level)
+        return account.left + account.beyond
 
     async def _covered(self, subject: UUID, per_minute: int, cost: int) -> Account:
         """The account, once it holds the cost."""
@@ -289,7 +291,7 @@ class Budgets:
         for subject, granted, level in rows:
             account = asking[subject]
             account.left += int(granted)
-            account.level, account.level_at = level, now.timestamp()
+            account.level, account.beyond, account.level_at = level, int(level), now.timestamp()
 
     async def _execute(self, values: Mapping[str, object]) -> list[tuple[UUID, int, float]]:
         try:
