@@ -120,7 +120,7 @@ async def test_a_timeout_leaves_its_connection_as_good_as_before(crm: Crm) -> No
     opened: list[Any] = []
 
     async def open_one() -> Any:
-        opened.append(await read_connection(str(settings.read_url), settings))
+        opened.append(await read_connection(str(settings.database_url), settings))
         return opened[-1]
 
     assert settings.database_url
