@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -39,7 +40,7 @@ from crm_graph.transaction import Transaction, begin
 from crm_graph.web import exports, graphiql, health, oauth
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
-from crm_graph.web.metrics import MeasuredRequests, PreparedOperations, ReplicaMetrics
+from crm_graph.web.metrics import MeasuredRequests, PreparedOperations, ReplicaMetrics, RequestCounts
 
 Clock = Callable[[], datetime]
 
@@ -149,18 +150,23 @@ def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str
 
 class Front:
     """The ASGI application. `/graphql` goes straight to its endpoint: a router and its middleware would take as long
-    as the whole of a small read. Everything else goes to Starlette.
+    as the whole of a small read. Everything else goes to Starlette. All requests are counted.
     """
 
-    def __init__(self, rest: Starlette) -> None:
-        self._rest = rest
+    def __init__(self, rest: Starlette, counts: RequestCounts) -> None:
+        self._rest = MeasuredRequests(rest, counts, _MEASURED_PATHS)
+        self._counts = counts
         self.graphql: GraphQLEndpoint | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/graphql" and self.graphql is not None:
-            await self.graphql(scope, receive, send)
-        else:
+        if scope["type"] != "http" or scope["path"] != "/graphql" or self.graphql is None:
             await self._rest(scope, receive, send)
+            return
+        began, status = perf_counter(), 500
+        try:
+            status = await self.graphql(scope, receive, send)
+        finally:
+            self._counts.add("/graphql", status, perf_counter() - began)
 
 
 def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
@@ -177,8 +183,10 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
             registry.register(PreparedOperations(front.graphql.operations))
             yield
 
-    front = Front(Starlette(lifespan=lifespan))
-    return MeasuredRequests(front, registry=registry, paths=_MEASURED_PATHS)
+    counts = RequestCounts()
+    registry.register(counts)
+    front = Front(Starlette(lifespan=lifespan), counts)
+    return front
 
 
 def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> list[BaseRoute]:

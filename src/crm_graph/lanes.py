@@ -25,13 +25,20 @@ class Lanes:
         self._ending: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[Any]] = deque()
 
-    async def take(self) -> Any:
-        """A connection. Raises TimeoutError when none is free in time."""
+    def at_hand(self) -> Any:
+        """A connection that is free at this moment, or None."""
         while self._kept:
             connection = self._kept.pop()
             if not connection.is_closed():
                 return connection
             self._ended(connection)
+        return None
+
+    async def take(self) -> Any:
+        """A connection. Raises TimeoutError when none is free in time."""
+        connection = self.at_hand()
+        if connection is not None:
+            return connection
         if self._open < self._size:
             return await self._opened()
         connection = await self._waited()

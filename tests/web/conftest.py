@@ -30,6 +30,7 @@ from crm_graph.permissions.store import raise_policy_version
 from crm_graph.permissions.tokens import TokenTerms, issue_access_token, issue_user_token
 from crm_graph.server import serve
 from crm_graph.settings import Settings, load_settings
+from crm_graph.web.metrics import RequestCounts
 
 START = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -198,7 +199,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 def front_of(hub: Hub) -> Front:
     """The application over a hub that is open already."""
     graphql = graphql_endpoint(hub)
-    front = Front(Starlette(routes=routes(hub, graphql.operations, CollectorRegistry())))
+    front = Front(Starlette(routes=routes(hub, graphql.operations, CollectorRegistry())), RequestCounts())
     front.graphql = graphql
     return front
 

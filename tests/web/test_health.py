@@ -6,15 +6,17 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from crm_graph.web import health
-from crm_graph.web.metrics import MeasuredRequests
+from crm_graph.web.metrics import MeasuredRequests, RequestCounts
 from web.conftest import Crm
 
 
 def client(**checks: health.Check) -> httpx.AsyncClient:
     registry = CollectorRegistry()
+    counts = RequestCounts()
+    registry.register(counts)
     app = Starlette(
         routes=health.routes(checks, registry),
-        middleware=[Middleware(MeasuredRequests, registry=registry, paths=("health", "metrics"))],
+        middleware=[Middleware(MeasuredRequests, counts=counts, paths=("health", "metrics"))],
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub")
 

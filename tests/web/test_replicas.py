@@ -24,6 +24,7 @@ from crm_graph.migrations import migrate
 from crm_graph.replicas.watch import State
 from crm_graph.settings import Settings, load_settings
 from crm_graph.standby import StandbyServer
+from crm_graph.web.metrics import RequestCounts
 
 from .conftest import Answer, Crm, opened, serving
 
@@ -137,7 +138,7 @@ async def reading(crm: Crm, settings: Settings, *, used: bool = True) -> AsyncIt
     """A hub of its own with those settings."""
     async with open_hub(settings, clock=crm.clock) as hub:
         endpoint = graphql_endpoint(hub)
-        front = Front(Starlette(routes=routes(hub, endpoint.operations, CollectorRegistry())))
+        front = Front(Starlette(routes=routes(hub, endpoint.operations, CollectorRegistry())), RequestCounts())
         front.graphql = endpoint
         async with serving(front) as http:
             made = Reading(replace(crm, http=http, settings=settings), hub)

@@ -55,11 +55,12 @@ class Operation:
 
     def shape(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of the given variables may change the SQL."""
-        return tuple(
-            (name, repr(variables[name]) if name in self.structural else shape(variables[name]))
-            for name in self.variables
-            if name in variables
-        )
+        found: list[Any] = []
+        for name in self.variables:
+            if name in variables:
+                value = variables[name]
+                found += (name, repr(value) if name in self.structural else shape(value))
+        return tuple(found)
 
 
 @dataclass(frozen=True)

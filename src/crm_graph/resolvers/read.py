@@ -313,7 +313,7 @@ class Reader:
             if answer is not None:
                 return answer
         try:
-            connection = await self._lanes.take()
+            connection = self._lanes.at_hand() or await self._lanes.take()
         except (*_LOST, TimeoutError):
             raise Unavailable from None
         try:

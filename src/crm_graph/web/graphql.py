@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -36,7 +36,7 @@ from crm_graph.resolvers.read import Answered, Operations, Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web import graphiql
-from crm_graph.web.authentication import authenticate, challenge
+from crm_graph.web.authentication import authenticate, challenge, known
 from crm_graph.web.compression import WORTH_BYTES, packed
 from crm_graph.web.disconnects import ClientGone, Disconnects
 from crm_graph.web.graphql_requests import GraphQLRequest, from_json, from_query, is_plain_json, read_body
@@ -48,6 +48,7 @@ log = structlog.get_logger(__name__)
 _POSITION = HEADER.lower().encode()
 Headers = list[tuple[bytes, bytes]]
 _ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Accept-Encoding, Accept-Language, Authorization"))
+_CONTENT_TYPES = {media: (b"content-type", media + b"; charset=utf-8") for media in (JSON, RESPONSE_JSON)}
 _PARTIAL_SUCCESS = 294
 """An answer with data and errors (GraphQL over HTTP, September 2026)."""
 
@@ -56,15 +57,15 @@ _CLIENT_CLOSED_REQUEST = 499
 """Nobody gets this answer; the metrics count it by the number that nginx gives it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
+    """Status, body and headers beside those that every answer has."""
+
     status: int
     body: bytes
     headers: Sequence[tuple[bytes, bytes]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One HTTP request. `media` is the type of its answer, None where the client takes none of ours."""
 
     method: str
@@ -73,7 +74,7 @@ class Call:
     receive: Receive
     media: bytes | None
     locale: Locale
-    request_id: str
+    number: int
 
 
 BeginFor = Callable[[Principal, str], Begin]
@@ -111,38 +112,51 @@ class GraphQLEndpoint:
         self._numbers = count(1)
         self._disconnects = Disconnects()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answer a request, and give the status of the answer."""
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         accept = headers.get(b"accept") or b"*/*"
         if scope["method"] == "GET" and b"text/html" in accept and not scope["query_string"]:
             await _send(send, headers, 200, graphiql.page(), list(graphiql.HEADERS))
-            return
-        locale = locale_of(headers.get(b"accept-language", b"").decode("latin-1"))
-        call = Call(
-            scope["method"], headers, scope["query_string"], receive, media_type(accept), locale, self._request_id()
-        )
+            return 200
+        language = headers.get(b"accept-language")
+        locale = locale_of(language.decode("latin-1")) if language else "en"
+        media = media_type(accept)
+        call = Call(scope["method"], headers, scope["query_string"], receive, media, locale, next(self._numbers))
         try:
             answer = await self._answer(call)
         except CrmError as error:
-            answer = _refusal(error, call)
+            answer = self._refusal(error, call)
         except ClientGone:
             answer = Answer(_CLIENT_CLOSED_REQUEST, b"")
         except RecursionError:
-            answer = _refusal(CostExceeded("too_deep_to_parse"), call)
+            answer = self._refusal(CostExceeded("too_deep_to_parse"), call)
         except Exception:
-            log.exception("request_failed", request_id=call.request_id)
-            answer = _refusal(CrmError(), call)
-        content_type = (call.media or JSON) + b"; charset=utf-8"
-        await _send(send, headers, answer.status, answer.body, [(b"content-type", content_type), *answer.headers])
+            log.exception("request_failed", request_id=self._request_id(call))
+            answer = self._refusal(CrmError(), call)
+        await _send(send, headers, answer.status, answer.body, (_CONTENT_TYPES[media or JSON], *answer.headers))
+        return answer.status
 
-    def _request_id(self) -> str:
+    def _request_id(self, call: Call) -> str:
         """Unique over processes and starts, and cheap: a random part for the process, and a number."""
-        return f"{self._process}{next(self._numbers):016x}"
+        return f"{self._process}{call.number:016x}"
+
+    def _refusal(self, error: CrmError, call: Call) -> Answer:
+        """The answer to a request that did not run; under application/json a well-formed one is answered with 200."""
+        problems = error.details.get("problems")
+        if problems:
+            errors = [{**problem, "extensions": {"code": error.code}} for problem in problems]
+        else:
+            errors = [error_body(error, call.locale, self._request_id(call))]
+        status = error.status if isinstance(error, RequestFault) else 500
+        if status == 400 and call.media == JSON and not isinstance(error, MalformedRequest):
+            status = 200
+        return Answer(status, orjson.dumps({"errors": errors}), tuple(_headers(error, call)))
 
     async def _answer(self, call: Call) -> Answer:
         if call.media is None:
             raise NotAcceptable
-        principal = await authenticate(self._principals, call.headers)
+        principal = known(self._principals, call.headers) or await authenticate(self._principals, call.headers)
         request = await self._read_request(call)
         text = request.query
         if text is None or request.document_id is not None or self._trusted.only:
@@ -191,10 +205,10 @@ class GraphQLEndpoint:
     async def _mutate(
         self, call: Call, principal: Principal, document: Document, operation: Operation, variables: Mapping[str, Any]
     ) -> Answer:
-        key = call.headers.get(b"idempotency-key")
+        key, request_id = call.headers.get(b"idempotency-key"), self._request_id(call)
         context = MutationContext(
             operations=self.operations,
-            begin=self._begin_for(_speaking(principal, call.locale), call.request_id),
+            begin=self._begin_for(_speaking(principal, call.locale), request_id),
             locale=call.locale,
             document=document,
             operation=operation,
@@ -212,7 +226,7 @@ class GraphQLEndpoint:
         told = quota(self._budgets.per_minute(principal), context.remaining)
         if context.position is not None:
             told = (*told, (_POSITION, context.position.encode()))
-        return Answer(status, _result_body(result, context, call.request_id), told)
+        return Answer(status, _result_body(result, context, request_id), told)
 
     async def _charge_mutation(self, principal: Principal, context: MutationContext) -> None:
         context.requested = cost_of_mutation(
@@ -273,19 +287,6 @@ def _execution_error(error: GraphQLError, locale: Locale, request_id: str) -> di
     return told
 
 
-def _refusal(error: CrmError, call: Call) -> Answer:
-    """The answer to a request that did not run. Under application/json a well-formed request is answered with 200."""
-    problems = error.details.get("problems")
-    if problems:
-        errors = [{**problem, "extensions": {"code": error.code}} for problem in problems]
-    else:
-        errors = [error_body(error, call.locale, call.request_id)]
-    status = error.status if isinstance(error, RequestFault) else 500
-    if status == 400 and call.media == JSON and not isinstance(error, MalformedRequest):
-        status = 200
-    return Answer(status, orjson.dumps({"errors": errors}), tuple(_headers(error, call)))
-
-
 def _headers(error: CrmError, call: Call) -> Iterable[tuple[bytes, bytes]]:
     """What a refusal says in headers."""
     if isinstance(error, Unauthenticated):
@@ -315,11 +316,13 @@ def _speaking(principal: Principal, locale: Locale) -> Principal:
     return principal if principal.locale == locale else replace(principal, locale=locale)
 
 
-async def _send(send: Send, asked: Mapping[bytes, bytes], status: int, body: bytes, headers: Headers) -> None:
+async def _send(
+    send: Send, asked: Mapping[bytes, bytes], status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]
+) -> None:
     """Send an answer, compressed where the headers of the request take it so."""
     if len(body) >= WORTH_BYTES and takes_gzip(asked.get(b"accept-encoding", b"")):
         body = await packed(body)
         headers = [*headers, (b"content-encoding", b"gzip")]
-    headers = [*headers, (b"content-length", b"%d" % len(body)), *_ALWAYS]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    sent = [*headers, (b"content-length", b"%d" % len(body)), *_ALWAYS]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})

@@ -1,9 +1,8 @@
 """What comes in at `/graphql`: the body, and the GraphQL request in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
@@ -13,8 +12,7 @@ from crm_graph.errors import ContentTooLarge, CostExceeded, MalformedRequest
 from crm_graph.web.negotiation import JSON
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
+class GraphQLRequest(NamedTuple):
     """What was asked, as it came: a document as text, by its id, or both."""
 
     query: str | None
@@ -25,8 +23,10 @@ class GraphQLRequest:
 
 def is_plain_json(headers: Mapping[bytes, bytes]) -> bool:
     """Whether the body is JSON as we read it: in UTF-8, and not compressed."""
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    return encoding == b"identity" and _is_json(headers.get(b"content-type", b""))
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.strip().lower() != b"identity":
+        return False
+    return _is_json(headers.get(b"content-type", b""))
 
 
 @lru_cache(maxsize=256)

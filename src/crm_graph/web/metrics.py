@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -111,11 +110,10 @@ class MeasuredRequests:
     So the number of time series is bounded, whatever callers send.
     """
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry, paths: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, counts: RequestCounts, paths: Collection[str]) -> None:
         self._app = app
+        self._counts = counts
         self._paths = frozenset(paths)
-        self._counts = RequestCounts()
-        registry.register(self._counts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
