@@ -152,3 +152,11 @@ async def test_introspection_knows_the_directive(compiled: Compiled) -> None:
 
     (optional,) = (d for d in answer["__schema"]["directives"] if d["name"] == "optional")
     assert optional["locations"] == ["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"]
+
+
+async def test_every_field_of_a_large_document_may_be_optional(compiled: Compiled) -> None:
+    fields = " ".join(f"f{n}: {'number' if n % 3 == 0 else 'neverWas'} @optional" for n in range(450))
+
+    answer = await ask(compiled, "sales", f"{{ {ONE} {{ {fields} }} }}")
+
+    assert answer == {"customer": {f"f{n}": "C-1" for n in range(0, 450, 3)}}

@@ -27,6 +27,7 @@ from graphql import (
 )
 
 from crm_graph.errors import CostExceeded
+from crm_graph.resolvers.optional import OPTIONAL
 
 MAX_NESTING = 100
 """Brackets within brackets. What reads a document recurses; this many levels fit."""
@@ -84,9 +85,10 @@ class _Counts(Visitor):
         self.directives = self.directives_of_one = self.variables = 0
 
     def enter(self, node: Any, *_: Any) -> None:
-        directives = len(getattr(node, "directives", None) or ())
-        self.directives += directives
-        self.directives_of_one = max(self.directives_of_one, directives)
+        directives = getattr(node, "directives", None) or ()
+        # A document for every role may say `@optional` of each field; it costs a look at the field's name.
+        self.directives += sum(directive.name.value != OPTIONAL.name for directive in directives)
+        self.directives_of_one = max(self.directives_of_one, len(directives))
         if isinstance(node, FieldNode):
             self.aliases += node.alias is not None
         elif isinstance(node, SelectionSetNode):
