@@ -215,6 +215,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         count_cap=settings.count_cap,
         max_depth=settings.max_depth,
         max_cost=settings.max_cost,
+        base_currency=settings.base_currency,
     )
     schema = build_schema(hub.catalog)
     operations = Operations(

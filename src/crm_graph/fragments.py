@@ -37,7 +37,7 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A value of whoever asks: `id`, `team_ids`, `team_tree_ids`."""
+    """A value of whoever asks: `id`, `team_ids`, `team_tree_ids`, `time_zone`."""
 
     name: str
 

@@ -68,9 +68,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "The cursor belongs to another order. Start again without it.",
         "游标与当前排序不符，请不带游标重新查询。",
     ),
+    "group_key_twice": ("Rows are grouped by this field already.", "已按该字段分组。"),
     "id_of_other_type": ("This is not the id of a record of type {type}.", "该编号不是 {type} 类型的记录。"),
     "list_too_long": ("A list may have at most {limit} values.", "列表最多包含 {limit} 个值。"),
     "not_a_value": ("A value of type {kind} is expected.", "应为 {kind} 类型的值。"),
+    "order_by_no_key": (
+        "Groups can be ordered only by keys that they are grouped by.",
+        "分组只能按其分组字段排序。",
+    ),
     "page_size": ("{argument} must lie between 0 and {limit}.", "{argument} 必须在 0 与 {limit} 之间。"),
     "too_deep": ("The query is nested deeper than {limit} levels.", "查询嵌套超过 {limit} 层。"),
     "too_many_fragments": (
@@ -101,6 +106,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "first_and_last": ("Give first or last, not both.", "first 与 last 不能同时使用。"),
     "id_or_external_ref": ("Give either id or externalRef.", "id 与 externalRef 必须且只能提供一个。"),
     "offset_and_cursor": ("Give an offset or a cursor, not both.", "offset 与游标不能同时使用。"),
+    "too_many_group_keys": (
+        "Rows can be grouped by at most {keys} keys, through at most {relations} relations.",
+        "分组字段最多 {keys} 个，涉及的关联最多 {relations} 个。",
+    ),
     "predicate_depth": ("The condition is nested deeper than {limit} levels.", "条件嵌套超过 {limit} 层。"),
     "predicate_list": ("A list of conditions is expected.", "应为条件列表。"),
     "predicate_null": ("Null is no condition here; use isNull.", "此处不能为 null，请使用 isNull。"),

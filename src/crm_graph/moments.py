@@ -20,7 +20,8 @@ _DURATION = re.compile(
     r"(?:T(?=[0-9])(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?",
     re.ASCII,
 )
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
+# What an operating system keeps beside the names of IANA is unknown to Postgres, which cuts moments by the same names.
+_ZONE = re.compile(r"(?!posix|right/|localtime)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 _LONGEST_ZONE = 64
 _KEYS = frozenset({"start", "ago", "in", "zone"})
 

@@ -102,6 +102,11 @@ def spots(entity: EntityType, name: str) -> list[str]:
         f"{{ {plural} {{ nodes {{ {name} }} }} }}",
         f"{{ {plural}(where: {{ {name}: {{ isNull: true }} }}) {{ totalCount }} }}",
         f"{{ {plural}(orderBy: [{{ {name}: ASC }}]) {{ totalCount }} }}",
+        f"{{ {plural}Aggregate(groupBy: [{{ {name}: true }}]) {{ groups {{ count }} }} }}",
+        f"{{ {plural}Aggregate(having: {{ max: {{ {name}: {{ isNull: true }} }} }}) {{ groups {{ count }} }} }}",
+        f"{{ {plural}Aggregate(orderBy: [{{ countDistinct: {{ {name}: ASC }} }}]) {{ groupsCapped }} }}",
+        f"{{ {plural}Aggregate {{ groups {{ key {{ {name} }} }} }} }}",
+        f"{{ {plural}Aggregate {{ groups {{ countDistinct {{ {name} }} }} }} }}",
         f'{{ __type(name: "{entity.api_name}") {{ fields {{ name }} }} {plural} {{ edges {{ node {{ {name} }} }} }} }}',
     ]
 

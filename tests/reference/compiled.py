@@ -29,7 +29,7 @@ from crm_graph.resolvers.read import Operations, Reader, RoleSchemas
 from crm_graph.schema.build import build_schema, role_schemas
 from reference.rows import NOON, Connection, Tables
 
-SMALL = Limits(default_page=4, max_page=6, max_offset=12, count_cap=5, max_children=3)
+SMALL = Limits(default_page=4, max_page=6, max_offset=12, count_cap=5, max_children=3, max_groups=5)
 """Limits that small data reaches."""
 
 

@@ -30,6 +30,7 @@ from graphql.utilities import value_from_ast_untyped
 from crm_graph.access import Level
 from crm_graph.catalog import EntityType, Field, Kind, Relation, Shape
 from crm_graph.resolvers.plan import Limits
+from reference.aggregates import Aggregator
 from reference.cursors import Cursor, row_of
 from reference.view import Record, View, listed
 
@@ -91,6 +92,8 @@ class Interpreter:
             ids = [UUID(raw) for raw in listed(arguments["ids"])]
             return [self._by_id(catalog.by_code.get(id_.bytes[8] & 0x3F), id_, nodes) for id_ in ids]
         for entity in catalog.roots:
+            if name == f"{entity.api_plural}Aggregate":
+                return self._aggregate(entity, list(self.view.records(entity)), nodes, arguments)
             if name == entity.api_plural:
                 return self._connection(entity, list(self.view.records(entity)), nodes, arguments)
             if name == entity.api_name[0].lower() + entity.api_name[1:]:
@@ -150,7 +153,7 @@ class Interpreter:
                 return as_json(self.view.shown(record, _moment_field(record)))
             case "entity":
                 return self._object(Record(record.root, record.root_row, record.root, record.root_row), nodes)
-        raise AssertionError(nodes[0].name.value)
+        return self._related_aggregate(record, nodes)
 
     def _cell(self, record: Record, member: Field, nodes: list[FieldNode]) -> Any:
         value = self.view.shown(record, member)
@@ -162,15 +165,30 @@ class Interpreter:
     def _connection(
         self, entity: EntityType, records: Sequence[Record], nodes: list[FieldNode], arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
-        archived, where = arguments.get("archived") or "EXCLUDE", arguments.get("where")
-        wanted = {"EXCLUDE": (False,), "INCLUDE": (False, True), "ONLY": (True,)}[archived]
-        kept = [r for r in records if (r.row["archived_at"] is not None) in wanted]
-        kept = [r for r in kept if where is None or self.view.holds(where, r)]
+        kept = self._matching(records, arguments)
         keys = self._order(entity, arguments.get("orderBy"))
         kept.sort(key=cmp_to_key(lambda a, b: self._compare(keys, a, b)))
         page = self._page(entity, keys, kept, arguments)
         below = self._below(f"{entity.api_name}Connection", nodes)
         return {key: self._part(entity, kept, page, same) for key, same in below.items()}
+
+    def _matching(self, records: Sequence[Record], arguments: Mapping[str, Any]) -> list[Record]:
+        archived, where = arguments.get("archived") or "EXCLUDE", arguments.get("where")
+        wanted = {"EXCLUDE": (False,), "INCLUDE": (False, True), "ONLY": (True,)}[archived]
+        kept = [r for r in records if (r.row["archived_at"] is not None) in wanted]
+        return [r for r in kept if where is None or self.view.holds(where, r)]
+
+    def _related_aggregate(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
+        relation = record.entity.by_api_name[nodes[0].name.value.removesuffix("Aggregate")]
+        assert isinstance(relation, Relation)
+        records, target = self.view.related(record, relation), self.view.catalog[relation.target]
+        return self._aggregate(target, records, nodes, self._arguments(nodes[0]))
+
+    def _aggregate(
+        self, entity: EntityType, records: Sequence[Record], nodes: list[FieldNode], arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        aggregator = Aggregator(self.view, self.limits, entity, arguments, self._below, as_json)
+        return aggregator.answer(self._matching(records, arguments), nodes)
 
     def _part(self, entity: EntityType, kept: list[Record], page: "Page", nodes: list[FieldNode]) -> Any:
         match nodes[0].name.value:

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-import orjson
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.criteria.predicates import COUNT_OPERATORS, OPERATORS, Op
 from crm_graph.resolvers.plan import Limits
+from reference.aggregate_operations import AggregateMaker
 from reference.datasets import TEXTS
 from reference.interpreter import as_json
+from reference.literals import Name, Written, in_document
 from reference.moments import some_relative
 from reference.rows import Tables
 
@@ -25,33 +26,6 @@ CURSOR_EDGES = "placesForCursors"
 DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
 LEFT_OUT = frozenset({"availableTransitions", "entityMetadata"})
 """What no SQL computes: derived fields, and what the role set alone decides. It has tests of its own."""
-
-
-class Name(str):
-    """An enum value: bare in a document, a string in variables."""
-
-    __slots__ = ()
-
-
-def in_document(value: Any) -> str:
-    """A value as a GraphQL literal."""
-    match value:
-        case Written():
-            return value.text
-        case Name():
-            return str(value)
-        case Mapping():
-            return "{" + ", ".join(f"{key}: {in_document(item)}" for key, item in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(in_document(item) for item in value) + "]"
-    return orjson.dumps(value).decode()
-
-
-@dataclass(frozen=True)
-class Written:
-    """A piece of the document: a variable."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -156,6 +130,8 @@ class OperationMaker:
         if name == "nodes":
             return f"{key}: nodes(ids: {in_document(self._ids())}) {{ {self._node()} }}"
         for entity in self.catalog.roots:
+            if name == f"{entity.api_plural}Aggregate":
+                return self._aggregate(key, name, entity)
             if name == entity.api_plural:
                 return self._connection(key, name, entity, (key,), self.max_depth)
             if name == entity.api_name[0].lower() + entity.api_name[1:]:
@@ -232,6 +208,9 @@ class OperationMaker:
         key = self._fresh("a")
         member = entity.by_api_name.get(name)
         if member is None:
+            relation = entity.by_api_name.get(name.removesuffix("Aggregate"))
+            if isinstance(relation, Relation):
+                return [self._aggregate(key, name, self.catalog[relation.target])]
             return self._beside_the_catalog(key, name, path, depth)
         if isinstance(member, Field):
             body = " { amount currency __typename }" if member.kind is Kind.MONEY else ""
@@ -300,17 +279,28 @@ class OperationMaker:
 
     def _conditions(self, entity: EntityType) -> dict[str, Any]:
         """The arguments that say which rows a list has and in which order."""
+        arguments = self._filters(entity)
+        if self._chance(0.5):
+            order = [self._order(entity, entity, "", 2) for _ in range(self.random.randint(0, 3))]
+            arguments["orderBy"] = self._either(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
+        return arguments
+
+    def _filters(self, entity: EntityType) -> dict[str, Any]:
+        """Which rows a list or an aggregate is about."""
         arguments: dict[str, Any] = {}
         if self._chance(0.5):
             where = self._where(entity, entity, "", 3)
             whole = not self._holds_variables(where)
             arguments["where"] = self._either(f"{entity.api_name}Where", where) if whole else where
-        if self._chance(0.5):
-            order = [self._order(entity, entity, "", 2) for _ in range(self.random.randint(0, 3))]
-            arguments["orderBy"] = self._either(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
         if self._chance(0.25):
             arguments["archived"] = self._either("Archived", Name(self.random.choice(("INCLUDE", "ONLY", "EXCLUDE"))))
         return arguments
+
+    def _aggregate(self, key: str, name: str, entity: EntityType) -> str:
+        maker = AggregateMaker(
+            self.random, self.schema, self.catalog, self.tables, self.limits.max_groups, self._either, self._fresh
+        )
+        return maker.field(key, name, entity, self._filters(entity))
 
     def _window(self, path: tuple[str, ...] | None, *, offset: bool = True) -> dict[str, Any]:
         arguments: dict[str, Any] = {}

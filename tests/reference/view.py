@@ -182,7 +182,10 @@ class View:
         return {"some": any(results), "every": all(results), "none": not any(results)}[quantifier]
 
     def _compared(self, member: Field, conditions: Mapping[str, Any], record: Record) -> bool:
-        actual = self.comparable(record, member)
+        return self.meets(member, conditions, self.comparable(record, member))
+
+    def meets(self, member: Field, conditions: Mapping[str, Any], actual: Any) -> bool:
+        """Whether a value of a field's kind meets all conditions."""
         return all(self._holds_for(op, actual, self._operand(member, op, raw)) for op, raw in conditions.items())
 
     def _holds_for(self, op: str, actual: Any, operand: Any) -> bool:

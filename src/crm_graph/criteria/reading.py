@@ -121,10 +121,7 @@ class Reader:
         return _NOTHING
 
     def _term(self, key: str, value: Any, place: _Place) -> Criteria:
-        self._terms += 1
-        if self._terms > MAX_TERMS:
-            # No further term is read, and so no further problem is found.
-            raise Invalid("predicate_too_long", limit=MAX_TERMS).at(*place.path)
+        self._count(place)
         if key in ("and", "or"):
             if not isinstance(value, list | tuple):
                 return self._wrong(Invalid("predicate_list"), place)
@@ -133,13 +130,26 @@ class Reader:
         if key == "not":
             return Not(self._read(value, place.below()))
         member = place.entity.by_api_name.get(key)
-        if isinstance(member, Field) and self._readable(place.holder, member):
+        if isinstance(member, Field) and self.readable(place.holder, member):
             return self._comparisons(member, value, place)
         if isinstance(member, Relation) and self._reachable(place.holder, member):
             return self._related(member, value, place)
         return self._wrong(Invalid("unknown_field"), place)
 
-    def _readable(self, holder: Holder, member: Field) -> bool:
+    def conditions(self, entity: EntityType, member: Field, tree: Any) -> Criteria:
+        """The criteria of conditions on one value of a field of ours, all of which hold."""
+        place = _Place(entity, Holder(entity.name, ""), (), 0)
+        self._count(place)
+        return self._comparisons(member, tree, place)
+
+    def _count(self, place: _Place) -> None:
+        self._terms += 1
+        if self._terms > MAX_TERMS:
+            # No further term is read, and so no further problem is found.
+            raise Invalid("predicate_too_long", limit=MAX_TERMS).at(*place.path)
+
+    def readable(self, holder: Holder, member: Field) -> bool:
+        """Whether the role set reads the field in full anywhere."""
         return self.access is None or self.access.ceiling(holder.entity, holder.prefix + member.name) is Level.READ
 
     def _reachable(self, holder: Holder, relation: Relation) -> bool:

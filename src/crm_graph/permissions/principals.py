@@ -69,7 +69,12 @@ class Principal:
 
     def viewer_values(self) -> Mapping[str, Any]:
         """The values of the SQL sources `Viewer(…)`."""
-        return {"id": self.user_id, "team_ids": self.team_ids, "team_tree_ids": self.team_tree_ids}
+        return {
+            "id": self.user_id,
+            "team_ids": self.team_ids,
+            "team_tree_ids": self.team_tree_ids,
+            "time_zone": self.time_zone,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLList,
@@ -187,3 +188,20 @@ def shape(value: Any) -> Any:
             raise BadVariables("list_too_long", limit=MAX_ITEMS)
         return tuple(shape(item) for item in value) if any(isinstance(i, dict | list) for i in value) else "[]"
     return None if value is None else "."
+
+
+def structure(value: Any, type_: GraphQLInputType) -> Any:
+    """The shape of a variable whose booleans and enums shape the SQL by what they are; its texts and numbers are bound.
+
+    What does not fit its type has a shape of its own, under which it is refused.
+    """
+    kind: Any = get_nullable_type(type_)
+    if value is None:
+        return None
+    if isinstance(kind, GraphQLList):
+        return ("[]", *(structure(item, kind.of_type) for item in (value if isinstance(value, list) else [value])))
+    if isinstance(kind, GraphQLInputObjectType) and isinstance(value, dict) and value.keys() <= kind.fields.keys():
+        return tuple((key, structure(item, kind.fields[key].type)) for key, item in value.items())
+    if isinstance(value, str) and not isinstance(kind, GraphQLEnumType | GraphQLInputObjectType):
+        return "."
+    return repr(value)

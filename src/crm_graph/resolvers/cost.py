@@ -11,6 +11,7 @@ from crm_graph.catalog import Catalog, Shape
 from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Counted, Criteria, Not, Related
 from crm_graph.errors import CostExceeded, CrmError
 from crm_graph.fragments import Fragment, Param
+from crm_graph.resolvers.aggregates.plan import Aggregate
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.plan import (
@@ -30,6 +31,7 @@ from crm_graph.resolvers.plan import (
     ReadPlan,
     Root,
     RootOf,
+    RowSet,
     Timeline,
     Typename,
 )
@@ -46,10 +48,14 @@ VERB = 10
 """One change: the row, its lock, its rights and its event."""
 SCANNED_ROWS = 100
 """So many rows that are only counted or skipped cost as much as one that is read."""
+GROUPED_ROWS = 100_000
+"""What the rows of an aggregate are taken for."""
+GROUPED_BELOW = 1_000
+"""The same below a record."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 
-Member = Typename | Cell | MaskedFields | Derived | One | RootOf | Many | Connection | Timeline
+Member = Typename | Cell | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +114,8 @@ class Pricing:
                 return Cost(1) + total(self.object(row) for row in root.rows)
             case NodeList():
                 return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
-            case Connection():
-                return Cost(1) + self.connection(root)
+            case RowSet():
+                return Cost(1) + self.rows(root)
             case _:
                 assert_never(root)
 
@@ -127,12 +133,27 @@ class Pricing:
                 return (Cost(1) + self.object(member.row)) * (1 if isinstance(member, One) else CHILD_ROWS)
             case RootOf():
                 return Cost(1) + total(self.object(row) for row in member.rows)
-            case Connection():
-                return self.connection(member)
+            case RowSet():
+                return self.rows(member)
             case Timeline():
                 return self.timeline(member)
             case _:
                 assert_never(member)
+
+    def rows(self, plan: RowSet) -> Cost:
+        """The cost of a page of rows, or of groups of them."""
+        match plan:
+            case Connection():
+                return self.connection(plan)
+            case Aggregate():
+                return self.aggregate(plan)
+        raise TypeError(plan)
+
+    def aggregate(self, plan: Aggregate) -> Cost:
+        """All rows that match are looked at, each with a row of every relation that a key leads through."""
+        joined = {key.path[:length] for key in plan.keys for length in range(1, len(key.path) + 1)}
+        rows = GROUPED_ROWS if plan.relation is None else GROUPED_BELOW
+        return Cost(rows // SCANNED_ROWS * (1 + len(joined) + related_conditions(plan.criteria)))
 
     def connection(self, plan: Connection) -> Cost:
         """A page is its size times what each row costs, its conditions among that; counts and an offset scan."""

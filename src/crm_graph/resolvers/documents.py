@@ -11,6 +11,7 @@ from graphql import (
     GraphQLEnumType,
     GraphQLError,
     GraphQLInputObjectType,
+    GraphQLInputType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
@@ -25,7 +26,7 @@ from graphql import (
 )
 
 from crm_graph.errors import BadVariables, ParseFailed, ValidationFailed
-from crm_graph.resolvers.arguments import shape
+from crm_graph.resolvers.arguments import shape, structure
 from crm_graph.resolvers.document_limits import require_moderate, require_moderate_introspection, require_shallow
 from crm_graph.resolvers.optional import OPTIONAL, without_unknown
 from crm_graph.resolvers.selection import TYPENAME
@@ -38,12 +39,12 @@ MAX_ERRORS = 5
 @dataclass(frozen=True)
 class Operation:
     """One operation of a valid document. `structural` names the variables whose very values shape the SQL, or are
-    answered by a literal in it.
+    answered by a literal in it; with a type, those of an order or a grouping, whose texts are bound.
     """
 
     node: OperationDefinitionNode
     variables: tuple[str, ...]
-    structural: frozenset[str]
+    structural: Mapping[str, GraphQLInputType | None]
 
     @property
     def name(self) -> str:
@@ -59,8 +60,12 @@ class Operation:
         for name in self.variables:
             if name in variables:
                 value = variables[name]
-                found += (name, repr(value) if name in self.structural else shape(value))
+                found += (name, self._structure(name, value) if name in self.structural else shape(value))
         return tuple(found)
+
+    def _structure(self, name: str, value: Any) -> Any:
+        type_ = self.structural[name]
+        return repr(value) if type_ is None else structure(value, type_)
 
 
 @dataclass(frozen=True)
@@ -161,18 +166,16 @@ class _InConstants(Visitor):
 
 def _operation(node: OperationDefinitionNode, schema: GraphQLSchema, deciding: frozenset[str]) -> Operation:
     definitions = node.variable_definitions or ()
-    structural = set(deciding)
+    structural: dict[str, GraphQLInputType | None] = dict.fromkeys(deciding)
     for definition in definitions:
-        named: Any = get_named_type(type_from_ast(schema, definition.type))
-        if _is_structural(named):
-            structural.add(definition.variable.name.value)
-    return Operation(node, tuple(d.variable.name.value for d in definitions), frozenset(structural))
-
-
-def _is_structural(type_: Any) -> bool:
-    if isinstance(type_, GraphQLInputObjectType):
-        return type_.name.endswith("OrderBy")
-    return type_ is None or type_.name == "Boolean" or isinstance(type_, GraphQLEnumType)
+        type_: Any = type_from_ast(schema, definition.type)
+        named: Any = get_named_type(type_)
+        if isinstance(named, GraphQLInputObjectType):
+            if named.name.endswith(("OrderBy", "GroupBy")):
+                structural[definition.variable.name.value] = type_
+        elif type_ is None or named.name == "Boolean" or isinstance(named, GraphQLEnumType):
+            structural[definition.variable.name.value] = None
+    return Operation(node, tuple(d.variable.name.value for d in definitions), structural)
 
 
 def check_variables(document: Document, operation: Operation, variables: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Which rows a list is about: those of a type or relation that the asker sees and that match its condition."""
+"""Which rows a list or aggregate is about: those of a type or relation that the asker sees, if they match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from crm_graph.criteria.rows import Row, related_join, related_rows
 from crm_graph.criteria.ways import Way, apart, ways
 from crm_graph.fragments import TRUE, Fragment, all_of, join, name, sql
-from crm_graph.resolvers.plan import Archived, Connection
+from crm_graph.resolvers.plan import Archived, RowSet
 from crm_graph.resolvers.rows import Context
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """All rows that a connection counts: those of a FROM item that the asker sees, by `ways`, and that meet a
-    condition.
+    """All rows that a connection counts, or an aggregate groups: those of a FROM item that the asker sees, by `ways`,
+    and that meet a condition.
     """
 
     table: Fragment
@@ -67,8 +67,8 @@ class Matching:
         )
 
 
-def matching_rows(plan: Connection, parent: Row | None, row: Row, context: Context) -> Matching:
-    """The rows of a connection: of a type, or of a row's relation."""
+def matching_rows(plan: RowSet, parent: Row | None, row: Row, context: Context) -> Matching:
+    """The rows of a set: of a type, or of a row's relation."""
     compiler = context.compiler()
     conditions = []
     if plan.relation is not None and parent is not None:

@@ -13,7 +13,9 @@ from crm_graph.resolvers.selection import TYPENAME, Selected
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Page sizes and counts, in rows; `max_cost` is what one operation may cost."""
+    """What an installation sets for reads: page sizes and counts, in rows; `max_cost` is what one operation may cost,
+    `base_currency` (ISO 4217) what amounts are summed in.
+    """
 
     default_page: int = 50
     max_page: int = 200
@@ -22,6 +24,8 @@ class Limits:
     max_children: int = 200
     max_depth: int = 15
     max_cost: int = 250_000
+    max_groups: int = 1_000
+    base_currency: str = "CNY"
 
 
 class Archived(StrEnum):
@@ -92,7 +96,7 @@ class ObjectPlan:
     """The members of an object, in the order of the answer."""
 
     entity: EntityType
-    members: tuple["Typename | Cell | MaskedFields | Derived | One | RootOf | Many | Connection | Timeline", ...]
+    members: tuple["Typename | Cell | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +150,20 @@ class ConnectionPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """A page of rows of a type, of all (`relation` is None) or of one row's relation."""
+class RowSet:
+    """Rows of a type that something is made of: of all (`relation` is None) or of one row's relation."""
 
     key: str
     entity: EntityType
     relation: Relation | None
     criteria: Criteria | None
     archived: Archived
+
+
+@dataclass(frozen=True, slots=True)
+class Connection(RowSet):
+    """A page of rows."""
+
     order: tuple[OrderKey, ...]
     signature: str
     page: Page
@@ -227,7 +237,7 @@ class Literal:
     json: bytes
 
 
-Root = Typename | Connection | Lookup | NodeLookup | NodeList | Literal
+Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Literal
 
 
 @dataclass(frozen=True, slots=True)

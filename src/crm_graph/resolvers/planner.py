@@ -11,6 +11,8 @@ from crm_graph.criteria.predicates import Criteria, Op
 from crm_graph.criteria.reading import MAX_LIST, Holder, Reader
 from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
 from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
+from crm_graph.resolvers.aggregates.plan import AGGREGATE, Aggregate
+from crm_graph.resolvers.aggregates.planner import plan_aggregate
 from crm_graph.resolvers.arguments import Leaf, ManyOf, given, given_list
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
@@ -33,6 +35,7 @@ from crm_graph.resolvers.plan import (
     ReadPlan,
     Root,
     RootOf,
+    RowSet,
     Timeline,
     Typename,
 )
@@ -144,6 +147,8 @@ class Planner:
         for entity in self.catalog.roots:
             if selected.name == entity.api_plural:
                 return self.connection(selected, entity, None)
+            if selected.name == entity.api_plural + AGGREGATE:
+                return self.aggregate(selected, entity, None)
             if selected.name == camel_singular(entity):
                 return self.lookup(selected, entity)
         raise ValidationFailed("unknown_field").at(selected.key)
@@ -173,6 +178,9 @@ class Planner:
     def _member(self, entity: EntityType, selected: Selected) -> Any:
         member = entity.by_api_name.get(selected.name)
         if member is None:
+            relation = entity.by_api_name.get(selected.name.removesuffix(AGGREGATE))
+            if isinstance(relation, Relation):
+                return self.aggregate(selected, self.catalog[relation.target], relation)
             return self._beside_the_catalog(entity, selected)
         if isinstance(member, Field):
             money = member.kind is Kind.MONEY
@@ -202,14 +210,12 @@ class Planner:
     def connection(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Connection:
         order = self._order(entity, selected.argument("orderBy"))
         sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
-        where = selected.argument("where")
-        archived = selected.argument("archived")
         return Connection(
             key=selected.key,
             entity=entity,
             relation=relation,
-            criteria=self._criteria(selected.key, entity, where),
-            archived=Archived(archived.value) if archived else Archived.EXCLUDE,
+            criteria=self._criteria(selected, entity),
+            archived=_archived(selected),
             order=order,
             signature=sign,
             page=self._page(selected, order, sign),
@@ -221,11 +227,18 @@ class Planner:
         page = self._page(selected, order, TIMELINE_SIGNATURE)
         return plan_timeline(selected, open_ways(self.catalog, self.access), page, self.objects)
 
-    def _criteria(self, key: str, entity: EntityType, where: Any) -> Criteria | None:
+    def aggregate(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Aggregate:
+        rows = RowSet(selected.key, entity, relation, self._criteria(selected, entity), _archived(selected))
+        first = selected.argument("first") or Leaf((), min(self.limits.default_page, self.limits.max_groups))
+        size = self._page_value(first, Range("first", self.limits.max_groups), "integer")
+        return plan_aggregate(selected, rows, size, self.filters)
+
+    def _criteria(self, selected: Selected, entity: EntityType) -> Criteria | None:
+        where = selected.argument("where")
         try:
             return self.filters.read(entity, where) if where else None
         except CrmError as error:
-            raise error.at(key, "where") from None
+            raise error.at(selected.key, "where") from None
 
     def _part(self, entity: EntityType, selected: Selected) -> ConnectionPart:
         part = Part(selected.name)
@@ -299,6 +312,11 @@ class Planner:
                 yield OrderKey(path, member, descending, nulls == "FIRST" if nulls else descending)
             else:
                 raise ValidationFailed("unknown_field").at(name)
+
+
+def _archived(selected: Selected) -> Archived:
+    archived = selected.argument("archived")
+    return Archived(archived.value) if archived else Archived.EXCLUDE
 
 
 def camel_singular(entity: EntityType) -> str:

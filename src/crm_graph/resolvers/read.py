@@ -258,6 +258,10 @@ class _Ask:
             # The server ended the statement, and the connection with its plans is as good as before.
             ended_well = True
             raise
+        except asyncpg.InvalidParameterValueError:
+            # The one value that Postgres may know less of than we do: its time zones can be older than ours.
+            ended_well = True
+            raise BadVariables("time_zone_invalid") from None
         finally:
             if ended_well:
                 lanes.give(connection)

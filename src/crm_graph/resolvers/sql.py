@@ -21,6 +21,8 @@ from crm_graph.fragments import (
     sql,
     text,
 )
+from crm_graph.resolvers.aggregates.plan import Aggregate
+from crm_graph.resolvers.aggregates.sql import aggregate
 from crm_graph.resolvers.cells import cell, masked_fields
 from crm_graph.resolvers.connections import connection
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
@@ -40,6 +42,7 @@ from crm_graph.resolvers.plan import (
     ReadPlan,
     Root,
     RootOf,
+    RowSet,
     Timeline,
     Typename,
 )
@@ -63,8 +66,8 @@ class Writer:
         match root:
             case Typename():
                 return text(root.name)
-            case Connection():
-                return connection(root, None, self.context, self.object)
+            case RowSet():
+                return self.rows(root, None)
             case Lookup():
                 return self.lookup(root)
             case NodeLookup():
@@ -73,6 +76,15 @@ class Writer:
                 return self._nodes(root)
             case Literal():
                 return const(root.json, "json")
+
+    def rows(self, plan: RowSet, parent: Row | None) -> Fragment:
+        """What is made of a set of rows: a page of them, or groups."""
+        match plan:
+            case Connection():
+                return connection(plan, parent, self.context, self.object)
+            case Aggregate():
+                return aggregate(plan, parent, self.context)
+        raise TypeError(plan)
 
     def lookup(self, lookup: Lookup) -> Fragment:
         """The object of one row by id or external ref, null when the asker does not see it."""
@@ -154,7 +166,7 @@ class Writer:
             case _:
                 return self._related(member, row, flags)
 
-    def _related(self, member: One | RootOf | Many | Connection | Timeline, row: Row, flags: RowFlags) -> Fragment:
+    def _related(self, member: One | RootOf | Many | RowSet | Timeline, row: Row, flags: RowFlags) -> Fragment:
         match member:
             case RootOf():
                 (plan,) = (p for p in member.rows if p.entity is row.root)
@@ -165,8 +177,8 @@ class Writer:
                 return self._one(member, row)
             case Many():
                 return self._many(member.relation, member.row, row, flags)
-            case Connection():
-                return connection(member, row, self.context, self.object)
+            case RowSet():
+                return self.rows(member, row)
 
     def _one(self, one: One, parent: Row) -> Fragment:
         row = own_row(one.row.entity, self.context.alias())

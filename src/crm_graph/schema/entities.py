@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 
 from crm_graph.catalog import Catalog, CatalogError, EntityType, Field, Kind, Relation, Shape
+from crm_graph.resolvers.aggregates.plan import AGGREGATE
 from crm_graph.resolvers.plan import Archived
 from crm_graph.schema import (
     contracts,
@@ -21,6 +22,7 @@ from crm_graph.schema import (
     users,
     workflows,
 )
+from crm_graph.schema.aggregates import Aggregates
 from crm_graph.schema.building import (
     Argument,
     Member,
@@ -86,8 +88,8 @@ _ENUMS = (
 
 _QUERY = (
     "Everything that can be read. An operation costs about one unit for each row that it may read: a list its page size"
-    " times what each of its rows costs, a related record 1, a plain list 2, a count 100; what it cost stands in"
-    " `extensions.cost`."
+    " times what each of its rows costs, a related record 1, a plain list 2, a count 100, an aggregate 1,000 or below"
+    " a record 10; what it cost stands in `extensions.cost`."
 )
 _MONEY = {
     "amount": Member(Decimal, "The amount, with two decimals."),
@@ -126,6 +128,7 @@ class EntityTypes:
         self.money = define_type(empty("Money"), "An amount in a currency.", _MONEY)
         self.page_info = define_type(empty("PageInfo"), "Where a page stands in its list.", _PAGE_INFO)
         self.timeline = TimelineTypes(self.page_info)
+        self.aggregates = Aggregates(catalog, self.filters, self.money)
         self.types = {n: self._empty(t) for n, t in catalog.types.items()}
         self.connections = {n: empty(f"{t.api_name}Connection") for n, t in catalog.types.items() if not t.is_child}
         for entity in catalog.types.values():
@@ -138,11 +141,15 @@ class EntityTypes:
         return type(entity.api_name, tuple(chain(*bases)), {"__module__": __name__})
 
     def _define(self, entity: EntityType) -> None:
-        declaration = self.declarations[entity.name]
+        declaration, catalog = self.declarations[entity.name], self.catalog
         lines = {**{n: COMMON[n] for n in (*entity.fields, *entity.relations) if n in COMMON}, **declaration.members}
         members = {f.name: Member(self._scalar(f), lines[f.name]) for f in entity.fields.values()}
         for relation in entity.relations.values():
             members[relation.name] = self._relation(relation, lines[relation.name])
+            if relation.shape is Shape.CONNECTION:
+                members[f"{relation.name}_{AGGREGATE.lower()}"] = self.aggregates.member(
+                    catalog[relation.target], f"Groups of `{relation.api_name}`."
+                )
         members["masked_fields"] = Member(list[str], "Names of the fields that are masked or withheld from you here.")
         if entity.workflow:
             members["available_transitions"] = Member(
@@ -217,6 +224,9 @@ class EntityTypes:
             members[one] = Member(self.types[entity.name] | None, about, _BY_ID_OR_REF if entity.owned else _BY_ID)
             members[entity.plural] = Member(
                 self.connections[entity.name], f"A list of {entity.api_name} records.", self.list_arguments(entity)
+            )
+            members[f"{entity.plural}_{AGGREGATE.lower()}"] = self.aggregates.member(
+                entity, f"Groups of {entity.api_name} records."
             )
         return define_type(empty("Query"), _QUERY, {**members, **more})
 

@@ -83,7 +83,8 @@ class Filters:
             self._define_where(entity)
             self._define_order(entity)
 
-    def _scalar(self, field: Field) -> Any:
+    def scalar(self, field: Field) -> Any:
+        """The input of conditions on one value of the field's kind."""
         name = f"{field.enum.__name__}Filter" if field.enum else _FILTER_NAMES[field.kind]
         if name not in self._scalars:
             python = field.enum or PYTHON_TYPES[field.kind]
@@ -102,7 +103,7 @@ class Filters:
             "not": Member(where | None, "This does not hold."),
         }
         for field in entity.fields.values():
-            members[field.api_name] = Member(self._scalar(field) | None, f"Condition on `{field.api_name}`.")
+            members[field.api_name] = Member(self.scalar(field) | None, f"Condition on `{field.api_name}`.")
         for relation in entity.relations.values():
             one = relation.shape is Shape.ONE
             input_ = (self.where if one else self._lists)[relation.target]

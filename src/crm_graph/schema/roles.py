@@ -23,7 +23,9 @@ from graphql import (
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Relation
+from crm_graph.resolvers.aggregates.plan import AGGREGATE
 from crm_graph.resolvers.timeline import TimelineKind
+from crm_graph.schema.aggregates import FIELD_TYPES
 from crm_graph.schema.timeline import INTERFACE, RoleTimeline
 
 ACTION = "crm_action"
@@ -71,7 +73,7 @@ class _RoleSchema:
 
     @cached_property
     def _inputs(self) -> Mapping[str, tuple[EntityType, str]]:
-        suffixes = ("Where", *_QUANTIFIED, "OrderBy")
+        suffixes = ("Where", *_QUANTIFIED, "OrderBy", *FIELD_TYPES)
         filters = {f"{t.api_name}{s}": (t, s) for t in self.catalog.types.values() for s in suffixes}
         writes = {
             f"{verb}{t.api_name}{noun}": (t, "Write")
@@ -87,6 +89,10 @@ class _RoleSchema:
             if t.name != "external_ref"
         }
         return {**writes, **filters}
+
+    @cached_property
+    def _aggregates(self) -> Mapping[str, EntityType]:
+        return {f"{t.api_name}{AGGREGATE}": t for t in self.catalog.roots}
 
     def _named(self, type_: Any) -> Any:
         if isinstance(type_, GraphQLEnumType) and type_.name == TimelineKind.__name__:
@@ -141,11 +147,25 @@ class _RoleSchema:
         if action is not None:
             return self.access.may(action)
         entity = self.catalog.by_api_name.get(type_name)
-        if entity is not None:
-            return self._visible(entity, name, Level.MASKED) and self._timeline.has(type_name, name)
         returned = get_named_type(member.type).name
-        target = self.catalog.by_api_name.get(returned.removesuffix("Connection"))
+        if entity is not None:
+            relation = name.removesuffix(AGGREGATE) if returned in self._aggregates else name
+            return self._visible(entity, relation, Level.MASKED) and self._timeline.has(type_name, name)
+        if returned in self._inputs and not self._names_any(returned):
+            return False
+        if type_name in self._inputs:
+            return self._has_input(type_name, name)
+        target = self.catalog.by_api_name.get(returned.removesuffix("Connection")) or self._aggregates.get(returned)
         return target is None or self._granted(target)
+
+    def _names_any(self, type_name: str) -> bool:
+        """Whether a type whose members are fields of an entity has any that are read in full; asked of the catalog,
+        since types name each other.
+        """
+        entity, _ = self._inputs[type_name]
+        type_: Any = self.full.type_map[type_name]
+        fields = (entity.by_api_name.get(name) for name in type_.fields)
+        return any(isinstance(f, Field) and self._visible(entity, f.api_name, Level.READ) for f in fields)
 
     def _visible(self, entity: EntityType, name: str, least: Level) -> bool:
         found = entity.by_api_name.get(name)
@@ -168,18 +188,14 @@ class _RoleSchema:
         return {
             name: GraphQLInputField(**{**member.to_kwargs(), "type_": self._wrapped(member.type)})
             for name, member in type_.fields.items()
-            if self._has_input(type_.name, name) and not self._orders_nothing(member)
+            if self._has_input(type_.name, name) and not self._names_nothing(member)
         }
 
-    def _orders_nothing(self, member: GraphQLInputField) -> bool:
-        """Whether an order through a relation has no key left; asked of the catalog, since inputs name each other."""
-        named = get_named_type(member.type)
-        entity, suffix = self._inputs.get(named.name, (None, ""))
-        return (
-            suffix == "OrderBy"
-            and entity is not None
-            and not any(self._visible(entity, f.api_name, Level.READ) for f in entity.fields.values() if f.orderable)
-        )
+    def _names_nothing(self, member: GraphQLInputField) -> bool:
+        """Whether nothing is left of what an order, or a part of an aggregate, can name."""
+        named = get_named_type(member.type).name
+        _, suffix = self._inputs.get(named, (None, ""))
+        return (suffix == "OrderBy" or suffix in FIELD_TYPES) and not self._names_any(named)
 
     def _has_input(self, type_name: str, name: str) -> bool:
         entity, suffix = self._inputs.get(type_name, (None, ""))

@@ -1,0 +1,241 @@
+"""Aggregates as clients see them: for each type its groups, what rows are grouped by, and conditions and orders."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import strawberry
+
+from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.resolvers.aggregates.plan import (
+    AGGREGATE,
+    DATED,
+    TYPE_SUFFIXES,
+    DateBucket,
+    Function,
+    Measure,
+    applies,
+    groupable,
+)
+from crm_graph.resolvers.plan import Archived
+from crm_graph.schema.building import Argument, Member, define_enum, define_input, define_type, empty, enum_of, list_of
+from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
+
+BUCKETS = enum_of(
+    DateBucket,
+    DAY="Days.",
+    WEEK="Weeks, from Monday.",
+    MONTH="Months.",
+    QUARTER="Quarters, from January, April, July and October.",
+    YEAR="Years.",
+)
+FIELD_TYPES = (
+    "GroupKey",
+    *dict.fromkeys(TYPE_SUFFIXES.values()),
+    "GroupBy",
+    "NumberHaving",
+    "RangeHaving",
+    "DistinctCountHaving",
+    "NumberOrderBy",
+    "RangeOrderBy",
+    "DistinctCountOrderBy",
+)
+"""What the names of types end in whose members are fields of a type: a role set has those that it reads."""
+
+_CURRENCY = ", in base currency, or in the group's when grouped by `currency`; amounts without a rate are left out"
+_MEASURED: Mapping[Function, str] = {
+    Function.SUM: "Sum of `{field}`{money}; null without values.",
+    Function.AVG: "Average of `{field}`{money}; null without values.",
+    Function.MIN: "Smallest or largest `{field}`{money}; null without values.",
+    Function.COUNT_DISTINCT: "How many different values `{field}` has.",
+}
+_FUNCTIONS: Mapping[Function, str] = {
+    Function.SUM: "Sums of numbers and amounts.",
+    Function.AVG: "Averages: six decimals, amounts two, halves rounded away from zero.",
+    Function.MIN: "Smallest values.",
+    Function.MAX: "Largest values.",
+    Function.COUNT_DISTINCT: "How many different values there are.",
+}
+_INPUTS = {
+    Function.SUM: "Number",
+    Function.AVG: "Number",
+    Function.MIN: "Range",
+    Function.MAX: "Range",
+    Function.COUNT_DISTINCT: "DistinctCount",
+}
+
+
+@strawberry.input(description="How rows are grouped by a date.")
+class DateGroupBy:
+    by: DateBucket = strawberry.field(description="The period; its first day is the key.")
+
+
+@strawberry.input(description="How rows are grouped by a moment.")
+class DateTimeGroupBy:
+    by: DateBucket = strawberry.field(description="The period; its first day is the key.")
+    zone: str | None = strawberry.field(
+        description="IANA time zone in which days begin; yours if nothing is said.", default=strawberry.UNSET
+    )
+
+
+class Aggregates:
+    """The types of aggregates of a catalog."""
+
+    def __init__(self, catalog: Catalog, filters: Filters, money: Any) -> None:
+        define_enum(BUCKETS)
+        self._catalog = catalog
+        self._filters = filters
+        self._money = money
+        roots = list(catalog.roots)
+        self.types = {t.name: empty(f"{t.api_name}{AGGREGATE}") for t in roots}
+        self._keys = {t.name: empty(f"{t.api_name}GroupKey") for t in roots}
+        self._group_by = {t.name: empty(f"{t.api_name}GroupBy") for t in roots}
+        self._having = {t.name: empty(f"{t.api_name}Having") for t in roots}
+        self._order = {t.name: empty(f"{t.api_name}AggregateOrderBy") for t in roots}
+        for entity in roots:
+            self._define(entity)
+
+    def member(self, entity: EntityType, description: str) -> Member:
+        """A field that answers with an aggregate of rows of a type."""
+        arguments = {
+            "where": Argument(self._filters.where[entity.name] | None, "Only records that match."),
+            "group_by": Argument(
+                list_of(self._group_by[entity.name]) | None,
+                "One group for each combination of these, at most 8; one group of all if nothing is said.",
+            ),
+            "having": Argument(self._having[entity.name] | None, "Only groups that match."),
+            "order_by": Argument(
+                list_of(self._order[entity.name]) | None,
+                "Order by these, the first one counting most, then by all keys.",
+            ),
+            "first": Argument(int | None, "At most this many groups, 0 to 1,000; 50 if nothing is said."),
+            "archived": Argument(Archived, "Whether archived records count.", Archived.EXCLUDE),
+        }
+        return Member(self.types[entity.name], description, arguments)
+
+    def _define(self, entity: EntityType) -> None:
+        name, group = entity.api_name, empty(f"{entity.api_name}Group")
+        functions = [f for f in _FUNCTIONS if any(applies(f, m) for m in entity.fields.values())]
+        values = {suffix: self._values(entity, f) for f, suffix in TYPE_SUFFIXES.items() if f in functions}
+        self._define_keys(entity)
+        define_type(
+            group,
+            f"A group of {name} records.",
+            {
+                "key": Member(self._keys[entity.name], "What the records of the group have in common."),
+                "count": Member(int, "How many records there are."),
+                **{_snake(f): Member(values[TYPE_SUFFIXES[f]], _FUNCTIONS[f]) for f in functions},
+            },
+        )
+        define_type(
+            self.types[entity.name],
+            f"Groups of {name} records.",
+            {
+                "groups": Member(list_of(group), "The groups, in order."),
+                "groups_capped": Member(bool, "Whether there are more groups than `first` lets through."),
+            },
+        )
+        self._define_conditions(entity, functions)
+        self._define_orders(entity, functions)
+
+    def _values(self, entity: EntityType, function: Function) -> Any:
+        cls = empty(f"{entity.api_name}{TYPE_SUFFIXES[function]}")
+        members = {
+            m.name: Member(self._value_type(function, m) | None, _about(function, m)) for m in _fields(entity, function)
+        }
+        return define_type(cls, f"{_FUNCTIONS[function].removesuffix('.')} of {entity.api_name} records.", members)
+
+    def _value_type(self, function: Function, member: Field) -> Any:
+        kind = Measure(function, member).kind
+        return self._money if kind is Kind.MONEY else PYTHON_TYPES[kind]
+
+    def _define_keys(self, entity: EntityType) -> None:
+        keys: dict[str, Member] = {}
+        inputs: dict[str, Member] = {}
+        for member in entity.fields.values():
+            if groupable(member):
+                about = "The first day of the period" if member.kind in DATED else f"`{member.api_name}`"
+                about = f"{about}; null where it is missing, withheld, or not grouped by."
+                keys[member.name] = Member(self._key_type(member) | None, about)
+                inputs[member.api_name] = _group_input(member)
+        for relation in _to_one(entity):
+            about = f"Keys of `{relation.api_name}`; null when not grouped by."
+            keys[relation.name] = Member(self._keys[relation.target] | None, about)
+            about = f"Group by fields of `{relation.api_name}`."
+            inputs[relation.api_name] = Member(self._group_by[relation.target] | None, about)
+        define_type(self._keys[entity.name], f"What {entity.api_name} records are grouped by.", keys)
+        define_input(self._group_by[entity.name], f"What {entity.api_name} records are grouped by.", inputs)
+
+    def _key_type(self, member: Field) -> Any:
+        if member.kind is Kind.MONEY:
+            return self._money
+        return date if member.kind in DATED else member.enum or PYTHON_TYPES[member.kind]
+
+    def _define_conditions(self, entity: EntityType, functions: Iterable[Function]) -> None:
+        having, name = self._having[entity.name], entity.api_name
+        count = self._filters.scalar(Measure(Function.COUNT).as_field("count"))
+        members = {
+            "and": Member(list_of(having) | None, "All of these hold."),
+            "or": Member(list_of(having) | None, "At least one of these holds; an empty list never does."),
+            "not": Member(having | None, "This does not hold."),
+            "count": Member(count | None, "Condition on the number of records."),
+        }
+        made: dict[str, Any] = {}
+        for function in functions:
+            kind = _INPUTS[function]
+            if kind not in made:
+                conditions = {
+                    m.api_name: Member(
+                        self._filters.scalar(Measure(function, m).as_field(m.name)) | None,
+                        f"Condition on the value for `{m.api_name}`.",
+                    )
+                    for m in _fields(entity, function)
+                }
+                made[kind] = define_input(empty(f"{name}{kind}Having"), "Conditions; all given ones hold.", conditions)
+            members[function.value] = Member(made[kind] | None, f"Conditions on `{function.value}`.")
+        define_input(having, f"Conditions on a group of {name} records; all given ones hold.", members)
+
+    def _define_orders(self, entity: EntityType, functions: Iterable[Function]) -> None:
+        name = entity.api_name
+        members = {
+            "key": Member(self._filters.order[entity.name] | None, "Order by keys that rows are grouped by."),
+            "count": Member(OrderDirection | None, "Order by the number of records."),
+        }
+        made: dict[str, Any] = {}
+        for function in functions:
+            kind = _INPUTS[function]
+            if kind not in made:
+                orders = {
+                    m.api_name: Member(OrderDirection | None, f"Order by the value for `{m.api_name}`.")
+                    for m in _fields(entity, function)
+                }
+                made[kind] = define_input(empty(f"{name}{kind}OrderBy"), "Order by values of a group.", orders)
+            members[function.value] = Member(made[kind] | None, f"Order by `{function.value}`.")
+        define_input(self._order[entity.name], f"Order of groups of {name} records.", members)
+
+
+def _fields(entity: EntityType, function: Function) -> list[Field]:
+    return [m for m in entity.fields.values() if applies(function, m)]
+
+
+def _to_one(entity: EntityType) -> list[Relation]:
+    return [r for r in entity.relations.values() if r.shape is Shape.ONE]
+
+
+def _group_input(member: Field) -> Member:
+    name = member.api_name
+    if member.kind is Kind.DATE_TIME:
+        return Member(DateTimeGroupBy | None, f"Group by periods of `{name}`.")
+    if member.kind is Kind.DATE:
+        return Member(DateGroupBy | None, f"Group by periods of `{name}`.")
+    return Member(bool | None, f"Group by `{name}`; false as if it were left out.")
+
+
+def _about(function: Function, member: Field) -> str:
+    money = _CURRENCY if member.kind is Kind.MONEY else ""
+    text = _MEASURED[Function.MIN if function is Function.MAX else function]
+    return text.format(field=member.api_name, money=money)
+
+
+def _snake(function: Function) -> str:
+    return "count_distinct" if function is Function.COUNT_DISTINCT else function.value

@@ -1,0 +1,170 @@
+"""Random aggregates, valid for a role's schema."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
+
+from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation
+from crm_graph.criteria.predicates import OPERATORS, Op
+from crm_graph.resolvers.aggregates.plan import DateBucket, Function, Measure
+from reference.interpreter import as_json
+from reference.literals import Name, in_document
+from reference.rows import Tables
+
+ZONES = ("Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati")
+DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
+FUNCTIONS = ("sum", "avg", "min", "max", "countDistinct")
+Spot = tuple[str, ...]
+"""Names that lead to a field."""
+
+
+@dataclass
+class AggregateMaker:
+    """Makes arguments and selections of aggregates. `either` writes a value or a variable of a type that has it."""
+
+    random: Random
+    schema: GraphQLSchema
+    catalog: Catalog
+    tables: Tables
+    max_groups: int
+    either: Callable[[str, Any], Any]
+    fresh: Callable[[str], str]
+
+    def field(self, key: str, name: str, entity: EntityType, filters: dict[str, Any]) -> str:
+        """An aggregate with these filters and random groups."""
+        arguments = dict(filters)
+        spots: list[Spot] = []
+        if self._chance(0.75):
+            trees = [t for _ in range(self.random.randint(0, 3)) if (t := self._group_by(entity, (), spots, 2))]
+            arguments["groupBy"] = self.either(f"[{entity.api_name}GroupBy!]", trees)
+        if self._chance(0.4):
+            arguments["having"] = self.either(f"{entity.api_name}Having", self._having(entity, 2))
+        if self._chance(0.5):
+            orders = [o for _ in range(self.random.randint(0, 3)) if (o := self._order(entity, spots))]
+            arguments["orderBy"] = self.either(f"[{entity.api_name}AggregateOrderBy!]", orders)
+        if self._chance(0.3):
+            arguments["first"] = self.either("Int", self.random.randint(0, self.max_groups))
+        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
+        groups = f"{self.fresh('g')}: groups {{ {self._group(entity, spots)} }}"
+        parts = self.random.choice(
+            (groups, f"{groups} groupsCapped __typename", f"groupsCapped {groups}", f"{groups} {groups}")
+        )
+        return f"{key}: {name}{f'({written})' if written else ''} {{ {parts} }}"
+
+    def _chance(self, share: float) -> bool:
+        return self.random.randint(0, 99) >= 100 - share * 100
+
+    def _inputs(self, type_name: str) -> dict[str, Any]:
+        type_ = self.schema.type_map.get(type_name)
+        return dict(type_.fields) if isinstance(type_, GraphQLInputObjectType) else {}
+
+    def _group_by(self, entity: EntityType, path: Spot, spots: list[Spot], depth: int) -> dict[str, Any]:
+        """One key that rows are not grouped by yet; nothing where there is none."""
+        name = self.random.choice(list(self._inputs(f"{entity.api_name}GroupBy")))
+        member = entity.by_api_name[name]
+        if isinstance(member, Relation):
+            inner = self._group_by(self.catalog[member.target], (*path, name), spots, depth - 1) if depth else {}
+            return {name: inner} if inner else {}
+        if (*path, name) in spots or len(spots) == 3:
+            return {}
+        if member.kind not in (Kind.DATE, Kind.DATE_TIME) and self._chance(0.05):
+            return {name: False}
+        spots.append((*path, name))
+        if member.kind not in (Kind.DATE, Kind.DATE_TIME):
+            return {name: True}
+        by = {"by": Name(self.random.choice(list(DateBucket)).value)}
+        zoned = member.kind is Kind.DATE_TIME and self._chance(0.7)
+        return {name: {**by, "zone": self.random.choice(ZONES)} if zoned else by}
+
+    def _having(self, entity: EntityType, depth: int) -> dict[str, Any]:
+        names = list(self._inputs(f"{entity.api_name}Having"))
+        tree: dict[str, Any] = {}
+        for name in self.random.sample(names, min(len(names), self.random.randint(1, 2))):
+            if name in ("and", "or"):
+                if depth:
+                    tree[name] = [self._having(entity, depth - 1) for _ in range(self.random.randint(0, 2))]
+            elif name == "not":
+                if depth:
+                    tree[name] = self._having(entity, depth - 1)
+            elif name == "count":
+                tree[name] = self._conditions(entity, Measure(Function.COUNT))
+            else:
+                member = self._measured(entity, name)
+                tree[name] = {member.api_name: self._conditions(entity, Measure(Function(name), member))}
+        return tree
+
+    def _measured(self, entity: EntityType, function: str) -> Field:
+        inputs: Any = get_named_type(self._inputs(f"{entity.api_name}Having")[function].type)
+        member = entity.by_api_name[self.random.choice(list(inputs.fields))]
+        assert isinstance(member, Field)
+        return member
+
+    def _conditions(self, entity: EntityType, measure: Measure) -> dict[str, Any]:
+        kind = measure.as_field("measure").kind
+        op = self.random.choice([op for op in OPERATORS[kind] if op not in (Op.CONTAINS, Op.STARTS_WITH)])
+        if op is Op.IS_NULL:
+            return {op.value: self.random.choice((True, False))}
+        if op in (Op.IN, Op.NOT_IN):
+            return {op.value: [self._operand(entity, measure, kind) for _ in range(self.random.randint(0, 2))]}
+        return {op.value: self._operand(entity, measure, kind)}
+
+    def _operand(self, entity: EntityType, measure: Measure, kind: Kind) -> Any:
+        if measure.field is None or measure.function is Function.COUNT_DISTINCT:
+            return self.random.randint(0, 3)
+        values = [v for row in self.tables[entity.table] if (v := row[measure.field.name]) is not None]
+        if kind is Kind.DECIMAL or not values:
+            return {Kind.DATE: "2026-01-31", Kind.DATE_TIME: "2026-11-01T00:00:00Z", Kind.TEXT: "a", Kind.INT: 5}.get(
+                kind, self.random.choice(("0", "0.13", "5", "10", "99.99", "1000000"))
+            )
+        return as_json(self.random.choice(values))
+
+    def _order(self, entity: EntityType, spots: list[Spot]) -> dict[str, Any]:
+        direction = Name(self.random.choice(DIRECTIONS))
+        name = self.random.choice(list(self._inputs(f"{entity.api_name}AggregateOrderBy")))
+        if name == "count":
+            return {name: direction}
+        if name != "key":
+            return {name: {self._measured(entity, name).api_name: direction}}
+        tree: Any = direction
+        for step in reversed(self.random.choice(spots) if spots else ()):
+            tree = {step: tree}
+        return {name: tree} if spots else {}
+
+    def _group(self, entity: EntityType, spots: list[Spot]) -> str:
+        parts = ["__typename"] if self._chance(0.1) else ["count"]
+        parts += [f"{self.fresh('k')}: key {{ {self._key(entity, spots)} }}"]
+        type_: Any = self.schema.type_map[f"{entity.api_name}Group"]
+        for name in self.random.sample(FUNCTIONS, self.random.randint(0, 4)):
+            if name in type_.fields:
+                parts.append(
+                    f"{self.fresh('m')}: {name} {{ {self._measures(get_named_type(type_.fields[name].type))} }}"
+                )
+        return " ".join(parts)
+
+    def _measures(self, type_: Any) -> str:
+        names = self.random.sample(list(type_.fields), min(len(type_.fields), self.random.randint(1, 3)))
+        parts = [self._value(type_, name) for name in names]
+        return " ".join([*parts, "__typename"] if self._chance(0.1) else parts)
+
+    def _value(self, type_: Any, name: str) -> str:
+        money = get_named_type(type_.fields[name].type).name == "Money"
+        return f"{self.fresh('x')}: {name}{' { amount currency __typename }' if money else ''}"
+
+    def _key(self, entity: EntityType, spots: list[Spot]) -> str:
+        """The keys that rows are grouped by, and one that they need not be grouped by."""
+        parts = [self._at(f"{entity.api_name}GroupKey", spot) for spot in spots]
+        type_: Any = self.schema.type_map[f"{entity.api_name}GroupKey"]
+        other = self.random.choice(list(type_.fields))
+        if isinstance(get_named_type(type_.fields[other].type), GraphQLObjectType):
+            return " ".join([*parts, "__typename"])
+        return " ".join([*parts, self._value(type_, other)])
+
+    def _at(self, type_name: str, spot: Spot) -> str:
+        type_: Any = self.schema.type_map[type_name]
+        if len(spot) == 1:
+            return self._value(type_, spot[0])
+        inner: Any = get_named_type(type_.fields[spot[0]].type)
+        return f"{self.fresh('o')}: {spot[0]} {{ {self._at(inner.name, spot[1:])} }}"
