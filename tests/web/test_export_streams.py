@@ -11,17 +11,9 @@ import pytest
 from crm_graph.db import connect
 
 from .conftest import Answer, Crm
-from .exporting import BACKENDS, LONG, create, download, hub, long_list, told, until_no_backend
+from .exporting import BACKENDS, LONG, SOON_S, create, download, hub, long_list, told, until_no_backend
 
-pytestmark = pytest.mark.usefixtures("_in_time")
 CUSTOMERS = "{ customers { nodes { id name } } }"
-
-
-@pytest.fixture
-async def _in_time() -> Any:
-    """No test here waits forever."""
-    async with asyncio.timeout(60):
-        yield
 
 
 async def downloads(crm: Crm, export_id: str) -> list[dict[str, Any]]:
@@ -31,8 +23,9 @@ async def downloads(crm: Crm, export_id: str) -> list[dict[str, Any]]:
 
 async def until_recorded(crm: Crm, export_id: str) -> dict[str, Any]:
     """What the log says of the only download, once it does."""
-    while not (found := await downloads(crm, export_id)):
-        pass
+    async with asyncio.timeout(SOON_S):
+        while not (found := await downloads(crm, export_id)):
+            pass
     (only,) = found
     return only
 
@@ -80,8 +73,9 @@ async def test_a_client_that_goes_away_while_the_database_works_ends_that_too(cr
         async with holder.transaction():
             await holder.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
             asking = asyncio.create_task(download(crm, made["url"]))
-            while not await crm.count(f"{BACKENDS} AND wait_event_type = 'Lock'"):
-                pass
+            async with asyncio.timeout(SOON_S):
+                while not await crm.count(f"{BACKENDS} AND wait_event_type = 'Lock'"):
+                    pass
             asking.cancel()
             await until_no_backend(crm)
     finally:
@@ -134,8 +128,9 @@ async def test_one_more_than_the_process_sends_at_once_is_told_to_come_again(crm
             busy = await download(crm, made["url"], http=http)
             beside = await http.post("/graphql", json={"query": CUSTOMERS}, headers=crm.headers("sun"))
         await until_no_backend(crm)
-        while (free := await download(crm, made["url"], http=http)).status_code == 503:
-            pass
+        async with asyncio.timeout(SOON_S):
+            while (free := await download(crm, made["url"], http=http)).status_code == 503:
+                pass
 
     assert Answer(busy).error == (503, "UNAVAILABLE", "Others are downloading exports now. Try again in a moment.")
     assert busy.headers["retry-after"] == "10"
