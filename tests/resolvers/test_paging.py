@@ -21,7 +21,8 @@ from crm_graph.permissions.rules import EVERYONE
 from crm_graph.resolvers.plan import Limits
 from reference.compiled import Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
 from reference.datasets import Dataset
-from reference.operations import OperationMaker, Written, in_document
+from reference.literals import Written, in_document
+from reference.operations import OperationMaker
 from reference.policies import PolicyMaker
 from reference.rows import Connection, Tables, insert, load
 from reference.settings import tried
