@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +44,11 @@ MOMENTS = {"interaction": "occurred_at", "ticket": "created_at", "stage_change":
 """The fields that tell when an entry of a timeline happened."""
 
 
+@lru_cache(16)
+def _parsed(text: str) -> DocumentNode:
+    return parse(text)
+
+
 @dataclass(frozen=True)
 class Key:
     """One key of an order."""
@@ -67,7 +72,7 @@ class Interpreter:
 
     def answer(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The `data` of the answer; cursors stand in it as `Cursor`."""
-        document: DocumentNode = parse(text)
+        document = _parsed(text)
         (operation,) = (d for d in document.definitions if isinstance(d, OperationDefinitionNode))
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
         defaults = {

@@ -43,6 +43,19 @@ class Generated:
     text: str
     variables: Mapping[str, Any]
     places: Sequence[Place]
+    types: Mapping[str, str] = field(default_factory=dict)
+    """The types of those variables that any other value of their type may stand in."""
+
+    def varied(self, random: Random, pool: dict[str, list[Any]]) -> Mapping[str, Any]:
+        """Variables with other values that `pool` has seen by type; it learns those of this query."""
+        other = dict(self.variables)
+        for name, type_ in self.types.items():
+            seen = pool.setdefault(type_, [])
+            if name in self.variables:
+                seen.append(self.variables[name])
+            if seen and random.random() < 0.8:
+                other[name] = random.choice(seen)
+        return other
 
     def continued(self, random: Random, answer: Any) -> Mapping[str, Any] | None:
         """The variables of a second page, with cursors of the first answer; None where there is none."""
@@ -76,6 +89,7 @@ class OperationMaker:
     _definitions: list[str] = field(default_factory=list)
     _fragments: list[str] = field(default_factory=list)
     _places: list[Place] = field(default_factory=list)
+    _types: dict[str, str] = field(default_factory=dict)
     _names: int = 0
 
     def make(self) -> Generated:
@@ -86,7 +100,7 @@ class OperationMaker:
             chosen.append("__typename")
         head = f"query Q({', '.join(self._definitions)}) " if self._definitions else ""
         text = "\n".join([f"{head}{{ {' '.join(chosen)} }}", *self._fragments])
-        return Generated(text, self._variables, self._places)
+        return Generated(text, self._variables, self._places, self._types)
 
     def make_list(self) -> Generated:
         """A query of one list under the key `rows`, which `$first` and `$after` lead through page by page."""
@@ -109,9 +123,18 @@ class OperationMaker:
 
     def _variable(self, type_: str, value: Any) -> Written:
         name = self._fresh("v")
-        self._definitions.append(f"${name}: {type_}")
-        self._variables[name] = value
+        default = f" = {in_document(value)}" if self._chance(0.15) else ""
+        self._definitions.append(f"${name}: {type_}{default}")
+        if not default or self._chance(0.3):
+            self._variables[name] = value
         return Written(f"${name}")
+
+    def _swappable(self, type_: str, value: Any, pool: str | None = None) -> Any:
+        """The value itself, or a variable that may get any other value of its type, or of its pool."""
+        either = self._either(type_, value)
+        if isinstance(either, Written):
+            self._types[either.text[1:]] = pool or type_
+        return either
 
     def _either(self, type_: str, value: Any) -> Any:
         """The value itself, or a variable that has it."""
@@ -185,11 +208,11 @@ class OperationMaker:
             parts.extend(self._member(entity, name, path, depth))
         text = " ".join(parts) or "id"
         if self._chance(0.15):
-            return f"... on {entity.api_name} {{ {text} }} {self._fresh('a')}: id"
+            return f"... on {entity.api_name}{self._directive()} {{ {text} }} {self._fresh('a')}: id"
         if self._chance(0.1):
             fragment = self._fresh("f")
             self._fragments.append(f"fragment {fragment} on {entity.api_name} {{ {text} }}")
-            return f"...{fragment} id"
+            return f"...{fragment}{self._directive()} id"
         return text
 
     def _optional(self, entity: EntityType) -> str:
@@ -207,6 +230,10 @@ class OperationMaker:
     def _member(self, entity: EntityType, name: str, path: tuple[str, ...] | None, depth: int) -> list[str]:
         key = self._fresh("a")
         member = entity.by_api_name.get(name)
+        lists = isinstance(member, Relation) and member.shape is Shape.CONNECTION
+        lists = lists or name == "timeline" or name.endswith("Aggregate")
+        if path is not None and not lists and self._chance(0.1):
+            key = name
         if member is None:
             relation = entity.by_api_name.get(name.removesuffix("Aggregate"))
             if isinstance(relation, Relation):
@@ -214,14 +241,14 @@ class OperationMaker:
             return self._beside_the_catalog(key, name, path, depth)
         if isinstance(member, Field):
             body = " { amount currency __typename }" if member.kind is Kind.MONEY else ""
-            directive = self._directive() if self._chance(0.05) else ""
-            return [f"{key}: {name}{directive}{body}"]
+            return [f"{key}: {name}{self._directive()}{body}"]
         if depth == 0:
             return []
         target, below = self.catalog[member.target], None if path is None else (*path, key)
         if member.shape is Shape.CONNECTION:
             return [self._connection(key, name, target, below, depth - 1)]
-        return [f"{key}: {name} {{ {self._selection(target, below, depth - 1)} }}"]
+        selections = [self._selection(target, below, depth - 1) for _ in range(2 if self._chance(0.1) else 1)]
+        return [f"{key}: {name}{self._directive()} {{ {selection} }}" for selection in selections]
 
     def _beside_the_catalog(self, key: str, name: str, path: tuple[str, ...] | None, depth: int) -> list[str]:
         if name not in ("timeline", "entity"):
@@ -237,7 +264,7 @@ class OperationMaker:
         assert isinstance(enum, GraphQLEnumType)
         if self._chance(0.4):
             kinds = self.random.sample(list(enum.values), self.random.randint(0, len(enum.values)))
-            arguments["kinds"] = self._either("[TimelineKind!]", [Name(kind) for kind in kinds])
+            arguments["kinds"] = self._swappable("[TimelineKind!]", [Name(kind) for kind in kinds])
         written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
         parts = [self._timeline_part() for _ in range(self.random.randint(1, 3))]
         if path is not None:
@@ -266,8 +293,11 @@ class OperationMaker:
         return " ".join(parts)
 
     def _directive(self) -> str:
+        """Now and then `@skip` or `@include`."""
+        if not self._chance(0.05):
+            return ""
         which, value = self.random.choice(("skip", "include")), self.random.choice((True, False))
-        return f" @{which}(if: {in_document(self._either('Boolean!', value))})"
+        return f" @{which}(if: {in_document(self._swappable('Boolean!', value))})"
 
     def _connection(self, key: str, name: str, entity: EntityType, path: tuple[str, ...] | None, depth: int) -> str:
         arguments = {**self._window(path), **self._conditions(entity)}
@@ -275,14 +305,17 @@ class OperationMaker:
         parts = [self._part(entity, path, depth) for _ in range(self.random.randint(1, 3))]
         if any(isinstance(v, Written) and k in ("after", "before") for k, v in arguments.items()):
             parts.append(f"{CURSOR_EDGES}: edges {{ cursor }}")
-        return f"{key}: {name}{f'({written})' if written else ''} {{ {' '.join(parts)} }}"
+        head = f"{key}: {name}{f'({written})' if written else ''}"
+        if self._chance(0.08):
+            return f"{head} {{ {' '.join(parts)} }} {head}{self._directive()} {{ {self._part(entity, path, depth)} }}"
+        return f"{head}{self._directive()} {{ {' '.join(parts)} }}"
 
     def _conditions(self, entity: EntityType) -> dict[str, Any]:
         """The arguments that say which rows a list has and in which order."""
         arguments = self._filters(entity)
         if self._chance(0.5):
             order = [self._order(entity, entity, "", 2) for _ in range(self.random.randint(0, 3))]
-            arguments["orderBy"] = self._either(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
+            arguments["orderBy"] = self._swappable(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
         return arguments
 
     def _filters(self, entity: EntityType) -> dict[str, Any]:
@@ -291,9 +324,11 @@ class OperationMaker:
         if self._chance(0.5):
             where = self._where(entity, entity, "", 3)
             whole = not self._holds_variables(where)
-            arguments["where"] = self._either(f"{entity.api_name}Where", where) if whole else where
+            arguments["where"] = self._swappable(f"{entity.api_name}Where", where) if whole else where
         if self._chance(0.25):
-            arguments["archived"] = self._either("Archived", Name(self.random.choice(("INCLUDE", "ONLY", "EXCLUDE"))))
+            arguments["archived"] = self._swappable(
+                "Archived", Name(self.random.choice(("INCLUDE", "ONLY", "EXCLUDE")))
+            )
         return arguments
 
     def _aggregate(self, key: str, name: str, entity: EntityType) -> str:
@@ -306,7 +341,7 @@ class OperationMaker:
         arguments: dict[str, Any] = {}
         way = self.random.randint(0 if offset else 1, 4)
         for name in (("first", "offset"), ("first",), ("last",), (), ())[way]:
-            arguments[name] = self._either("Int", self.random.randint(0, self.limits.max_page))
+            arguments[name] = self._swappable("Int", self.random.randint(0, self.limits.max_page), "page size")
         if path is not None and way > 0:
             for name in ("after", "before"):
                 if self._chance(0.35):
@@ -373,7 +408,7 @@ class OperationMaker:
         for op in self.random.sample(COUNT_OPERATORS, self.random.randint(0, 2)):
             many = op in (Op.IN, Op.NOT_IN)
             number = self.random.randint(-1, 3)
-            found[op.value] = self._either("[Int!]" if many else "Int", [number, 1] if many else number)
+            found[op.value] = self._swappable("[Int!]" if many else "Int", [number, 1] if many else number)
         if self._chance(0.6):
             found["where"] = self._where(target, root, prefix, depth - 1)
         return found
@@ -390,8 +425,8 @@ class OperationMaker:
 
     def _operand_or_variables(self, type_: str, value: Any) -> Any:
         if isinstance(value, list) and self._chance(0.2):
-            return [self._either(type_.strip("[]"), item) for item in value]
-        return self._either(type_, value)
+            return [self._swappable(type_.strip("[]"), item) for item in value]
+        return self._swappable(type_, value)
 
     def _operand(self, entity: EntityType, member: Field, op: Op) -> Any:
         if op is Op.IS_NULL:

@@ -1,6 +1,9 @@
 """How much is tried: a bounded number of generated examples, the same in every run unless an effort is asked for."""
 
 import os
+import secrets
+from collections.abc import Iterator
+from random import Random
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -18,3 +21,10 @@ def tried(examples: int) -> settings:
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),
     )
+
+
+def seeds(of: object, count: int) -> Iterator[int]:
+    """So many seeds of random data, each test's own."""
+    fixed = Random(repr(of)) if "PROOF_EFFORT" not in os.environ else None
+    for _ in range(count * EFFORT):
+        yield fixed.getrandbits(32) if fixed else secrets.randbits(32)

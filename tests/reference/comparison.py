@@ -1,0 +1,89 @@
+"""Compares compiled answers with those of the naive reference, over one set of data after another, and counts them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+import orjson
+
+from crm_graph.access import Access
+from crm_graph.permissions.principals import Principal
+from reference.compiled import SMALL, Compiled, catalog, principal_of, reading, schema_of
+from reference.cursors import difference
+from reference.datasets import Dataset
+from reference.interpreter import Interpreter
+from reference.moments import ZONES
+from reference.operations import Generated, OperationMaker
+from reference.rows import Connection, Row, Tables, insert, load
+from reference.view import View
+
+
+@dataclass
+class Asker:
+    """Somebody who asks, and the reference's answers to them."""
+
+    who: Principal
+    reference: Interpreter
+
+
+class Company:
+    """One set of data, and two askers of the same roles."""
+
+    def __init__(self, connection: Connection, random: Random, tables: Tables, access: Access) -> None:
+        self.random = random
+        self._tables = tables
+        self._access = access
+        self._compiled = Compiled(connection, SMALL)
+        self._askers = [self._asker(user) for user in random.sample(tables["users"], 2)]
+        self._pool: dict[str, list[Any]] = {}
+
+    def _asker(self, user: Row) -> Asker:
+        """One of the users, in some time zone."""
+        who = replace(principal_of(self._tables, user["id"], self._access), time_zone=self.random.choice(ZONES))
+        view = View(catalog(), self._tables, who, self._access)
+        return Asker(who, Interpreter(schema_of(self._access), view, SMALL))
+
+    def query(self) -> Generated:
+        """Some query."""
+        schema = schema_of(self._access)
+        return OperationMaker(self.random, schema, catalog(), self._access, self._tables, SMALL).make()
+
+    async def compare(self, made: Generated, most: int) -> int:
+        """Compare at most so many answers to a query, and say how many."""
+        first, second = self._askers
+        answer = await self._same(first, made.text, made.variables)
+        following, other = made.continued(self.random, answer), made.varied(self.random, self._pool)
+        more = [
+            *([(first, following)] if following else []),
+            *([(first, other)] if other != made.variables else []),
+            (second, made.variables),
+        ][: most - 1]
+        for asker, variables in more:
+            await self._same(asker, made.text, variables)
+        return 1 + len(more)
+
+    async def _same(self, asker: Asker, text: str, variables: Mapping[str, Any]) -> object:
+        answer: object = orjson.loads(await self._compiled.run(asker.who, text, variables))
+        found = difference(answer, asker.reference.answer(text, variables))
+        assert found is None, f"{found}\n{text}\n{dict(variables)}\n{asker.who}"
+        return answer
+
+
+@dataclass
+class Comparison:
+    """Fails with how two answers differ, and the query. `compared` counts answers, `documents` queries."""
+
+    connection: Connection
+    compared: int = 0
+    documents: int = 0
+
+    async def run(self, seed: int, access: Access, answers: int) -> None:
+        """Build data and compare exactly so many answers."""
+        random, until = Random(seed), self.compared + answers
+        async with reading(self.connection):
+            await insert(self.connection, Dataset(random, catalog(), 4).build())
+            company = Company(self.connection, random, await load(self.connection), access)
+            while self.compared < until:
+                self.compared += await company.compare(company.query(), until - self.compared)
+                self.documents += 1
