@@ -4,6 +4,14 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    is_specified_scalar_type,
+)
 
 from crm_graph.catalog import build_catalog
 from crm_graph.models.fields import Write
@@ -19,6 +27,7 @@ from crm_graph.schema import (
     users,
     workflows,
 )
+from crm_graph.schema.build import build_schema
 from crm_graph.schema.declarations import EnumDeclaration, TypeDeclaration
 
 NOUNS = (customers, interactions, leads, opportunities, tickets, contracts, users, teams, workflows, external_refs)
@@ -85,3 +94,23 @@ def test_only_fields_that_services_set_say_so() -> None:
         for f in t.fields.values()
         if f.info.write is Write.SERVICE and f.name not in COMMON
     }
+
+
+def test_everything_that_clients_see_is_described() -> None:
+    lacking = [path for path, description in _told(build_schema(CATALOG)) if not description]
+    assert lacking == []
+
+
+def _told(schema: GraphQLSchema) -> Iterable[tuple[str, str | None]]:
+    for name, type_ in schema.type_map.items():
+        if name.startswith("__") or is_specified_scalar_type(type_):
+            continue
+        yield name, type_.description
+        if isinstance(type_, GraphQLEnumType):
+            yield from ((f"{name}.{key}", value.description) for key, value in type_.values.items())
+        elif isinstance(type_, GraphQLInputObjectType):
+            yield from ((f"{name}.{key}", member.description) for key, member in type_.fields.items())
+        elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            for key, member in type_.fields.items():
+                yield f"{name}.{key}", member.description
+                yield from ((f"{name}.{key}({a})", argument.description) for a, argument in member.args.items())

@@ -63,8 +63,11 @@ def define_input(cls: Any, description: str, members: Mapping[str, Member]) -> A
 
 
 def define_enum(declaration: EnumDeclaration) -> Any:
-    """Register an enum with a description for each value."""
-    cls = cast(Any, strawberry.enum(declaration.enum, description=declaration.description))
+    """Register an enum with a description for each value, also one that an annotation has registered before."""
+    cls = cast(Any, declaration.enum)
+    if "__strawberry_definition__" not in vars(cls):
+        strawberry.enum(cls)
+    cls.__strawberry_definition__.description = declaration.description
     for value in cls.__strawberry_definition__.values:
         value.description = declaration.values[value.name]
     return cls
