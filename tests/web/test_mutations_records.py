@@ -316,3 +316,36 @@ async def test_every_change_has_its_event_with_who_when_and_what(crm: Crm) -> No
         assert len(event["request_id"]) == 32
         assert event["occurred_at"] > START
     assert len({event["request_id"] for event in (created, updated, archived, restored)}) == 4
+
+
+async def test_optional_fields_of_mutations_and_payloads_are_left_out(crm: Crm) -> None:
+    document = """
+    mutation($input: CreateCustomerInput!, $lost: ID!, $deal: TransferDealInput) {
+      transferDeal(id: $lost, input: $deal) @optional { ...deal }
+      createCustomer(input: $input) {
+        __typename
+        customer { __typename name bankAccount @optional owner { neverWas @optional } ...more }
+        errors { __typename code }
+        warnings @optional { text }
+      }
+    }
+    fragment deal on TransferDealPayload { errors { code } }
+    fragment more on Customer { kind neverWas @optional }
+    """
+    variables = {"input": {"kind": "ORGANIZATION", "name": "杭州松风茶业有限公司"}, "lost": "x"}
+
+    answer = await crm.ask("wang", document, variables)
+
+    assert answer.data == {
+        "createCustomer": {
+            "__typename": "CreateCustomerPayload",
+            "customer": {"__typename": "Customer", "name": "杭州松风茶业有限公司", "owner": {}, "kind": "ORGANIZATION"},
+            "errors": [],
+        }
+    }
+
+
+async def test_mutation_of_which_nothing_is_left_changes_nothing(crm: Crm) -> None:
+    answer = await crm.ask("wang", "mutation { transferDeal @optional { ok } }")
+
+    assert answer.data == {}
