@@ -3,6 +3,8 @@
 Whoever needs to know what exists asks it.
 """
 
+import hashlib
+import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,7 +16,7 @@ from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from crm_graph import models
 from crm_graph.models import Child, Identified, Root, Tracked, Workflow
-from crm_graph.models.fields import DataClass, FieldInfo, Mask, Write, info_of
+from crm_graph.models.fields import DataClass, FieldInfo, Mask, Search, Write, info_of
 
 # Registering an entity for the API is one line here.
 API_MODELS: tuple[type[Identified], ...] = (
@@ -303,3 +305,36 @@ def writable(entity: EntityType, *, creating: bool) -> list[Field]:
     """The fields that an input may set."""
     kinds = (Write.INPUT, Write.CREATE_ONLY) if creating else (Write.INPUT,)
     return [f for f in entity.fields.values() if f.info.write in kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A field that a type is searched by: its own, or that of what belongs to it through `relation`.
+
+    `tag` begins the keys of the field in the search index; it follows from the field's name, so that the index of one
+    version serves the next.
+    """
+
+    relation: Relation | None
+    field: Field
+    how: Search
+    tag: str
+
+
+def searched_fields(catalog: Catalog, entity: EntityType) -> tuple[Searched, ...]:
+    """The fields that a type is searched by, its own first. Raises CatalogError where two would share a tag."""
+    own = [(None, field) for field in entity.fields.values()]
+    below = [(r, field) for r in catalog.children(entity) for field in catalog[r.target].fields.values()]
+    found = tuple(
+        Searched(relation, field, field.info.search, _tag(entity, relation, field))
+        for relation, field in (*own, *below)
+        if field.info.search is not None
+    )
+    if len({searched.tag for searched in found}) < len(found):
+        raise CatalogError(f"{entity.name}: two searched fields have the same tag; rename one")
+    return found
+
+
+def _tag(entity: EntityType, relation: Relation | None, field: Field) -> str:
+    path = f"{entity.name}.{relation.name}.{field.name}" if relation else f"{entity.name}.{field.name}"
+    return f"{string.ascii_letters[entity.code]}{hashlib.sha256(path.encode()).hexdigest()[:3]}"

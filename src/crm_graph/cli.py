@@ -166,6 +166,16 @@ def seed(
 
 
 @app.command()
+def reindex() -> None:
+    """Fill or repair the search index of DATABASE_URL, or of the demo; the hub may run meanwhile."""
+    settings = load_settings()
+    with database(settings, typer.echo, shared=True) as url, _Bars() as bars:
+        written = asyncio.run(maintenance.reindex(url, settings, bars.step))
+    for name, count in written.items():
+        typer.echo(f"{count:>11,} {name}")
+
+
+@app.command()
 def token(
     role: Annotated[str, typer.Option(help="The role that its user has, such as sales or finance.")],
 ) -> None:

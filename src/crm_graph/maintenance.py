@@ -1,8 +1,9 @@
 """What is done to a database from the command line, beside serving it."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from crm_graph.permissions.validation import Unreadable, unreadable_predicates
 from crm_graph.seeding.company import SeedReport, seed_demo
 from crm_graph.seeding.foundation import lay
 from crm_graph.seeding.population import PopulationReport, Progress, seed_population
+from crm_graph.services import search_index
 from crm_graph.services.imports import ImportReport, import_file, upserting
 from crm_graph.settings import Settings
 
@@ -108,6 +110,26 @@ async def seed_load(
         await engine.dispose()
 
 
+async def reindex(url: str, settings: Settings, progress: Callable[[Progress], None]) -> Mapping[str, int]:
+    """Write the search index anew, beside a running hub; how many records of each type there are."""
+    catalog = build_catalog()
+    connection = await connect(url, application_name="crm-graph reindex")
+    written = {}
+    try:
+        for entity in catalog.roots:
+            total = await connection.fetchval(_ESTIMATE, entity.table)
+            told = partial(_tell, progress, entity.plural, total)
+            if count := await search_index.reindex(connection, catalog, entity, told):
+                written[entity.plural] = count
+    finally:
+        await connection.close()
+    return written
+
+
+def _tell(progress: Callable[[Progress], None], step: str, total: int, done: int) -> None:
+    progress(Progress(step, done, max(done, total)))
+
+
 async def import_records(
     settings: Settings,
     plural: str,
@@ -172,4 +194,5 @@ async def _importer(hub: Hub) -> Principal:
     return Principal(user_id, IMPORTER, None, API_SOURCE, access.roles, None, (), (), access, "en", zone)
 
 
+_ESTIMATE = "SELECT reltuples::bigint FROM pg_class WHERE oid = $1::text::regclass"
 _ACTIVE_USER = "SELECT id FROM users WHERE username = $1 AND status = 'ACTIVE' AND archived_at IS NULL"

@@ -70,6 +70,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "group_key_twice": ("Rows are grouped by this field already.", "已按该字段分组。"),
     "id_of_other_type": ("This is not the id of a record of type {type}.", "该编号不是 {type} 类型的记录。"),
+    "search_too_long": (
+        "A text to search for has at most {limit} characters and {words} words.",
+        "搜索文本最多 {limit} 个字符、{words} 个词。",
+    ),
+    "lookup_field": ("Records of this type cannot be looked up by this field.", "该类型的记录不支持按此字段精确查找。"),
     "list_too_long": ("A list may have at most {limit} values.", "列表最多包含 {limit} 个值。"),
     "not_a_value": ("A value of type {kind} is expected.", "应为 {kind} 类型的值。"),
     "order_by_no_key": (

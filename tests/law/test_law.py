@@ -28,6 +28,8 @@ from reference.twins import Twin
 from reference.view import View
 
 QUERIES = 10
+LOOKUPS = frozenset({"lookup"})
+"""Finding a masked row by its exact value is a declassification; it has a law of its own."""
 ATTEMPTS = 15
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
 
@@ -57,7 +59,9 @@ async def differing(
     who = principal_of(tables, random.choice(tables["users"])["id"], access)
     twin = Twin(random, catalog(), View(catalog(), tables, who, access)).grow(ATTEMPTS)
     makers = [
-        OperationMaker(random, schema_of(access), catalog(), access, random.choice((tables, twin.tables)), SMALL)
+        OperationMaker(
+            random, schema_of(access), catalog(), access, random.choice((tables, twin.tables)), SMALL, without=LOOKUPS
+        )
         for _ in range(queries)
     ]
     made = [maker.make() for maker in makers]

@@ -29,7 +29,19 @@ from crm_graph.resolvers.read import Operations, Reader, RoleSchemas
 from crm_graph.schema.build import build_schema, role_schemas
 from reference.rows import NOON, Connection, Tables
 
-SMALL = Limits(default_page=4, max_page=6, max_offset=12, count_cap=5, max_children=3, max_groups=5)
+SMALL = Limits(
+    default_page=4,
+    max_page=6,
+    max_offset=12,
+    count_cap=5,
+    max_children=3,
+    max_groups=5,
+    search_window=3,
+    search_hits=5,
+    search_candidates=1,
+    search_newest=3,
+    lookup_rows=2,
+)
 """Limits that small data reaches."""
 
 

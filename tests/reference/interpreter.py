@@ -29,7 +29,9 @@ from graphql.utilities import value_from_ast_untyped
 
 from crm_graph.access import Level
 from crm_graph.catalog import EntityType, Field, Kind, Relation, Shape
+from crm_graph.resolvers import plan
 from crm_graph.resolvers.plan import Limits
+from reference import search
 from reference.aggregates import Aggregator
 from reference.cursors import Cursor, row_of
 from reference.view import Record, View, listed
@@ -57,6 +59,17 @@ class Key:
     member: Field
     descending: bool
     nulls_first: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """The keys of a list, and the text that it is searched for."""
+
+    keys: tuple[Key, ...]
+    text: str | None
+
+
+RANK = Key((), plan.RANK, descending=False, nulls_first=False)
 
 
 @dataclass
@@ -96,6 +109,12 @@ class Interpreter:
         if name == "nodes":
             ids = [UUID(raw) for raw in listed(arguments["ids"])]
             return [self._by_id(catalog.by_code.get(id_.bytes[8] & 0x3F), id_, nodes) for id_ in ids]
+        if name in ("search", "lookup"):
+            return (self._search if name == "search" else self._lookup)(nodes, arguments)
+        return self._of_type(nodes, arguments)
+
+    def _of_type(self, nodes: list[FieldNode], arguments: Mapping[str, Any]) -> Any:
+        name, catalog = nodes[0].name.value, self.view.catalog
         for entity in catalog.roots:
             if name == f"{entity.api_plural}Aggregate":
                 return self._aggregate(entity, list(self.view.records(entity)), nodes, arguments)
@@ -104,6 +123,35 @@ class Interpreter:
             if name == entity.api_name[0].lower() + entity.api_name[1:]:
                 return self._one(entity, arguments, nodes)
         raise AssertionError(name)
+
+    def _search(self, nodes: list[FieldNode], arguments: Mapping[str, Any]) -> Any:
+        wanted = arguments.get("types")
+        found: list[tuple[int, UUID, Record]] = []
+        for entity in search.types_of(self.view, None if wanted is None else listed(wanted)):
+            for record in self.view.records(entity):
+                rank = search.rank(self.view, record, arguments["text"])
+                if rank is not None and record.row["archived_at"] is None:
+                    found.append((rank, record.row["id"], record))
+        found.sort(key=lambda hit: (hit[0], -hit[1].int))
+        first = arguments.get("first")
+        hits = found[: min(20, self.limits.search_hits) if first is None else first]
+        below = self._below("SearchResult", nodes)
+        return {key: [self._hit(h, same) for h in hits] for key, same in below.items()}
+
+    def _hit(self, hit: tuple[int, UUID, Record], nodes: list[FieldNode]) -> dict[str, Any]:
+        rank, _, record = hit
+        facts = {"type": record.entity.name.upper(), "match": search.TIERS[rank], "__typename": "SearchHit"}
+        return {
+            key: self._object(record, same) if same[0].name.value == "node" else facts[same[0].name.value]
+            for key, same in self._below("SearchHit", nodes).items()
+        }
+
+    def _lookup(self, nodes: list[FieldNode], arguments: Mapping[str, Any]) -> Any:
+        (entity,) = search.types_of(self.view, [arguments["type"]])
+        records = [r for r in self.view.records(entity) if r.row["archived_at"] is None]
+        found = list(search.looked_up(self.view, records, arguments["field"], arguments["value"]))
+        found.sort(key=lambda record: -record.row["id"].int)
+        return [self._object(record, nodes) for record in found[: self.limits.lookup_rows]]
 
     def _one(self, entity: EntityType, arguments: Mapping[str, Any], nodes: list[FieldNode]) -> Any:
         if arguments.get("id") is not None:
@@ -171,9 +219,13 @@ class Interpreter:
         self, entity: EntityType, records: Sequence[Record], nodes: list[FieldNode], arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
         kept = self._matching(records, arguments)
-        keys = self._order(entity, arguments.get("orderBy"))
-        kept.sort(key=cmp_to_key(lambda a, b: self._compare(keys, a, b)))
-        page = self._page(entity, keys, kept, arguments)
+        text, order_by = arguments.get("search"), arguments.get("orderBy")
+        kept = [r for r in kept if text is None or search.rank(self.view, r, text) is not None]
+        by_rank = text is not None and not order_by
+        order = Order((*((RANK,) if by_rank else ()), *self._order(entity, order_by)), text)
+        kept.sort(key=cmp_to_key(lambda a, b: self._compare(order, a, b)))
+        best = kept[: self.limits.search_window] if by_rank else kept
+        page = self._page(entity, order, best, arguments)
         below = self._below(f"{entity.api_name}Connection", nodes)
         return {key: self._part(entity, kept, page, same) for key, same in below.items()}
 
@@ -276,12 +328,12 @@ class Interpreter:
         moments = (row[name] for name in ("occurred_at", "entered_at", "created_at") if name in row)
         return next(moments), id_
 
-    def _page(self, entity: EntityType, keys: list[Key], kept: list[Record], arguments: Mapping[str, Any]) -> "Page":
+    def _page(self, entity: EntityType, order: "Order", kept: list[Record], arguments: Mapping[str, Any]) -> "Page":
         after, before = (self._at(entity, arguments.get(name)) for name in ("after", "before"))
-        behind = [r for r in kept if after is None or self._compare(keys, r, after) > 0]
-        window = [r for r in behind if before is None or self._compare(keys, r, before) < 0]
-        follows = before is not None and any(self._compare(keys, r, before) >= 0 for r in kept)
-        precedes = after is not None and any(self._compare(keys, r, after) <= 0 for r in kept)
+        behind = [r for r in kept if after is None or self._compare(order, r, after) > 0]
+        window = [r for r in behind if before is None or self._compare(order, r, before) < 0]
+        follows = before is not None and any(self._compare(order, r, before) >= 0 for r in kept)
+        precedes = after is not None and any(self._compare(order, r, after) <= 0 for r in kept)
         if arguments.get("last") is not None:
             start = max(len(window) - arguments["last"], 0)
             return Page(window[start:], follows, start > 0 or precedes)
@@ -317,15 +369,19 @@ class Interpreter:
                 descending = value.startswith("DESC")
                 yield Key(path, member, descending, value in ("DESC", "ASC_NULLS_FIRST"))
 
-    def _compare(self, keys: Sequence[Key], one: Record, other: Record) -> int:
-        for key in keys:
-            a, b = self._sort_value(key, one), self._sort_value(key, other)
+    def _compare(self, order: "Order", one: Record, other: Record) -> int:
+        for key in order.keys:
+            a, b = (self._rank(order, r) if key is RANK else self._sort_value(key, r) for r in (one, other))
             if a == b:
                 continue
             if a is None or b is None:
                 return -1 if (a is None) is key.nulls_first else 1
             return -1 if (a > b) is key.descending else 1
         return 0
+
+    def _rank(self, order: "Order", record: Record) -> int | None:
+        """How like a record is to what the list is searched for; that of a cursor may stand elsewhere."""
+        return search.rank(self.view, record, order.text or "")
 
     def _sort_value(self, key: Key, record: Record) -> Any:
         for relation in key.path:

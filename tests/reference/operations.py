@@ -8,9 +8,12 @@ from typing import Any
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
 
 from crm_graph.access import Access, Level
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape, searched_fields
 from crm_graph.criteria.predicates import COUNT_OPERATORS, OPERATORS, Op
 from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.search.planning import looked_up
+from crm_graph.services.pinyin import readings
+from crm_graph.services.search_keys import fold, squeeze
 from reference.aggregate_operations import AggregateMaker
 from reference.datasets import TEXTS
 from reference.interpreter import as_json
@@ -85,6 +88,7 @@ class OperationMaker:
     tables: Tables
     limits: Limits
     max_depth: int = 3
+    without: frozenset[str] = frozenset()
     _variables: dict[str, Any] = field(default_factory=dict)
     _definitions: list[str] = field(default_factory=list)
     _fragments: list[str] = field(default_factory=list)
@@ -94,7 +98,7 @@ class OperationMaker:
 
     def make(self) -> Generated:
         """A query of one to three root fields."""
-        roots = [f for f in self._fields("Query") if f != "__typename"]
+        roots = [f for f in self._fields("Query") if f != "__typename" and f not in self.without]
         chosen = [self._root(self.random.choice(roots)) for _ in range(self.random.randint(1, 3))]
         if self._chance(0.1):
             chosen.append("__typename")
@@ -150,8 +154,13 @@ class OperationMaker:
         if name == "node":
             id_ = self._either("ID!", self._an_id(self.random.choice(list(self.catalog.roots))))
             return f"{key}: node(id: {in_document(id_)}) {{ {self._node()} }}"
+        if name in ("search", "lookup"):
+            return self._search(key) if name == "search" else self._lookup_by_value(key)
         if name == "nodes":
             return f"{key}: nodes(ids: {in_document(self._ids())}) {{ {self._node()} }}"
+        return self._of_type(key, name)
+
+    def _of_type(self, key: str, name: str) -> str:
         for entity in self.catalog.roots:
             if name == f"{entity.api_plural}Aggregate":
                 return self._aggregate(key, name, entity)
@@ -160,6 +169,64 @@ class OperationMaker:
             if name == entity.api_name[0].lower() + entity.api_name[1:]:
                 return f"{key}: {name}({self._lookup(entity)}) {{ {self._selection(entity, (key,), self.max_depth)} }}"
         raise AssertionError(name)
+
+    def _search(self, key: str) -> str:
+        arguments: dict[str, Any] = {"text": self._either("String!", self._text(None))}
+        types = self.schema.type_map["SearchType"]
+        assert isinstance(types, GraphQLEnumType)
+        if self._chance(0.4):
+            some = self.random.sample(list(types.values), self.random.randint(0, len(types.values)))
+            arguments["types"] = self._either("[SearchType!]", [Name(name) for name in some])
+        if self._chance(0.5):
+            arguments["first"] = self._either("Int", self.random.randint(0, self.limits.search_hits))
+        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
+        hits = f"hits {{ match type __typename node {{ {self._node()} }} }}"
+        return f"{key}: search({written}) {{ {hits} }}"
+
+    def _lookup_by_value(self, key: str) -> str:
+        possible = [
+            (entity, searched)
+            for entity in self.catalog.roots
+            if self.access.grants(entity.name)
+            for searched in searched_fields(self.catalog, entity)
+            if looked_up(self.catalog, self.access, entity, searched.field.name.upper())
+        ]
+        entity, searched = self.random.choice(possible)
+        value = self._text(entity)
+        arguments = {
+            "type": self._either("SearchType!", Name(entity.name.upper())),
+            "field": self._either("LookupField!", Name(searched.field.name.upper())),
+            "value": self._either("String!", value),
+        }
+        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
+        return f"{key}: lookup({written}) {{ {self._node()} }}"
+
+    def _text(self, entity: EntityType | None) -> str:
+        """A text to look for: part of some value, its pinyin or initials, one with a letter wrong, or several words."""
+        entities = [e for e in self.catalog.roots if searched_fields(self.catalog, e)]
+        entity = entity or self.random.choice(entities)
+        fields = [s for s in searched_fields(self.catalog, entity) if s.relation is None] or [
+            s for e in entities for s in searched_fields(self.catalog, e)
+        ]
+        names = [s.field.name for s in fields]
+        values = [v for row in self.tables[entity.table] for n in names if (v := row.get(n))]
+        value: str = self.random.choice([*values, "zhang", "wxm", "8001", "", "%", "张", "Ann Lee"])
+        match self.random.randint(0, 6):
+            case 0:
+                start = self.random.randint(0, 3)
+                value = value[start : start + self.random.randint(1, 5)]
+            case 1:
+                value = value[-self.random.randint(1, 6) :]
+            case 2:
+                value = "".join(readings(squeeze(fold(value)))[0])
+            case 3:
+                value = "".join(s[:1] for s in readings(squeeze(fold(value)))[0])
+            case 4 if len(value) > 2:
+                place = self.random.randrange(len(value))
+                value = value[:place] + self.random.choice("abz1张") + value[place + self.random.randint(0, 1) :]
+            case 5:
+                value = f"{value[:4]} {self.random.choice(values or ['a'])[:3]}"
+        return value[:100]
 
     def _lookup(self, entity: EntityType) -> str:
         refs = [r for r in self.tables["external_refs"] if r["entity_type"] == entity.name]
@@ -316,6 +383,8 @@ class OperationMaker:
         if self._chance(0.5):
             order = [self._order(entity, entity, "", 2) for _ in range(self.random.randint(0, 3))]
             arguments["orderBy"] = self._swappable(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
+        if searched_fields(self.catalog, entity) and self._chance(0.3):
+            arguments["search"] = self._either("String", self._text(entity))
         return arguments
 
     def _filters(self, entity: EntityType) -> dict[str, Any]:

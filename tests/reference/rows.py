@@ -11,8 +11,10 @@ import asyncpg
 import orjson
 from sqlalchemy.dialects.postgresql import JSONB
 
+from crm_graph.catalog import build_catalog
 from crm_graph.models import Base
 from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.services import search_index
 
 Row = dict[str, Any]
 Tables = Mapping[str, Sequence[Row]]
@@ -27,6 +29,8 @@ LOADED = (
     "transitions", "reasons", "stage_changes",
 )  # fmt: skip
 """The tables that reads are about."""
+SEARCHED = frozenset({"customers", "contact_points", "leads", "opportunities", "tickets", "contracts"})
+"""The tables that keys are made of."""
 
 
 def id_source(seed: int, moment: datetime = NOON) -> IdSource:
@@ -49,6 +53,15 @@ async def insert(connection: Connection, tables: Tables) -> None:
                 f" SELECT {names} FROM jsonb_populate_recordset(NULL::{table.name}, $1::text::jsonb)",
                 orjson.dumps(list(rows), default=str).decode(),
             )
+    if not SEARCHED.isdisjoint(tables):
+        await index(connection)
+
+
+async def index(connection: Connection) -> None:
+    """Bring the search index up to date, as services do when they write."""
+    catalog = build_catalog()
+    for entity in catalog.roots:
+        await search_index.reindex(connection, catalog, entity)
 
 
 async def load(connection: Connection) -> dict[str, list[Row]]:

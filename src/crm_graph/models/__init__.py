@@ -15,6 +15,7 @@ from crm_graph.models.interactions import Interaction
 from crm_graph.models.leads import Lead
 from crm_graph.models.opportunities import Opportunity
 from crm_graph.models.roles import Grant, PolicyVersion, Role
+from crm_graph.models.search_documents import SearchDocument
 from crm_graph.models.teams import Team
 from crm_graph.models.tickets import Ticket
 from crm_graph.models.trusted_documents import TrustedDocument
@@ -47,6 +48,7 @@ __all__ = [
     "Reason",
     "Role",
     "Root",
+    "SearchDocument",
     "SigningKey",
     "Stage",
     "StageChange",

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstr
 from sqlalchemy.orm import Mapped, relationship
 
 from crm_graph.models.declarative import Base, Child, Root, Workflow
-from crm_graph.models.fields import DataClass, Mask, Write, base_amount, field, internal, money
+from crm_graph.models.fields import DataClass, Mask, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
 
@@ -42,8 +42,8 @@ class Contract(Workflow, Root, Base):
     customer_id: Mapped[UUID] = internal(ForeignKey("customers.id"))
     opportunity_id: Mapped[UUID | None] = internal(ForeignKey("opportunities.id"))
 
-    number: Mapped[str] = field(DataClass.BASIC, write=Write.CREATE_ONLY, max_length=64)
-    title: Mapped[str] = field(DataClass.BASIC, max_length=500, required=True)
+    number: Mapped[str] = field(DataClass.BASIC, write=Write.CREATE_ONLY, max_length=64, search=Search.NUMBER)
+    title: Mapped[str] = field(DataClass.BASIC, max_length=500, required=True, search=Search.TEXT)
     kind: Mapped[ContractKind] = field(DataClass.BASIC, server_default="SALE", required=True)
     service_level: Mapped[str | None] = field(DataClass.BASIC)
     signed_on: Mapped[date | None] = field(DataClass.BASIC)

@@ -10,7 +10,7 @@ from sqlalchemy import Enum, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, relationship
 
 from crm_graph.models.declarative import Base, Child, Root
-from crm_graph.models.fields import DataClass, Mask, Write, base_amount, field, internal, money
+from crm_graph.models.fields import DataClass, Mask, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
 
@@ -117,9 +117,9 @@ class Customer(Root, Base):
     )
 
     kind: Mapped[CustomerKind] = field(DataClass.BASIC, required=True)
-    name: Mapped[str] = field(DataClass.BASIC, personal=True, mask=Mask.NAME, required=True)
-    short_name: Mapped[str | None] = field(DataClass.BASIC)
-    number: Mapped[str | None] = field(DataClass.BASIC, max_length=64)
+    name: Mapped[str] = field(DataClass.BASIC, personal=True, mask=Mask.NAME, required=True, search=Search.NAME)
+    short_name: Mapped[str | None] = field(DataClass.BASIC, search=Search.NAME)
+    number: Mapped[str | None] = field(DataClass.BASIC, max_length=64, search=Search.NUMBER)
     lifecycle_stage: Mapped[LifecycleStage] = field(DataClass.BASIC, server_default="PROSPECT", required=True)
     tier: Mapped[Tier] = field(DataClass.BASIC, server_default="STANDARD", required=True)
     source_channel: Mapped[Channel | None] = field(DataClass.BASIC)
@@ -137,16 +137,18 @@ class Customer(Root, Base):
     pooled_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)
     credit_hold: Mapped[bool] = field(DataClass.BASIC, server_default=text("false"), required=True)
 
-    phone: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.PHONE)
-    email: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.EMAIL, max_length=254)
-    wechat_id: Mapped[str | None] = field(DataClass.CONTACT, personal=True)
+    phone: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.PHONE, search=Search.PHONE)
+    email: Mapped[str | None] = field(
+        DataClass.CONTACT, personal=True, mask=Mask.EMAIL, max_length=254, search=Search.EMAIL
+    )
+    wechat_id: Mapped[str | None] = field(DataClass.CONTACT, personal=True, search=Search.NUMBER)
 
     gender: Mapped[Gender | None] = field(DataClass.IDENTITY, personal=True)
     birth_date: Mapped[date | None] = field(DataClass.IDENTITY, personal=True)
     id_number: Mapped[str | None] = field(DataClass.IDENTITY, personal=True, mask=Mask.TAIL, max_length=32)
 
-    registration_number: Mapped[str | None] = field(DataClass.BILLING, max_length=64)
-    tax_id: Mapped[str | None] = field(DataClass.BILLING, mask=Mask.TAIL, max_length=64)
+    registration_number: Mapped[str | None] = field(DataClass.BILLING, max_length=64, search=Search.NUMBER)
+    tax_id: Mapped[str | None] = field(DataClass.BILLING, mask=Mask.TAIL, max_length=64, search=Search.NUMBER)
     invoice_title: Mapped[str | None] = field(DataClass.BILLING)
     payment_terms_days: Mapped[int | None] = field(DataClass.BILLING)
     bank_name: Mapped[str | None] = field(DataClass.BANK)
@@ -209,7 +211,9 @@ class ContactPoint(Child, Base):
     kind: Mapped[ContactPointKind] = field(DataClass.BASIC, required=True)
     label: Mapped[str | None] = field(DataClass.BASIC)
     raw: Mapped[str] = field(DataClass.CONTACT, personal=True, mask=Mask.CONTACT, max_length=254, required=True)
-    e164: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.CONTACT, write=Write.SERVICE)
+    e164: Mapped[str | None] = field(
+        DataClass.CONTACT, personal=True, mask=Mask.CONTACT, write=Write.SERVICE, search=Search.CONTACT
+    )
     extension: Mapped[str | None] = field(DataClass.CONTACT, personal=True, write=Write.SERVICE)
     is_primary: Mapped[bool] = field(DataClass.BASIC, server_default=text("false"), required=True)
     verified_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)

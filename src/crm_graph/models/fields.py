@@ -47,6 +47,25 @@ class Write(StrEnum):
     SERVICE = "SERVICE"
 
 
+class Search(StrEnum):
+    """How a text is searched for: what is typed is found in it by
+
+    - NAME: any part, pinyin, initials, or with a letter wrong;
+    - TEXT: any part;
+    - NUMBER: its beginning or its end;
+    - PHONE: the beginning or the end of a person's number, however it is dialled;
+    - EMAIL: the beginning of the address, of a part of its name, or of its domain;
+    - CONTACT: as EMAIL or PHONE, by what it is.
+    """
+
+    NAME = "NAME"
+    TEXT = "TEXT"
+    NUMBER = "NUMBER"
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    CONTACT = "CONTACT"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
     """A column's declaration. `max_length` is in characters; `api` is false for what no client ever names."""
@@ -59,6 +78,7 @@ class FieldInfo:
     money: bool = False
     required: bool = False
     api: bool = True
+    search: Search | None = None
 
 
 def field(
@@ -69,10 +89,11 @@ def field(
     write: Write = Write.INPUT,
     max_length: int = 200,
     required: bool = False,
+    search: Search | None = None,
     **column: Any,
 ) -> MappedColumn[Any]:
     """A column that clients may name. `required` refuses null on input even where a grant hides the field."""
-    info = FieldInfo(data_class, personal, mask, write, max_length, required=required)
+    info = FieldInfo(data_class, personal, mask, write, max_length, required=required, search=search)
     return mapped_column(*args, info={INFO: info}, **column)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, relationship
 
 from crm_graph.models.customers import Channel, PoolState
 from crm_graph.models.declarative import Base, Root, Workflow
-from crm_graph.models.fields import DataClass, Mask, Write, base_amount, field, internal, money
+from crm_graph.models.fields import DataClass, Mask, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
 
@@ -36,12 +36,14 @@ class Lead(Workflow, Root, Base):
         Index("ix_leads_public_pool", "id", postgresql_where=text("pool_state = 'PUBLIC'")),
     )
 
-    name: Mapped[str] = field(DataClass.BASIC, personal=True, mask=Mask.NAME, required=True)
-    company_name: Mapped[str | None] = field(DataClass.BASIC)
+    name: Mapped[str] = field(DataClass.BASIC, personal=True, mask=Mask.NAME, required=True, search=Search.NAME)
+    company_name: Mapped[str | None] = field(DataClass.BASIC, search=Search.NAME)
     job_title: Mapped[str | None] = field(DataClass.BASIC)
-    phone: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.PHONE)
-    email: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.EMAIL, max_length=254)
-    wechat_id: Mapped[str | None] = field(DataClass.CONTACT, personal=True)
+    phone: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.PHONE, search=Search.PHONE)
+    email: Mapped[str | None] = field(
+        DataClass.CONTACT, personal=True, mask=Mask.EMAIL, max_length=254, search=Search.EMAIL
+    )
+    wechat_id: Mapped[str | None] = field(DataClass.CONTACT, personal=True, search=Search.NUMBER)
     source_channel: Mapped[Channel | None] = field(DataClass.BASIC)
     campaign: Mapped[str | None] = field(DataClass.BASIC)
     province: Mapped[str | None] = field(DataClass.BASIC)

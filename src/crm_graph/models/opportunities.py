@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, relationship
 
 from crm_graph.models.customers import Channel
 from crm_graph.models.declarative import Base, Root, Workflow
-from crm_graph.models.fields import DataClass, Write, base_amount, field, internal, money
+from crm_graph.models.fields import DataClass, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
 
@@ -40,7 +40,7 @@ class Opportunity(Workflow, Root, Base):
     customer_id: Mapped[UUID] = internal(ForeignKey("customers.id"))
     lead_id: Mapped[UUID | None] = internal(ForeignKey("leads.id"))
 
-    name: Mapped[str] = field(DataClass.BASIC, required=True)
+    name: Mapped[str] = field(DataClass.BASIC, required=True, search=Search.TEXT)
     source_channel: Mapped[Channel | None] = field(DataClass.BASIC)
     campaign: Mapped[str | None] = field(DataClass.BASIC)
     product_interest: Mapped[str | None] = field(DataClass.BASIC)

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, relationship
 
 from crm_graph.models.declarative import Base, Root, Workflow
-from crm_graph.models.fields import DataClass, Write, field, internal
+from crm_graph.models.fields import DataClass, Search, Write, field, internal
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.interactions import InteractionChannel
 
@@ -51,13 +51,13 @@ class Ticket(Workflow, Root, Base):
     customer_id: Mapped[UUID] = internal(ForeignKey("customers.id"))
     contract_id: Mapped[UUID | None] = internal(ForeignKey("contracts.id"))
 
-    number: Mapped[str] = field(DataClass.BASIC, write=Write.SERVICE, max_length=64)
-    subject: Mapped[str] = field(DataClass.BASIC, max_length=500, required=True)
+    number: Mapped[str] = field(DataClass.BASIC, write=Write.SERVICE, max_length=64, search=Search.NUMBER)
+    subject: Mapped[str] = field(DataClass.BASIC, max_length=500, required=True, search=Search.TEXT)
     category: Mapped[TicketCategory] = field(DataClass.BASIC, server_default="OTHER", required=True)
     priority: Mapped[Priority] = field(DataClass.BASIC, server_default="NORMAL", required=True)
     channel: Mapped[InteractionChannel | None] = field(DataClass.BASIC)
     product: Mapped[str | None] = field(DataClass.BASIC)
-    serial_number: Mapped[str | None] = field(DataClass.BASIC, max_length=64)
+    serial_number: Mapped[str | None] = field(DataClass.BASIC, max_length=64, search=Search.NUMBER)
     purchased_on: Mapped[date | None] = field(DataClass.BASIC)
     warranty_until: Mapped[date | None] = field(DataClass.BASIC)
     first_response_due_at: Mapped[datetime | None] = field(DataClass.METRIC)

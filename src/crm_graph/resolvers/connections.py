@@ -9,6 +9,7 @@ from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.matching import Matching, matching_rows
 from crm_graph.resolvers.paging import SortKey, cursor, key_columns, keyset, order_by, sort_keys
 from crm_graph.resolvers.plan import Connection, ConnectionPart, ObjectPlan, Part
+from crm_graph.resolvers.relevance import best_rows, by_rank
 from crm_graph.resolvers.rows import Context, RowFlags
 
 ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
@@ -17,9 +18,10 @@ ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 def connection(plan: Connection, parent: Row | None, context: Context, write: ObjectWriter) -> Fragment:
     """The JSON of a connection; `write` gives the members of one row's object."""
     row = own_row(plan.entity, context.alias())
-    matching = matching_rows(plan, parent, row, context)
+    counted = matching_rows(plan, parent, row, context)
+    matching = best_rows(plan, parent, row, context) if by_rank(plan) else counted
     keys = sort_keys(plan.order, row, context.compiler(), context.catalog)
-    return _ConnectionWriter(plan, row, context, matching, keys, write).write()
+    return _ConnectionWriter(plan, row, context, matching, counted, keys, write).write()
 
 
 @dataclass
@@ -28,6 +30,7 @@ class _ConnectionWriter:
     row: Row
     context: Context
     matching: Matching
+    counted: Matching
     keys: list[SortKey]
     object: ObjectWriter
 
@@ -214,8 +217,8 @@ class _ConnectionWriter:
     def _count(self) -> Fragment:
         return sql(
             "(SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {cap} + 1) AS m)",
-            source=self.matching.source,
-            where=self.matching.condition,
+            source=self.counted.source,
+            where=self.counted.condition,
             cap=self._cap(),
         )
 

@@ -32,8 +32,11 @@ from crm_graph.resolvers.plan import (
     Root,
     RootOf,
     RowSet,
+    Search,
+    SearchHits,
     Timeline,
     Typename,
+    ValueLookup,
 )
 from crm_graph.resolvers.planner import Planner
 from crm_graph.resolvers.selection import reader_of
@@ -52,6 +55,8 @@ GROUPED_ROWS = 100_000
 """What the rows of an aggregate are taken for."""
 GROUPED_BELOW = 1_000
 """The same below a record."""
+SEARCH = 100
+"""One search of the records of one type: it reads up to some ten thousand keys."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 
@@ -112,10 +117,20 @@ class Pricing:
                 return Cost(1) + self.object(root.row)
             case NodeLookup():
                 return Cost(1) + total(self.object(row) for row in root.rows)
-            case NodeList():
-                return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
             case RowSet():
                 return Cost(1) + self.rows(root)
+            case _:
+                return self.several(root)
+
+    def several(self, root: NodeList | Search | ValueLookup) -> Cost:
+        """The cost of rows that are found by their ids, by a text, or by a value."""
+        match root:
+            case NodeList():
+                return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
+            case Search():
+                return Cost(SEARCH * len(root.types)) + self.search(root)
+            case ValueLookup():
+                return Cost(1) + (Cost(1) + self.object(root.row)) * self.limits.lookup_rows
             case _:
                 assert_never(root)
 
@@ -162,8 +177,16 @@ class Pricing:
         listed = any(part.part in (Part.NODES, Part.EDGES, Part.PAGE_INFO) for part in plan.parts)
         counts = sum(part.part in (Part.TOTAL_COUNT, Part.TOTAL_COUNT_CAPPED) for part in plan.parts)
         scanned = counts * self.limits.count_cap + (self.limits.max_offset if plan.page.offset else 0)
-        fixed = Cost(-(-scanned // SCANNED_ROWS) * (1 + condition))
+        fixed = Cost(-(-scanned // SCANNED_ROWS) * (1 + condition) + (SEARCH if plan.search else 0))
         return fixed + self._rows(plan.page.size, each) if listed else fixed
+
+    def search(self, plan: Search) -> Cost:
+        """So many hits as are asked for, each costing what it may be."""
+        hits = (part for part in plan.parts if isinstance(part, SearchHits))
+        return total(
+            self._rows(plan.size, Cost(1) + total(self.object(row) for rows in part.rows.values() for row in rows))
+            for part in hits
+        )
 
     def timeline(self, plan: Timeline) -> Cost:
         """A page is its size times what each entry costs, of whatever type it is; each branch reads an index so far."""

@@ -18,7 +18,10 @@ from crm_graph.resolvers.plan import (
     ObjectPlan,
     ReadPlan,
     RootOf,
+    Search,
+    SearchHits,
     Timeline,
+    ValueLookup,
 )
 from crm_graph.resolvers.selection import TYPENAME, Selected
 
@@ -55,7 +58,19 @@ def sites_of(plan: ReadPlan) -> tuple[Site, ...]:
         elif isinstance(root, NodeList):
             for row in root.rows:
                 found.extend(in_object(row, (root.key, None)))
+        elif isinstance(root, ValueLookup):
+            found.extend(in_object(root.row, (root.key, None)))
+        elif isinstance(root, Search):
+            found.extend(_in_search(root))
     return tuple(found)
+
+
+def _in_search(plan: Search) -> Iterable[Site]:
+    for part in plan.parts:
+        if isinstance(part, SearchHits):
+            for key, rows in part.rows.items():
+                for row in rows:
+                    yield from in_object(row, (plan.key, part.key, None, key))
 
 
 def in_object(plan: ObjectPlan, path: tuple[Step, ...]) -> Iterable[Site]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from crm_graph.criteria.rows import Row, related_join, related_rows
 from crm_graph.criteria.ways import Way, apart, ways
 from crm_graph.fragments import TRUE, Fragment, all_of, join, name, sql
-from crm_graph.resolvers.plan import Archived, RowSet
+from crm_graph.resolvers.plan import Archived, Connection, RowSet
 from crm_graph.resolvers.rows import Context
+from crm_graph.resolvers.search.ranking import Searching
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +86,6 @@ def matching_rows(plan: RowSet, parent: Row | None, row: Row, context: Context) 
         conditions.append(sql("{c} IS NOT NULL", c=row.column("archived_at")))
     if plan.criteria is not None:
         conditions.append(compiler.condition(plan.criteria, row))
+    if isinstance(plan, Connection) and plan.search is not None:
+        conditions.append(Searching(context.catalog, row, compiler, plan.search).condition())
     return Matching(table, name(row.alias), seen, all_of(conditions))

@@ -8,7 +8,8 @@ from crm_graph.catalog import Catalog
 from crm_graph.criteria.compiling import Compiler
 from crm_graph.criteria.rows import Row, related_join, related_rows
 from crm_graph.fragments import FALSE, TRUE, Fragment, all_of, any_of, join, name, sql, text
-from crm_graph.resolvers.plan import OrderKey
+from crm_graph.resolvers.plan import RANK, OrderKey
+from crm_graph.resolvers.search.ranking import ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ def sort_keys(order: Sequence[OrderKey], row: Row, compiler: Compiler, catalog: 
 
 
 def _expression(key: OrderKey, row: Row, compiler: Compiler, catalog: Catalog) -> tuple[Fragment, bool]:
+    if key.field is RANK:
+        return sql("{ranks}.rank", ranks=ranks(row)), False
     if not key.path:
         readable = compiler.cell(row, key.field, Level.READ)
         column = row.comparable(key.field)
@@ -128,4 +131,4 @@ def cursor_text(signature: str, values: Sequence[Fragment]) -> Fragment:
 
 
 def _computed(key: SortKey) -> bool:
-    return bool(key.key.path) or key.expression.parts[0] == "CASE WHEN "
+    return bool(key.key.path) or key.key.field is RANK or key.expression.parts[0] == "CASE WHEN "

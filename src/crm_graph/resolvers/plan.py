@@ -1,13 +1,15 @@
 """The plan of a read as plain data: which rows, in which order, which cells. `planner` makes it, `sql` writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from crm_graph.catalog import EntityType, Field, Relation
+from crm_graph.catalog import EntityType, Field, Kind, Relation, Searched
 from crm_graph.criteria.predicates import Criteria
 from crm_graph.fragments import Fragment
+from crm_graph.models.fields import DataClass, FieldInfo
+from crm_graph.resolvers.arguments import Leaf
 from crm_graph.resolvers.selection import TYPENAME, Selected
 
 
@@ -26,6 +28,14 @@ class Limits:
     max_cost: int = 250_000
     max_groups: int = 1_000
     base_currency: str = "CNY"
+    search_window: int = 200
+    """Records of a list that is ordered by relevance."""
+    search_hits: int = 50
+    """Hits of a search over all types."""
+    search_candidates: int = 10_000
+    search_newest: int = 20_000
+    """How many candidates of the index, and how many of the newest records, are read before another way is taken."""
+    lookup_rows: int = 10
 
 
 class Archived(StrEnum):
@@ -117,6 +127,10 @@ class OrderKey:
         return ("DESC" if self.descending else "ASC") + ("_NULLS_FIRST" if self.nulls_first else "")
 
 
+RANK = Field("rank", "rank", Kind.INT, nullable=False, has_default=False, info=FieldInfo(DataClass.BASIC))
+"""How like a record is to the text that is searched for, the least being the likest; not a column, but an order key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A window: `size` rows forward, or backward from the end, between two cursors."""
@@ -168,6 +182,7 @@ class Connection(RowSet):
     signature: str
     page: Page
     parts: tuple[ConnectionPart, ...]
+    search: Leaf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +245,36 @@ class NodeList:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchHits:
+    """The selected fields of hits; `rows` are the objects below `node`, one for each searched type."""
+
+    key: str
+    names: tuple[tuple[str, str], ...]
+    rows: Mapping[str, tuple[ObjectPlan, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The records of several types that are likest to a text."""
+
+    key: str
+    text: Leaf
+    types: tuple[EntityType, ...]
+    size: Fragment
+    parts: tuple[SearchHits | Typename, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueLookup:
+    """The rows of a type that have exactly a value in one of some fields."""
+
+    key: str
+    row: ObjectPlan
+    fields: tuple[Searched, ...]
+    value: Leaf
+
+
+@dataclass(frozen=True, slots=True)
 class Literal:
     """An answer that is known already, as JSON: introspection."""
 
@@ -237,7 +282,7 @@ class Literal:
     json: bytes
 
 
-Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Literal
+Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Search | ValueLookup | Literal
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,13 @@ from crm_graph.resolvers.plan import (
     Root,
     RootOf,
     RowSet,
+    Search,
     Timeline,
     Typename,
+    ValueLookup,
 )
+from crm_graph.resolvers.search.planning import DEFAULT_HITS, by_relevance, plan_lookup, plan_search
+from crm_graph.resolvers.search.queries import wanted_text
 from crm_graph.resolvers.selection import TYPENAME, Selected
 from crm_graph.resolvers.timeline import (
     TIMELINE_SIGNATURE,
@@ -144,6 +148,12 @@ class Planner:
         if selected.name == "nodes":
             many = ManyOf(parse_id, self.limits.max_page, ("ids",))
             return NodeList(selected.key, given_list(selected.arguments["ids"], many, "uuid"), self.objects(selected))
+        if selected.name in ("search", "lookup"):
+            return self._found(selected)
+        return self._of_type(selected)
+
+    def _of_type(self, selected: Selected) -> RowSet | Lookup:
+        """One record, records or groups of one type."""
         for entity in self.catalog.roots:
             if selected.name == entity.api_plural:
                 return self.connection(selected, entity, None)
@@ -208,7 +218,10 @@ class Planner:
         return Derived(selected.key, DERIVED[selected.name], selected.only())
 
     def connection(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Connection:
-        order = self._order(entity, selected.argument("orderBy"))
+        search, order_by = selected.argument("search"), selected.argument("orderBy")
+        order = by_relevance(entity) if search and not order_by else self._order(entity, order_by)
+        if search:
+            self.given.append(given(search, wanted_text))
         sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
         return Connection(
             key=selected.key,
@@ -220,7 +233,16 @@ class Planner:
             signature=sign,
             page=self._page(selected, order, sign),
             parts=tuple(self._part(entity, part) for part in selected.only()),
+            search=search,
         )
+
+    def _found(self, selected: Selected) -> Search | ValueLookup:
+        if selected.name == "lookup":
+            return plan_lookup(selected, self.catalog, self.access, self.object)
+        self.given.append(given(selected.arguments["text"], wanted_text))
+        first = selected.argument("first") or Leaf((), min(DEFAULT_HITS, self.limits.search_hits))
+        size = self._page_value(first, Range("first", self.limits.search_hits), "integer")
+        return plan_search(selected, self.catalog, self.access, size, self.objects)
 
     def _timeline(self, selected: Selected) -> Timeline:
         order = timeline_order(self.catalog)

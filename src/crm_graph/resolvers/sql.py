@@ -43,10 +43,14 @@ from crm_graph.resolvers.plan import (
     Root,
     RootOf,
     RowSet,
+    Search,
     Timeline,
     Typename,
+    ValueLookup,
 )
 from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.search.hits import search
+from crm_graph.resolvers.search.lookup import value_lookup
 from crm_graph.resolvers.timeline_sql import timeline
 
 
@@ -72,10 +76,19 @@ class Writer:
                 return self.lookup(root)
             case NodeLookup():
                 return self.by_code(root.id, root.rows)
-            case NodeList():
-                return self._nodes(root)
             case Literal():
                 return const(root.json, "json")
+            case _:
+                return self._several(root)
+
+    def _several(self, root: NodeList | Search | ValueLookup) -> Fragment:
+        match root:
+            case NodeList():
+                return self._nodes(root)
+            case Search():
+                return search(root, self.context, self.by_code)
+            case ValueLookup():
+                return value_lookup(root, self.context, self.object)
 
     def rows(self, plan: RowSet, parent: Row | None) -> Fragment:
         """What is made of a set of rows: a page of them, or groups."""

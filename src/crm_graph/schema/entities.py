@@ -36,6 +36,7 @@ from crm_graph.schema.building import (
 from crm_graph.schema.declarations import Label, TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
 from crm_graph.schema.scalars import Currency
+from crm_graph.schema.search import search_argument, search_members
 from crm_graph.schema.timeline import TimelineTypes
 from crm_graph.schema.transitions import Transition
 
@@ -88,8 +89,8 @@ _ENUMS = (
 
 _QUERY = (
     "Everything that can be read. An operation costs about one unit for each row that it may read: a list its page size"
-    " times what each of its rows costs, a related record 1, a plain list 2, a count 100, an aggregate 1,000 or below"
-    " a record 10; what it cost stands in `extensions.cost`."
+    " times what each of its rows costs, a related record 1, a plain list 2, a count or search 100, an aggregate 1,000"
+    " or below a record 10; what it cost stands in `extensions.cost`."
 )
 _MONEY = {
     "amount": Member(Decimal, "The amount, with two decimals."),
@@ -181,10 +182,12 @@ class EntityTypes:
             "last": Argument(int | None, "At most this many records from the end, 0 to 200."),
             "before": Argument(str | None, "Only records in front of this cursor."),
             "offset": Argument(int | None, "Leave out this many records, up to 10,000; not with cursors."),
+            **search_argument(self.catalog, entity),
             "where": Argument(self.filters.where[entity.name] | None, "Only records that match."),
             "order_by": Argument(
                 list_of(self.filters.order[entity.name]) | None,
-                "Order by these keys, the first one counting most; newest first if nothing is said.",
+                "Order by these keys, the first one counting most; newest first if nothing is said, or by relevance in"
+                " a search.",
             ),
             "archived": Argument(Archived, "Whether archived records are in the list.", Archived.EXCLUDE),
         }
@@ -228,6 +231,7 @@ class EntityTypes:
             members[f"{entity.plural}_{AGGREGATE.lower()}"] = self.aggregates.member(
                 entity, f"Groups of {entity.api_name} records."
             )
+        more = {**more, **search_members(self.catalog, self.node)}
         return define_type(empty("Query"), _QUERY, {**members, **more})
 
 

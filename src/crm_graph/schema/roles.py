@@ -25,6 +25,7 @@ from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType, Field, Relation
 from crm_graph.resolvers.aggregates.plan import AGGREGATE
 from crm_graph.resolvers.timeline import TimelineKind
+from crm_graph.schema import search
 from crm_graph.schema.aggregates import FIELD_TYPES
 from crm_graph.schema.timeline import INTERFACE, RoleTimeline
 
@@ -72,6 +73,10 @@ class _RoleSchema:
         return RoleTimeline(self.catalog, self.access)
 
     @cached_property
+    def _search(self) -> search.RoleSearch:
+        return search.RoleSearch(self.catalog, self.access)
+
+    @cached_property
     def _inputs(self) -> Mapping[str, tuple[EntityType, str]]:
         suffixes = ("Where", *_QUANTIFIED, "OrderBy", *FIELD_TYPES)
         filters = {f"{t.api_name}{s}": (t, s) for t in self.catalog.types.values() for s in suffixes}
@@ -97,6 +102,8 @@ class _RoleSchema:
     def _named(self, type_: Any) -> Any:
         if isinstance(type_, GraphQLEnumType) and type_.name == TimelineKind.__name__:
             return self.types.setdefault(type_.name, self._timeline.enum(type_))
+        if isinstance(type_, GraphQLEnumType) and type_.name in (search.TYPES, search.FIELDS):
+            return self.types.setdefault(type_.name, self._search.enum(type_))
         if is_specified_scalar_type(type_) or not isinstance(
             type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType
         ):
@@ -147,6 +154,8 @@ class _RoleSchema:
         if action is not None:
             return self.access.may(action)
         entity = self.catalog.by_api_name.get(type_name)
+        if type_name == "Query" and not self._search.keeps(name):
+            return False
         returned = get_named_type(member.type).name
         if entity is not None:
             relation = name.removesuffix(AGGREGATE) if returned in self._aggregates else name

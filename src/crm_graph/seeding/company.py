@@ -17,6 +17,7 @@ from crm_graph.seeding.foundation import SEEDING_USER, lay, load_rates
 from crm_graph.seeding.ledger import Ledger, Record
 from crm_graph.seeding.population import Progress
 from crm_graph.seeding.scene import Scene
+from crm_graph.seeding.search import index_records
 from crm_graph.seeding.stages import Stage, load_flows
 
 CUSTOMERS = 300
@@ -58,6 +59,7 @@ async def seed_demo(
             progress(Progress(name, step + 1, len(PLOT) + 1))
         await ledger.write(session)
         await _continue_numbers(session, scene)
+        await index_records(session)
         progress(Progress("written", len(PLOT) + 1, len(PLOT) + 1))
         return SeedReport(_counts(ledger), scene.stories, people.client_secret)
 

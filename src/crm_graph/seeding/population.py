@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from crm_graph.seeding.population_customers import CUSTOMERS, METRICS_TABLE
 from crm_graph.seeding.population_sales import CONTRACTS, DEAL_METRICS, LEADS, OPPORTUNITIES
 from crm_graph.seeding.population_service import CONTACT_METRICS, INTERACTIONS, TICKETS
 from crm_graph.seeding.population_sql import FUNCTIONS
+from crm_graph.seeding.search import index_population
 from crm_graph.seeding.stages import Flow, load_flows
 
 SPAN = timedelta(days=730)
@@ -31,7 +33,7 @@ _OPEN = (StageCategory.OPEN, StageCategory.WAITING, StageCategory.ACTIVE)
 _MARK_DAYS = 3650
 _WRITTEN = (
     "customers", "contact_points", "external_refs", "leads", "opportunities", "contracts", "contract_lines", "tickets",
-    "stage_changes", "interactions", "events",
+    "stage_changes", "interactions", "events", "search_documents",
 )  # fmt: skip
 MIN_CUSTOMERS = 10
 """A tenth of a contract a customer: fewer would leave kinds of records out."""
@@ -117,6 +119,7 @@ async def seed_population(
             for step in steps:
                 lanes = (connection,) if step.reads_metrics else (connection, second)
                 written[step.name] = await _Run(step, iter(left[step.name]), parameters, marks, progress).along(lanes)
+            await index_population(connection, partial(_indexed, steps, progress))
             await _analyze(connection, progress)
         finally:
             await _forget(connection)
@@ -151,6 +154,11 @@ class _Run:
                 await self.marks.leave(connection, self.step.name, lo)
             self.written += hi - lo + 1
             self.progress(Progress(self.step.name, self.written, self.step.total))
+
+
+def _indexed(steps: Sequence[Step], progress: Callable[[Progress], None], plural: str, done: int) -> None:
+    totals = {step.name: step.total for step in steps}
+    progress(Progress(f"search {plural}", done, max(done, totals.get(plural, 0))))
 
 
 async def _forget(connection: AsyncConnection) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from crm_graph.errors import NotFound, RuleViolated
 from crm_graph.models.ids import code_of
-from crm_graph.services import children, journal, money, parents, stays, versions
+from crm_graph.services import children, journal, money, parents, search_index, stays, versions
 from crm_graph.services.commands import (
     Archive,
     Create,
@@ -145,6 +145,7 @@ async def _write_rows(desk: Desk, drafts: Sequence[Draft], kept: Sequence[Draft]
     if desk.entity.workflow:
         await stays.write(desk, written)
     await desk.noun.written(desk.tx, written)
+    await search_index.write(desk.tx, desk.entity, written)
     return written
 
 

@@ -23,6 +23,7 @@ from crm_graph.resolvers.paging import order_by, sort_keys
 from crm_graph.resolvers.plan import Connection, Limits, ObjectPlan, Part, ReadPlan
 from crm_graph.resolvers.planner import Planner
 from crm_graph.resolvers.read import Operations, of_request
+from crm_graph.resolvers.relevance import unranked
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import TYPENAME, Selected, SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer
@@ -142,6 +143,6 @@ def _rows(plan: Connection, row_plan: ObjectPlan, row_limit: int | None, context
         flags=flags.flag_columns(),
         source=matching.source,
         matching=matching.condition,
-        order=order_by(sort_keys(plan.order, row, context.compiler(), context.catalog)),
+        order=order_by(sort_keys(unranked(plan), row, context.compiler(), context.catalog)),
         limit=limit,
     )

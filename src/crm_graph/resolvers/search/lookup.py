@@ -1,0 +1,114 @@
+"""A lookup as SQL: the rows that have exactly a value, in fields that the asker may look up on those very rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from crm_graph.access import Level
+from crm_graph.catalog import Searched
+from crm_graph.criteria.rows import Row, own_row
+from crm_graph.errors import UserFault
+from crm_graph.fragments import Fragment, all_of, any_of, name, number, param, sql
+from crm_graph.models.fields import Search as How
+from crm_graph.resolvers.arguments import given
+from crm_graph.resolvers.json_sql import Pairs, as_object
+from crm_graph.resolvers.plan import ObjectPlan, ValueLookup
+from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.search.ranking import DOCUMENT, Searching
+from crm_graph.scalars import parse_text
+from crm_graph.services.contact_points import normalise_email, normalise_phone
+from crm_graph.services.search_keys import Key, fold, national, squeeze
+
+ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Parses a value into the query for records that have it, however it is written: phone numbers are read as in the
+    contact points, and of numbers spaces, case and punctuation do not count. What is no such value finds nothing.
+    """
+
+    how: How
+    tags: tuple[str, ...]
+
+    def __call__(self, raw: Any) -> str:
+        value = self._value(parse_text(raw))
+        return " | ".join(f"'{tag}{Key.FORWARD}{value}'" for tag in self.tags) if value else ""
+
+    def _value(self, text: str) -> str:
+        if self.how is How.NUMBER:
+            return squeeze(fold(text))
+        if self.how is How.EMAIL:
+            return squeeze(fold(email(text)))
+        try:
+            return national(normalise_phone(text).e164 or "") or ""
+        except UserFault:
+            return ""
+
+
+def email(raw: Any) -> str:
+    """Parses an e-mail address as it is compared; empty for what is none."""
+    try:
+        return normalise_email(parse_text(raw)).e164 or ""
+    except UserFault:
+        return ""
+
+
+def value_lookup(plan: ValueLookup, context: Context, write: ObjectWriter) -> Fragment:
+    """The JSON of the rows, newest first, archived ones left out."""
+    row = own_row(plan.row.entity, context.alias())
+    searching = Searching(context.catalog, row, context.compiler(), plan.value, Level.LOOKUP)
+    how = plan.fields[0].how
+    flags = context.flags(row)
+    item = as_object(write(plan.row, row, flags))
+    has = [
+        all_of(
+            [
+                _has(plan, how, [searched]),
+                searching.readable(searched),
+                *([_same_email(plan, row, searched, context)] if how is How.EMAIL else []),
+            ]
+        )
+        for searched in plan.fields
+    ]
+    where = all_of(
+        [
+            searching.of_type,
+            _has(plan, how, plan.fields),
+            any_of(has),
+            context.compiler().visible(row),
+            sql("{c} IS NULL", c=row.column("archived_at")),
+        ]
+    )
+    return sql(
+        "array_to_json(ARRAY(SELECT {item} FROM (SELECT {a}.*{flags} FROM {document} JOIN {table} AS {a} ON {of_row}"
+        " WHERE {where} ORDER BY {a}.id DESC LIMIT {limit}) AS {a} ORDER BY {a}.id DESC))",
+        item=item,
+        a=name(row.alias),
+        flags=flags.flag_columns(),
+        document=searching.document,
+        table=name(row.entity.table),
+        of_row=searching.of_row,
+        where=where,
+        limit=number(context.limits.lookup_rows),
+    )
+
+
+def _has(plan: ValueLookup, how: How, fields: "list[Searched] | tuple[Searched, ...]") -> Fragment:
+    exact = Exact(how, tuple(searched.tag for searched in fields))
+    return sql("{d}.keys @@ {q}::tsquery", d=name(DOCUMENT), q=param(given(plan.value, exact), "text"))
+
+
+def _same_email(plan: ValueLookup, row: Row, searched: Searched, context: Context) -> Fragment:
+    """Whether it is the address itself: keys know letters and digits alone."""
+    value = param(given(plan.value, email), "text")
+    if searched.relation is None:
+        return sql("lower({c}) = {value}", c=row.column(searched.field.name), value=value)
+    return sql(
+        "EXISTS (SELECT 1 FROM {table} AS c WHERE c.{remote} = {local} AND lower(c.{column}) = {value})",
+        table=name(context.catalog[searched.relation.target].table),
+        remote=name(searched.relation.remote),
+        local=row.column(searched.relation.local),
+        column=name(searched.field.name),
+        value=value,
+    )

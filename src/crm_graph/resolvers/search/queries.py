@@ -1,0 +1,195 @@
+"""What somebody typed as queries of the search index. Pure: a text, a field and a tier give a tsquery."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any
+
+from crm_graph.errors import BadVariables
+from crm_graph.models.fields import Search
+from crm_graph.scalars import parse_text
+from crm_graph.services.pinyin import readings
+from crm_graph.services.search_keys import (
+    END,
+    LONGEST_INITIALS,
+    LONGEST_PINYIN,
+    START,
+    Key,
+    deletions,
+    dialled,
+    fold,
+    gram_phrase,
+    is_wide,
+    squeeze,
+)
+
+LONGEST_TEXT = 200
+MOST_WORDS = 12
+_BETWEEN_WORDS = re.compile(r"[\s,;/|、]+")
+
+
+class Tier(IntEnum):
+    """How like a value is to what was typed, the likest first."""
+
+    EXACT = 0
+    PREFIX = 1
+    PART = 2
+    PINYIN_EXACT = 3
+    PINYIN = 4
+    INITIALS_EXACT = 5
+    INITIALS = 6
+    SIMILAR = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A text to look for: all of it without its spaces, and its words, all of which are to be found."""
+
+    whole: str
+    words: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def wanted(text: str) -> Wanted:
+    """What a text asks for; without a letter or digit it finds nothing. Raises BadVariables for a longer one."""
+    folded = fold(text)
+    words = tuple(dict.fromkeys(w for part in _BETWEEN_WORDS.split(folded) if (w := squeeze(part))))
+    if len(text) > LONGEST_TEXT or len(words) > MOST_WORDS:
+        raise BadVariables("search_too_long", limit=LONGEST_TEXT, words=MOST_WORDS)
+    return Wanted(squeeze(folded), words)
+
+
+def wanted_text(raw: Any) -> Wanted:
+    """Parses a text to look for; every search refuses the same ones, whatever else it is asked."""
+    return wanted(parse_text(raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A searched field as its keys know it."""
+
+    tag: str
+    how: Search
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Some fields, and how like to a word they are to be."""
+
+    fields: tuple[Tagged, ...]
+    tier: Tier
+
+    def word(self, word: str) -> str:
+        """The query for one word; empty where nothing can be like it."""
+        return _any(a for field in self.fields for a in alternatives(field, word, self.tier))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIn(Likeness):
+    """Parses a text into the query for records that are at least so like to it."""
+
+    def __call__(self, raw: Any) -> str:
+        text = wanted_text(raw)
+        whole = self.word(text.whole)
+        if len(text.words) < 2:
+            return whole
+        each = [self.word(word) for word in text.words]
+        together = f"({' & '.join(each)})" if all(each) else ""
+        return _any(part for part in (whole, together) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeIn(Likeness):
+    """The same for the text without its spaces alone."""
+
+    def __call__(self, raw: Any) -> str:
+        return self.word(wanted_text(raw).whole)
+
+
+@dataclass(frozen=True, slots=True)
+class WordsIn(Likeness):
+    """The same for each word of a text of several."""
+
+    def __call__(self, raw: Any) -> list[str]:
+        words = wanted_text(raw).words
+        return [self.word(word) for word in words] if len(words) > 1 else []
+
+
+def _any(alternatives_: Iterable[str]) -> str:
+    found = list(dict.fromkeys(alternatives_))
+    return f"({' | '.join(found)})" if len(found) > 1 else "".join(found)
+
+
+def alternatives(field: Tagged, word: str, tier: Tier) -> Iterator[str]:
+    """What a field's keys may be for a value to be at least as like to a word as `tier`."""
+    if not word:
+        return
+    match field.how:
+        case Search.NAME:
+            yield from _in_text(field.tag, word, tier)
+            yield from _in_name(field.tag, word, tier)
+        case Search.TEXT:
+            yield from _in_text(field.tag, word, tier)
+        case Search.NUMBER:
+            yield from _in_number(field.tag, word, [word], tier, prefix=2, tail=3)
+        case Search.PHONE:
+            if word.isascii() and word.isdigit():
+                yield from _in_number(field.tag, word, dialled(word), tier, prefix=4, tail=4)
+        case Search.EMAIL:
+            yield from _in_email(field.tag, word, tier)
+        case Search.CONTACT:
+            yield from alternatives(Tagged(field.tag, Search.PHONE), word, tier)
+            yield from alternatives(Tagged(field.tag, Search.EMAIL), word, tier)
+
+
+def _key(tag: str, key: Key, text: str, *, begins: bool = False) -> str:
+    return f"'{tag}{key}{text}'{':*' if begins else ''}"
+
+
+def _phrase(tag: str, text: str) -> str:
+    grams = gram_phrase(text)
+    keys = [_key(tag, Key.GRAM, gram.removesuffix("*"), begins=gram.endswith("*")) for gram in grams]
+    return keys[0] if len(keys) == 1 else f"({' <-> '.join(keys)})"
+
+
+def _in_text(tag: str, word: str, tier: Tier) -> Iterator[str]:
+    """A word of one or two letters or digits stands everywhere, so it is looked for at the start alone."""
+    if tier is Tier.EXACT:
+        yield _phrase(tag, f"{START}{word}{END}")
+    elif tier is Tier.PREFIX or (len(word) < 3 and word.isascii()):
+        yield _phrase(tag, f"{START}{word}")
+    else:
+        yield _phrase(tag, word)
+
+
+def _in_name(tag: str, word: str, tier: Tier) -> Iterator[str]:
+    spelled = word.isascii() and not word.isdigit() and len(word) > 1
+    if tier >= Tier.PINYIN_EXACT and spelled:
+        yield _whole_or_beginning(tag, Key.PINYIN, word[:LONGEST_PINYIN], whole=tier is Tier.PINYIN_EXACT)
+    if tier >= Tier.INITIALS_EXACT and spelled and len(word) <= LONGEST_INITIALS:
+        yield _whole_or_beginning(tag, Key.INITIALS, word, whole=tier is Tier.INITIALS_EXACT)
+    if tier >= Tier.SIMILAR and spelled:
+        for typo in sorted(deletions(word)):
+            yield _key(tag, Key.TYPO, typo)
+    if tier >= Tier.SIMILAR and len(word) > 1 and is_wide(word):
+        for syllables in readings(word):
+            yield _key(tag, Key.PINYIN, "".join(syllables)[:LONGEST_PINYIN], begins=True)
+
+
+def _whole_or_beginning(tag: str, key: Key, text: str, *, whole: bool) -> str:
+    return _key(tag, key, f"{text}{END}") if whole else _key(tag, key, text, begins=True)
+
+
+def _in_number(tag: str, word: str, forms: Sequence[str], tier: Tier, *, prefix: int, tail: int) -> Iterator[str]:
+    for form in forms:
+        yield _key(tag, Key.FORWARD, form, begins=tier >= Tier.PREFIX and len(form) >= prefix)
+    if tier >= Tier.PART and len(word) >= tail:
+        yield _key(tag, Key.BACKWARD, word[::-1], begins=True)
+
+
+def _in_email(tag: str, word: str, tier: Tier) -> Iterator[str]:
+    yield _key(tag, Key.FORWARD, word, begins=tier >= Tier.PREFIX and len(word) > 1)
+    if tier >= Tier.PART and len(word) > 2:
+        yield _key(tag, Key.PART, word, begins=True)
