@@ -1,0 +1,98 @@
+"""The search index follows every write in its own transaction, and a reindex mends what is missing."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from crm_graph.models.ids import EntityCode
+from crm_graph.services import customers, search_index
+from crm_graph.services.commands import Archive, Create, Mode, Restore, Update
+from crm_graph.services.upsert import upsert
+
+from .conftest import World
+
+
+async def found(world: World, query: str) -> list[UUID]:
+    """The records whose keys match, whatever their fields are."""
+    rows = await world.rows(
+        "SELECT entity_id FROM search_documents WHERE EXISTS (SELECT 1 FROM unnest(tsvector_to_array(keys)) AS k"
+        " WHERE substr(k, 5) = $1) ORDER BY entity_id",
+        query,
+    )
+    return [row["entity_id"] for row in rows]
+
+
+async def created(world: World, **values: Any) -> UUID:
+    async with world.begin("li") as tx:
+        (outcome,) = await customers.create(tx, [Create({"kind": "PERSON", "name": "张伟", **values})])
+    assert outcome.id is not None
+    return outcome.id
+
+
+async def test_a_new_customer_is_found_by_name_and_each_of_its_numbers(world: World) -> None:
+    async with world.begin("li") as tx:
+        points = [
+            {"kind": "MOBILE", "raw": "138 0000 0001"},
+            {"kind": "LANDLINE", "raw": "010-62345678"},
+            {"kind": "SERVICE_NUMBER", "raw": "400 820 0000"},
+        ]
+        command = Create({"kind": "PERSON", "name": "单伟"}, children={"contactPoints": points})
+        (outcome,) = await customers.create(tx, [command])
+    for key in ("g单伟", "pshanwei$", "pdanwei$", "isw$", "f13800000001", "b10000000831", "f1062345678"):
+        assert await found(world, key) == [outcome.id], key
+    assert await found(world, "f4008200000") == []
+
+
+async def test_a_change_of_a_searched_field_changes_the_keys(world: World) -> None:
+    id_ = await created(world, phone="13800000001")
+    async with world.begin("li") as tx:
+        await customers.update(tx, [Update(id_, {"name": "李强", "phone": "13900000002"})])
+    assert await found(world, "g张伟") == []
+    assert await found(world, "f13800000001") == []
+    assert await found(world, "g李强") == [id_]
+    assert await found(world, "f13900000002") == [id_]
+
+
+async def test_an_archived_customer_keeps_its_keys(world: World) -> None:
+    id_ = await created(world)
+    async with world.begin("li") as tx:
+        await customers.archive(tx, [Archive(id_)])
+    assert await found(world, "g张伟") == [id_]
+    async with world.begin("li") as tx:
+        await customers.restore(tx, [Restore(id_)])
+    assert await found(world, "g张伟") == [id_]
+
+
+async def test_a_refused_record_leaves_no_keys(world: World) -> None:
+    async with world.begin("li") as tx:
+        commands = [Create({"kind": "PERSON", "name": "王芳"}), Create({"kind": "PERSON"})]
+        await customers.create(tx, commands, Mode.PARTIAL)
+    assert len(await world.rows("SELECT 1 FROM search_documents")) == 1
+
+
+async def test_an_upsert_and_its_dry_run(world: World) -> None:
+    items = [{"externalId": "A-1", "kind": "ORGANIZATION", "name": "临江云栖酒店"}]
+    async with world.begin("erp") as tx:
+        await upsert(tx, "customer", "erp", items, dry_run=True)
+    assert await world.count("search_documents") == 0
+    async with world.begin("erp") as tx:
+        (outcome,) = await upsert(tx, "customer", "erp", items)
+    assert await found(world, "pljiudian".replace("pl", "p")) == [outcome.id]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 2_000])
+async def test_reindex_fills_what_is_missing_and_sweeps_what_is_gone(
+    world: World, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "BATCH", batch)
+    ids = [await created(world, name=name) for name in ("张伟", "李强", "王芳")]
+    before = await world.rows("SELECT entity_id, keys::text FROM search_documents ORDER BY entity_id")
+    gone = uuid4()
+    async with world.engine.begin() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute("DELETE FROM search_documents WHERE entity_id = $1", ids[0])
+        await driver.execute("UPDATE search_documents SET keys = '''x''' WHERE entity_id = $1", ids[1])
+        await driver.execute("INSERT INTO search_documents VALUES ($1, $2, '''x''')", int(EntityCode.CUSTOMER), gone)
+        assert await search_index.reindex(driver, world.catalog, world.catalog["customer"]) == 3
+    assert await world.rows("SELECT entity_id, keys::text FROM search_documents ORDER BY entity_id") == before
