@@ -110,7 +110,7 @@ class OperationMaker:
         """A query of one list under the key `rows`, which `$first` and `$after` lead through page by page."""
         fields = self._fields("Query")
         entity = self.random.choice([e for e in self.catalog.roots if e.api_plural in fields])
-        arguments = {"first": Written("$first"), "after": Written("$after"), **self._conditions(entity)}
+        arguments = {"first": Written("$first"), "after": Written("$after"), **self._conditions(entity, search=False)}
         written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
         nodes = f"nodes {{ {self._selection(entity, None, self.max_depth)} }}"
         head = f"query Q({', '.join(['$first: Int', '$after: String', *self._definitions])})"
@@ -377,13 +377,13 @@ class OperationMaker:
             return f"{head} {{ {' '.join(parts)} }} {head}{self._directive()} {{ {self._part(entity, path, depth)} }}"
         return f"{head}{self._directive()} {{ {' '.join(parts)} }}"
 
-    def _conditions(self, entity: EntityType) -> dict[str, Any]:
-        """The arguments that say which rows a list has and in which order."""
+    def _conditions(self, entity: EntityType, *, search: bool = True) -> dict[str, Any]:
+        """The arguments that say which rows a list has and in which order; by relevance it is not whole."""
         arguments = self._filters(entity)
         if self._chance(0.5):
             order = [self._order(entity, entity, "", 2) for _ in range(self.random.randint(0, 3))]
             arguments["orderBy"] = self._swappable(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
-        if searched_fields(self.catalog, entity) and self._chance(0.3):
+        if search and searched_fields(self.catalog, entity) and self._chance(0.3):
             arguments["search"] = self._either("String", self._text(entity))
         return arguments
 
