@@ -11,7 +11,9 @@ const text = "string";
 const config = {
   enumsAsTypes: true,
   strictScalars: true,
-  scalars: { Currency: text, Date: text, DateTime: text, Decimal: text, JSON: "unknown", Lenient: "unknown" },
+  scalars: {
+    BigInt: text, Currency: text, Date: text, DateTime: text, Decimal: text, JSON: "unknown", Lenient: "unknown",
+  },
 };
 const schema = parse(readFileSync(SCHEMA, "utf8"));
 const document = parse(readFileSync(new URL("documents.graphql", import.meta.url), "utf8"));
