@@ -1,0 +1,33 @@
+"""Search over HTTP: what is typed badly is answered clearly, and what was just written is found."""
+
+from typing import Any
+
+import pytest
+
+from .conftest import Crm
+
+SEARCH = (
+    "query ($t: String!) { customers(search: $t) { nodes { name } totalCount } search(text: $t) { hits { match } } }"
+)
+
+
+async def test_a_customer_is_found_as_soon_as_it_is_made(crm: Crm) -> None:
+    await crm.make("sun", "customer", kind="PERSON", name="仇英", phone="138 0013 8000")
+    for typed in ("仇英", "qiuying", "qy", "8000", "+86 138 0013 8000", "qiuyign", "求英"):
+        answer = await crm.ask("sun", SEARCH, {"t": typed})
+        assert answer.data["customers"] == {"nodes": [{"name": "仇英"}], "totalCount": 1}, typed
+
+
+@pytest.mark.parametrize("typed", ["", " ", "%", "_", "'", "\\", "!!!", "😀", "\u3000", "a:*", "x & !y | (z", "<->"])
+async def test_odd_texts_find_nothing(crm: Crm, typed: str) -> None:
+    answer = await crm.ask("sun", SEARCH, {"t": typed})
+    assert answer.status == 200
+    assert answer.data == {"customers": {"nodes": [], "totalCount": 0}, "search": {"hits": []}}
+
+
+@pytest.mark.parametrize(
+    "typed", ["a" * 201, "张" * 10_000, "x0 x13 x1 x2 x3 x4 x5 x6 x7 x8 x9 x10 x11 x12", "a\0b", 5]
+)
+async def test_texts_that_nobody_types_are_refused(crm: Crm, typed: Any) -> None:
+    answer = await crm.ask("sun", SEARCH, {"t": typed})
+    assert answer.error[:2] == (400, "BAD_VARIABLES")
