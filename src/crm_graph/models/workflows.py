@@ -51,7 +51,7 @@ class Pipeline(Tracked, Base):
 class Stage(Tracked, Base):
     __tablename__ = "stages"
     code: ClassVar[EntityCode] = EntityCode.STAGE
-    __table_args__ = (UniqueConstraint("pipeline_id", "key"),)
+    __table_args__ = (UniqueConstraint("pipeline_id", "key"), Index("ix_stages_pipeline_id_id", "pipeline_id", "id"))
 
     pipeline_id: Mapped[UUID] = internal(ForeignKey("pipelines.id"))
     key: Mapped[str] = field(DataClass.BASIC, write=Write.CREATE_ONLY, max_length=64, required=True)
