@@ -83,7 +83,7 @@ class Writes:
         """The position that a standby must have replayed to answer this user; 0 for any."""
         if self._everyone is not _NOTHING and self._everyone.until <= self._monotonic():
             self._everyone = _NOTHING
-        written = self._by_user.get(user_id)
+        written = self._by_user.get(user_id) if self._by_user else None
         if written is None:
             return self._everyone.position
         if written.until <= self._monotonic():

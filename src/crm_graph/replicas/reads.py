@@ -96,7 +96,7 @@ class Replica:
             self.counts["primary_unreplayed"] += 1
             return None
         try:
-            connection: ReplicaConnection = await self._lanes.take()
+            connection: ReplicaConnection = self._lanes.at_hand() or await self._lanes.take()
         except DATABASE_FAILURES as failure:
             self.failed(failure)
             return None
