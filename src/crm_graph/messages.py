@@ -76,7 +76,17 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "lookup_field": ("Records of this type cannot be looked up by this field.", "该类型的记录不支持按此字段精确查找。"),
     "list_too_long": ("A list may have at most {limit} values.", "列表最多包含 {limit} 个值。"),
+    "not_a_big_int": (
+        "A whole number of at most 64 bits is expected, such as 9007199254740993.",
+        "应为 64 位以内的整数，例如 9007199254740993。",
+    ),
+    "not_a_text": (
+        "A text of at most {max} characters is expected, without the character NUL.",
+        "应为最多 {max} 个字符的文本，且不含 NUL 字符。",
+    ),
     "not_a_value": ("A value of type {kind} is expected.", "应为 {kind} 类型的值。"),
+    "not_an_id": ("An id is expected, as answers give it.", "应为系统返回的编号（id）。"),
+    "not_an_int": ("A whole number of at most 32 bits is expected, such as 42.", "应为 32 位以内的整数，例如 42。"),
     "order_by_no_key": (
         "Groups can be ordered only by keys that they are grouped by.",
         "分组只能按其分组字段排序。",
@@ -109,6 +119,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "内省请求的内容远超接口定义，请不要重复查询。",
     ),
     "first_and_last": ("Give first or last, not both.", "first 与 last 不能同时使用。"),
+    "id_needed": ("Give an id.", "请提供 id。"),
     "id_or_external_ref": ("Give either id or externalRef.", "id 与 externalRef 必须且只能提供一个。"),
     "offset_and_cursor": ("Give an offset or a cursor, not both.", "offset 与游标不能同时使用。"),
     "too_many_group_keys": (

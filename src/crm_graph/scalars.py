@@ -18,8 +18,18 @@ _INT64 = range(-(2**63), 2**63)
 _MAX_TEXT = 10_000
 
 
+_EXPECTED: Mapping[Kind, str] = {
+    Kind.ID: "not_an_id",
+    Kind.INT: "not_an_int",
+    Kind.BIG_INT: "not_a_big_int",
+    Kind.DECIMAL: "number_invalid",
+    Kind.DATE: "date_invalid",
+    Kind.DATE_TIME: "date_time_invalid",
+}
+
+
 def _wrong(kind: Kind) -> BadVariables:
-    return BadVariables("not_a_value", kind=kind.value)
+    return BadVariables(_EXPECTED.get(kind, "not_a_value"), kind=kind.value)
 
 
 def parse_id(raw: Any) -> UUID:
@@ -35,11 +45,11 @@ def parse_id(raw: Any) -> UUID:
 def parse_text(raw: Any) -> str:
     """Text that Postgres can hold: no NUL, no lone surrogate, at most 10,000 characters."""
     if not isinstance(raw, str) or "\0" in raw or len(raw) > _MAX_TEXT:
-        raise _wrong(Kind.TEXT)
+        raise BadVariables("not_a_text", max=_MAX_TEXT)
     try:
         raw.encode()
     except UnicodeEncodeError:
-        raise _wrong(Kind.TEXT) from None
+        raise BadVariables("not_a_text", max=_MAX_TEXT) from None
     return raw
 
 

@@ -136,7 +136,7 @@ async def refused(compiled: Compiled, access: Access, text: str, name: str) -> s
     """How a query is refused, the name that is wrong and what stands behind it left out."""
     with pytest.raises(CrmError) as caught:
         await compiled.operations.document(text, access)
-    problems = [p["message"] for p in caught.value.details["problems"]]
+    problems = [p.error.message for p in caught.value.details["problems"]]
     return repr((caught.value.code, problems)).replace(name, "<name>")
 
 

@@ -165,6 +165,21 @@ async def test_a_budget_that_is_made_smaller_holds_at_once(settings: Settings) -
 
 
 @pytest.mark.usefixtures("clean")
+async def test_what_is_told_to_be_left_is_never_more_than_the_budget_nor_nothing_before_anything_is_spent(
+    settings: Settings,
+) -> None:
+    who, clock = someone(1_000), Clock()
+    async with process(settings, clock) as budgets:
+        told = [await budgets.charge(who, 0), await budgets.charge(who, 10)]
+        for _ in range(8):
+            clock.now += timedelta(seconds=20)
+            told.append(await budgets.charge(who, 15))
+
+    assert told[:2] == [1_000, 990]
+    assert max(left for left in told if left is not None) <= 1_000
+
+
+@pytest.mark.usefixtures("clean")
 async def test_requests_do_not_have_statements_of_their_own(settings: Settings) -> None:
     statements: list[str] = []
     async with process(settings, Clock(), 1_000_000) as budgets:

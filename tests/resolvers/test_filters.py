@@ -200,8 +200,8 @@ async def test_relative_values_stand_in_lists_defaults_and_beside_variables(comp
         ({"ago": "P9999999Y"}, "A duration may have at most 1000 years."),
         ({"start": "month", "zone": "Asia/Nowhere"}, "A time zone is expected, such as Asia/Shanghai."),
         ({}, 'Give start, ago or in, and perhaps a zone: { start: "month", ago: "P1M" }.'),
-        ([{"ago": "P1D"}], "This is not a DateTime."),
-        (1_700_000_000, "This is not a DateTime."),
+        ([{"ago": "P1D"}], "A date and time is expected, such as 2026-11-22T09:30:00+08:00."),
+        (1_700_000_000, "A date and time is expected, such as 2026-11-22T09:30:00+08:00."),
     ],
 )
 async def test_a_wrong_moment_is_refused_alike_before_and_after_preparation(
@@ -213,7 +213,7 @@ async def test_a_wrong_moment_is_refused_alike_before_and_after_preparation(
     warm = await refusal(compiled, SINCE, since=since)
 
     assert isinstance(cold, BadVariables)
-    assert [p["message"] for p in cold.details["problems"]] == [f"Variable '$since' has invalid value: {message}"]
+    assert [p.error.message for p in cold.details["problems"]] == [f"Variable '$since' has invalid value: {message}"]
     assert warm.details == cold.details
 
 
@@ -232,7 +232,7 @@ async def test_a_variable_inside_a_value_is_refused_in_words(compiled: Compiled)
 
     assert isinstance(error, ValidationFailed)
     (problem,) = error.details["problems"]
-    assert problem["message"].endswith("A variable cannot stand inside a DateTime; let the whole value be one.")
+    assert problem.error.message.endswith("A variable cannot stand inside a DateTime; let the whole value be one.")
 
 
 def wang_with(rule: GrantRule) -> Principal:

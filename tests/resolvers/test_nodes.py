@@ -101,29 +101,31 @@ async def test_filter_takes_variables_inside_a_list(compiled: Compiled) -> None:
 
 
 async def test_wrong_id_is_named_by_its_place(compiled: Compiled) -> None:
-    wrong = ("BAD_VARIABLES", "not_a_value")
+    wrong = ("BAD_VARIABLES", "not_an_id")
     good = str(USER["wang"])
 
     assert await refusal(compiled, QUERY, ids=[good, "garbage"]) == (*wrong, ("ids", 1))
-    assert await refusal(compiled, LITERAL.format(f'"{good}", "x"')) == (*wrong, ("ids", 1))
-    assert await refusal(compiled, 'query($a: ID!) { nodes(ids: [$a, "x"]) { id } }', a=good) == (*wrong, ("ids", 1))
+    assert await refusal(compiled, LITERAL.format(f'"{good}", "x"')) == (*wrong, ("nodes", "ids", 1))
+    beside_a_variable = 'query($a: ID!) { nodes(ids: [$a, "x"]) { id } }'
+    assert await refusal(compiled, beside_a_variable, a=good) == (*wrong, ("nodes", "ids", 1))
     assert await refusal(compiled, "query($a: ID!) { nodes(ids: [$a]) { id } }", a="x") == (*wrong, ("a",))
 
 
 async def test_null_among_the_ids_is_refused(compiled: Compiled) -> None:
     query = 'query($a: ID = "x") { nodes(ids: [$a]) { id } }'
 
-    assert await refusal(compiled, query, a=None) == ("BAD_VARIABLES", "not_a_value", ("ids", 0))
+    assert await refusal(compiled, query, a=None) == ("BAD_VARIABLES", "not_an_id", ("nodes", "ids", 0))
     assert (await refusal(compiled, QUERY, ids=[None]))[0] == "BAD_VARIABLES"
 
 
 async def test_more_ids_than_a_page_are_refused(compiled: Compiled) -> None:
-    too_long = ("BAD_VARIABLES", "list_too_long", ("ids",))
+    too_long = ("BAD_VARIABLES", "list_too_long")
     literals = ", ".join([f'"{NOBODY}"'] * 200)
 
-    assert await refusal(compiled, QUERY, ids=[NOBODY] * 201) == too_long
-    assert await refusal(compiled, LITERAL.format(f'{literals} "{NOBODY}"')) == too_long
-    assert await refusal(compiled, "query($a: ID!) " + LITERAL.format(f"$a, {literals}"), a=NOBODY) == too_long
+    assert await refusal(compiled, QUERY, ids=[NOBODY] * 201) == (*too_long, ("ids",))
+    assert await refusal(compiled, LITERAL.format(f'{literals} "{NOBODY}"')) == (*too_long, ("nodes", "ids"))
+    beside_a_variable = "query($a: ID!) " + LITERAL.format(f"$a, {literals}")
+    assert await refusal(compiled, beside_a_variable, a=NOBODY) == (*too_long, ("nodes", "ids"))
     assert await compiled.data(person("crm_manager"), QUERY, {"ids": [NOBODY] * 200}) == {"nodes": [None] * 200}
 
 

@@ -35,7 +35,7 @@ async def refusal(compiled: Compiled, role: str, text: str, **variables: Any) ->
     with pytest.raises(CrmError) as caught:
         await compiled.run(person(role), text, variables)
     assert type(caught.value) is ValidationFailed
-    return [problem["message"] for problem in caught.value.details["problems"]]
+    return [problem.error.message for problem in caught.value.details["problems"]]
 
 
 async def test_one_document_serves_every_role(compiled: Compiled) -> None:

@@ -217,10 +217,18 @@ async def test_a_wrong_variable_is_told_alike_before_and_after_the_operation_was
 @pytest.mark.parametrize(
     ("where", "code", "message"),
     [
-        ({"name": {"eq": "a\0b"}}, VARIABLES, "A value of type TEXT is expected."),
-        ({"name": {"eq": "x" * 10_001}}, VARIABLES, "A value of type TEXT is expected."),
+        (
+            {"name": {"eq": "a\0b"}},
+            VARIABLES,
+            "A text of at most 10000 characters is expected, without the character NUL.",
+        ),
+        (
+            {"name": {"eq": "x" * 10_001}},
+            VARIABLES,
+            "A text of at most 10000 characters is expected, without the character NUL.",
+        ),
         ({"name": {"in": ["x"] * 5_001}}, VARIABLES, "A list may have at most 5000 values."),
-        ({"id": {"eq": "x"}}, VARIABLES, "A value of type ID is expected."),
+        ({"id": {"eq": "x"}}, VARIABLES, "An id is expected, as answers give it."),
         ({"name": {"eq": None}}, INVALID, "Null is no condition here; use isNull."),
         ({"name": None}, INVALID, "A condition is an object."),
         ({"and": None}, INVALID, "A list of conditions is expected."),
@@ -245,12 +253,15 @@ async def test_a_wrong_variable_is_told_alike_before_and_after_the_operation_was
         (
             {"annualRevenue": {"gt": "NaN"}},
             VARIABLES,
-            "Variable '$w' has invalid value at .annualRevenue.gt: This is not a Decimal.",
+            "Variable '$w' has invalid value at .annualRevenue.gt: A number is expected, such as 1280.50.",
         ),
         (
             {"createdAt": {"gt": "2026-13-01T00:00:00Z"}},
             VARIABLES,
-            "Variable '$w' has invalid value at .createdAt.gt: This is not a DateTime.",
+            (
+                "Variable '$w' has invalid value at .createdAt.gt:"
+                " A date and time is expected, such as 2026-11-22T09:30:00+08:00."
+            ),
         ),
         (
             {"kind": {"eq": "NOPE"}},
@@ -306,7 +317,7 @@ async def test_an_id_of_another_type_is_told_from_no_id_at_all(crm: Crm) -> None
     assert of_lead.error == (400, VARIABLES, "This is not the id of a record of type Customer.")
     for malformed in ("x", "", lead["id"].replace("-", ""), f"{{{lead['id']}}}", "0" * 36, "\0" * 36, 1, 2**70):
         answer = await crm.ask("sun", by_id, {"id": malformed})
-        assert answer.error == (400, VARIABLES, "A value of type ID is expected.")
+        assert answer.error == (400, VARIABLES, "An id is expected, as answers give it.")
     node = await crm.ask("sun", "query($id: ID!) { node(id: $id) { id } }", {"id": _other(lead["id"])})
     assert node.data == {"node": None}
 

@@ -69,7 +69,7 @@ class Account:
         """Take on a budget; what was leased of another size goes back."""
         self.per_minute, self.low = per_minute, max(1, per_minute // BLOCKS // LOW)
         self.returning, self.left = self.returning + self.left, 0
-        self.level, self.level_at = float(per_minute), 0.0
+        self.level, self.level_at, self.beyond = float(per_minute), 0.0, per_minute
 
 
 # `held` locks the rows in one order and gives each as it stands once it is locked, so that no two processes are ever
@@ -155,7 +155,8 @@ class Budgets:
         account.spent = True
         if account.left < account.low:
             self._ask(account)
-        return account.left + account.beyond
+        remaining = account.left + account.beyond
+        return min(per_minute, remaining)
 
     async def _covered(self, subject: UUID, per_minute: int, cost: int) -> Account:
         """The account, once it holds the cost."""

@@ -1,7 +1,7 @@
 """Argument values: literals and variables as one tree whose leaves know where their value comes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -50,11 +50,15 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The source of a bound value that a request gives: found by `path` in its variables, or `literal`, then parsed."""
+    """The source of a bound value that a request gives: found by `path` in its variables, or `literal`, then parsed.
+
+    `at` leads to a literal, for what is wrong with it.
+    """
 
     path: Path
     parse: Parser
     literal: Any = None
+    at: Path = field(default=(), compare=False)
 
     def value(self, variables: Mapping[str, Any]) -> Any:
         if not self.path:
@@ -65,9 +69,9 @@ class Given:
         return self.parse(found)
 
 
-def given(leaf: Leaf, parse: Parser) -> Given:
-    """The bound value of a leaf."""
-    return Given(leaf.path, parse, None if leaf.path else leaf.value)
+def given(leaf: Leaf, parse: Parser, at: Path = ()) -> Given:
+    """The bound value of a leaf; `at` leads to it where it is a literal."""
+    return Given(leaf.path, parse, None if leaf.path else leaf.value, at)
 
 
 @dataclass(frozen=True, slots=True)

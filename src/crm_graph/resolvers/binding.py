@@ -26,7 +26,7 @@ class Binding:
             if isinstance(source, Const):
                 self._fixed[place] = source.value
             elif isinstance(source, Given) and not source.path:
-                self._fixed[place] = source.value({})
+                self._fixed[place] = _given(source, {})
             else:
                 self._open.append((place, source))
 
@@ -40,10 +40,7 @@ class Binding:
 
 def _value(source: Any, variables: Mapping[str, Any], principal: Principal, now: datetime) -> Any:
     if isinstance(source, Given):
-        try:
-            return source.value(variables)
-        except CrmError as error:
-            raise error.at(*source.path) from None
+        return _given(source, variables)
     if isinstance(source, Viewer):
         return principal.viewer_values()[source.name]
     if isinstance(source, Now):
@@ -53,3 +50,10 @@ def _value(source: Any, variables: Mapping[str, Any], principal: Principal, now:
     if isinstance(source, Const):
         return source.value
     raise TypeError(f"nothing is bound from {source!r}")
+
+
+def _given(source: Given, variables: Mapping[str, Any]) -> Any:
+    try:
+        return source.value(variables)
+    except CrmError as error:
+        raise error.at(*(source.path or source.at)) from None

@@ -25,7 +25,8 @@ from graphql import (
     visit,
 )
 
-from crm_graph.errors import BadVariables, ParseFailed, ValidationFailed
+from crm_graph.errors import BadVariables, CrmError, ParseFailed, ValidationFailed
+from crm_graph.messages import Locale, render
 from crm_graph.resolvers.arguments import shape, structure
 from crm_graph.resolvers.document_limits import require_moderate, require_moderate_introspection, require_shallow
 from crm_graph.resolvers.optional import OPTIONAL, without_unknown
@@ -34,6 +35,26 @@ from crm_graph.resolvers.selection import TYPENAME
 CONSTANT = "crm_constant"
 """Marks a root field whose answer depends on the role set and its arguments alone, as introspection does."""
 MAX_ERRORS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A rule that a document or its variables break: one of GraphQL, in the words of graphql-core, or one of a scalar
+    of ours, which has two languages.
+    """
+
+    error: GraphQLError
+
+    def told(self, locale: Locale) -> dict[str, Any]:
+        """The problem as clients are told of it."""
+        places = [{"line": p.line, "column": p.column} for p in self.error.locations or ()]
+        message, fault = self.error.message, self.error.original_error
+        if isinstance(fault, GraphQLError):
+            # What is wrong with a variable's value comes in an error about the variable.
+            fault = fault.original_error
+        if isinstance(fault, CrmError):
+            message = message.replace(render(fault, "en"), render(fault, locale))
+        return {"message": message, **({"locations": places} if places else {})}
 
 
 @dataclass(frozen=True)
@@ -96,7 +117,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     try:
         node = parse(text, max_lexical_tokens=max_tokens, allow_empty_selection_sets=False)
     except GraphQLError as error:
-        raise ParseFailed("parse_failed", problems=[problem(error)]) from None
+        raise ParseFailed("parse_failed", problems=[Problem(error)]) from None
     except RecursionError:
         raise ParseFailed("too_deep_to_parse") from None
     require_moderate(node)
@@ -108,7 +129,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     except RecursionError:
         raise ValidationFailed("too_deep_to_parse") from None
     if errors:
-        raise ValidationFailed("validation_failed", problems=[problem(e) for e in errors])
+        raise ValidationFailed("validation_failed", problems=[Problem(e) for e in errors])
     operations = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
     if not operations:
         raise ValidationFailed("unknown_operation")
@@ -122,12 +143,6 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         {o.name.value if o.name else "": _operation(o, schema, deciding) for o in operations},
         fragments,
     )
-
-
-def problem(error: GraphQLError) -> dict[str, Any]:
-    """A rule of GraphQL that a document or its variables break, as clients are told of it."""
-    places = [{"line": p.line, "column": p.column} for p in error.locations or ()]
-    return {"message": error.message, **({"locations": places} if places else {})}
 
 
 def is_constant(field: FieldNode, schema: GraphQLSchema) -> bool:
@@ -183,4 +198,4 @@ def check_variables(document: Document, operation: Operation, variables: Mapping
     definitions = operation.node.variable_definitions or ()
     values = get_variable_values(document.schema, definitions, dict(variables), MAX_ERRORS, hide_suggestions=True)
     if isinstance(values, list):
-        raise BadVariables("bad_variables", problems=[problem(e) for e in values])
+        raise BadVariables("bad_variables", problems=[Problem(e) for e in values])

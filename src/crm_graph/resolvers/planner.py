@@ -13,7 +13,7 @@ from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
 from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
 from crm_graph.resolvers.aggregates.plan import AGGREGATE, Aggregate
 from crm_graph.resolvers.aggregates.planner import plan_aggregate
-from crm_graph.resolvers.arguments import Leaf, ManyOf, given, given_list
+from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
     Archived,
@@ -143,10 +143,10 @@ class Planner:
         if selected.name == TYPENAME:
             return Typename(selected.key, "Query")
         if selected.name == "node":
-            id_ = param(given(selected.arguments["id"], parse_id), "uuid")
+            id_ = param(given(selected.arguments["id"], parse_id, (selected.key, "id")), "uuid")
             return NodeLookup(selected.key, id_, self.objects(selected))
         if selected.name == "nodes":
-            many = ManyOf(parse_id, self.limits.max_page, ("ids",))
+            many = ManyOf(parse_id, self.limits.max_page, (selected.key, "ids"))
             return NodeList(selected.key, given_list(selected.arguments["ids"], many, "uuid"), self.objects(selected))
         if selected.name in ("search", "lookup"):
             return self._found(selected)
@@ -167,15 +167,16 @@ class Planner:
         row = self.object(entity, selected.only())
         id_, ref = selected.argument("id"), selected.argument("externalRef")
         if (id_ is None) == (ref is None):
-            raise ValidationFailed("id_or_external_ref").at(selected.key)
+            raise ValidationFailed("id_or_external_ref" if entity.owned else "id_needed").at(selected.key)
         if id_ is not None:
             parse = IdOf(entity.code, entity.api_name)
-            return Lookup(selected.key, row, id=param(given(id_, parse), "uuid"))
+            return Lookup(selected.key, row, id=param(given(id_, parse, (selected.key, "id")), "uuid"))
+        at = (selected.key, "externalRef")
         return Lookup(
             selected.key,
             row,
-            source=param(given(ref["source"], parse_text), "text"),
-            external_id=param(given(ref["externalId"], parse_text), "text"),
+            source=param(given(ref["source"], parse_text, (*at, "source")), "text"),
+            external_id=param(given(ref["externalId"], parse_text, (*at, "externalId")), "text"),
         )
 
     def objects(self, selected: Selected) -> tuple[ObjectPlan, ...]:
@@ -221,7 +222,7 @@ class Planner:
         search, order_by = selected.argument("search"), selected.argument("orderBy")
         order = by_relevance(entity) if search and not order_by else self._order(entity, order_by)
         if search:
-            self.given.append(given(search, wanted_text))
+            self.given.append(given(search, wanted_text, (selected.key, "search")))
         sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
         return Connection(
             key=selected.key,
@@ -239,9 +240,9 @@ class Planner:
     def _found(self, selected: Selected) -> Search | ValueLookup:
         if selected.name == "lookup":
             return plan_lookup(selected, self.catalog, self.access, self.object)
-        self.given.append(given(selected.arguments["text"], wanted_text))
+        self.given.append(given(selected.arguments["text"], wanted_text, (selected.key, "text")))
         first = selected.argument("first") or Leaf((), min(DEFAULT_HITS, self.limits.search_hits))
-        size = self._page_value(first, Range("first", self.limits.search_hits), "integer")
+        size = self._page_value(first, Range("first", self.limits.search_hits), "integer", (selected.key, "first"))
         return plan_search(selected, self.catalog, self.access, size, self.objects)
 
     def _timeline(self, selected: Selected) -> Timeline:
@@ -252,7 +253,7 @@ class Planner:
     def aggregate(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Aggregate:
         rows = RowSet(selected.key, entity, relation, self._criteria(selected, entity), _archived(selected))
         first = selected.argument("first") or Leaf((), min(self.limits.default_page, self.limits.max_groups))
-        size = self._page_value(first, Range("first", self.limits.max_groups), "integer")
+        size = self._page_value(first, Range("first", self.limits.max_groups), "integer", (selected.key, "first"))
         return plan_aggregate(selected, rows, size, self.filters)
 
     def _criteria(self, selected: Selected, entity: EntityType) -> Criteria | None:
@@ -283,21 +284,27 @@ class Planner:
             raise ValidationFailed("offset_and_cursor").at(selected.key)
         name, leaf = ("last", last) if last is not None else ("first", first or Leaf((), self.limits.default_page))
         return Page(
-            size=self._page_value(leaf, Range(name, self.limits.max_page), "integer"),
+            size=self._page_value(leaf, Range(name, self.limits.max_page), "integer", (selected.key, name)),
             backward=last is not None,
-            after=self._cursor(after, order, sign),
-            before=self._cursor(before, order, sign),
-            offset=self._page_value(offset, Range("offset", self.limits.max_offset), "integer") if offset else None,
+            after=self._cursor(after, order, sign, (selected.key, "after")),
+            before=self._cursor(before, order, sign, (selected.key, "before")),
+            offset=self._page_value(
+                offset, Range("offset", self.limits.max_offset), "integer", (selected.key, "offset")
+            )
+            if offset
+            else None,
         )
 
-    def _cursor(self, leaf: Leaf | None, order: tuple[OrderKey, ...], sign: str) -> tuple[Fragment, ...] | None:
+    def _cursor(
+        self, leaf: Leaf | None, order: tuple[OrderKey, ...], sign: str, at: Path
+    ) -> tuple[Fragment, ...] | None:
         if leaf is None:
             return None
         keys: list[CursorKey] = [cursor_key(sign, i, len(order), key.field) for i, key in enumerate(order)]
-        return tuple(self._page_value(leaf, k, o.field.pg_type) for k, o in zip(keys, order, strict=True))
+        return tuple(self._page_value(leaf, k, o.field.pg_type, at) for k, o in zip(keys, order, strict=True))
 
-    def _page_value(self, leaf: Leaf, parse: Parser, type_: str) -> Fragment:
-        value = given(leaf, parse)
+    def _page_value(self, leaf: Leaf, parse: Parser, type_: str, at: Path) -> Fragment:
+        value = given(leaf, parse, at)
         self.given.append(value)
         return param(value, type_)
 

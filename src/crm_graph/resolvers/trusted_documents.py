@@ -134,5 +134,5 @@ def _told(error: CrmError) -> CrmError:
     """What refuses a document in a request, as something that its author can correct."""
     problems = error.details.get("problems")
     if problems:
-        return Invalid("document_invalid", problem=problems[0]["message"].rstrip("."))
+        return Invalid("document_invalid", problem=problems[0].error.message.rstrip("."))
     return Invalid(error.template_key, **error.details)

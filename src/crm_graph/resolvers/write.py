@@ -21,7 +21,7 @@ from crm_graph.messages import Locale
 from crm_graph.resolvers.arguments import require_short
 from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.derived import fill, in_object
-from crm_graph.resolvers.documents import Document, Operation, problem
+from crm_graph.resolvers.documents import Document, Operation, Problem
 from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan
 from crm_graph.resolvers.planner import Planner
 from crm_graph.resolvers.read import Operations, derived_fields
@@ -237,7 +237,7 @@ async def run_mutation(context: MutationContext) -> ExecutionResult:
         hide_suggestions=True,
     )
     if isinstance(executor, list):
-        raise BadVariables("bad_variables", problems=[problem(error) for error in executor])
+        raise BadVariables("bad_variables", problems=[Problem(error) for error in executor])
     await context.charge(context)
     running = executor.execute_operation()
     result = await running if isawaitable(running) else running

@@ -45,13 +45,15 @@ FIELD_TYPES = (
 _CURRENCY = ", in base currency, or in the group's when grouped by `currency`; amounts without a rate are left out"
 _MEASURED: Mapping[Function, str] = {
     Function.SUM: "Sum of `{field}`{money}; null without values.",
-    Function.AVG: "Average of `{field}`{money}; null without values.",
+    Function.AVG: (
+        "Average of `{field}`{money}; {decimals} decimals, halves rounded away from zero; null without values."
+    ),
     Function.MIN: "Smallest or largest `{field}`{money}; null without values.",
     Function.COUNT_DISTINCT: "How many different values `{field}` has.",
 }
 _FUNCTIONS: Mapping[Function, str] = {
     Function.SUM: "Sums of numbers and amounts.",
-    Function.AVG: "Averages: six decimals, amounts two, halves rounded away from zero.",
+    Function.AVG: "Averages.",
     Function.MIN: "Smallest values.",
     Function.MAX: "Largest values.",
     Function.COUNT_DISTINCT: "How many different values there are.",
@@ -143,7 +145,9 @@ class Aggregates:
         members = {
             m.name: Member(self._value_type(function, m) | None, _about(function, m)) for m in _fields(entity, function)
         }
-        return define_type(cls, f"{_FUNCTIONS[function].removesuffix('.')} of {entity.api_name} records.", members)
+        shared = TYPE_SUFFIXES[function] == TYPE_SUFFIXES[Function.MIN]
+        values = "Smallest or largest values" if shared else _FUNCTIONS[function].removesuffix(".")
+        return define_type(cls, f"{values} of {entity.api_name} records.", members)
 
     def _value_type(self, function: Function, member: Field) -> Any:
         kind = Measure(function, member).kind
@@ -232,9 +236,11 @@ def _group_input(member: Field) -> Member:
 
 
 def _about(function: Function, member: Field) -> str:
-    money = _CURRENCY if member.kind is Kind.MONEY else ""
+    is_money = member.kind is Kind.MONEY
     text = _MEASURED[Function.MIN if function is Function.MAX else function]
-    return text.format(field=member.api_name, money=money)
+    return text.format(
+        field=member.api_name, money=_CURRENCY if is_money else "", decimals="two" if is_money else "six"
+    )
 
 
 def _snake(function: Function) -> str:

@@ -196,7 +196,7 @@ class EntityTypes:
         node = self.types[entity.name]
         edge = define_type(
             empty(f"{entity.api_name}Edge"),
-            f"A {entity.api_name} in a list, with its place.",
+            f"One {entity.api_name} in a list, with its place.",
             {"cursor": Member(str, "Opaque place in this order."), "node": Member(node, "The record.")},
         )
         define_type(

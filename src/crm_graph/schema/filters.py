@@ -108,7 +108,7 @@ class Filters:
             one = relation.shape is Shape.ONE
             input_ = (self.where if one else self._lists)[relation.target]
             members[relation.api_name] = Member(input_ | None, f"Condition on `{relation.api_name}`.")
-        define_input(where, f"Conditions on a {entity.api_name}; all given ones hold.", members)
+        define_input(where, f"Conditions on {entity.api_name} records; all given ones hold.", members)
         define_input(
             self._lists[entity.name],
             f"Conditions on a list of {entity.api_name} records.",

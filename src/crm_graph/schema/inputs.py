@@ -63,7 +63,7 @@ class Inputs:
         child = self._catalog[relation.target]
         if child.name not in self._child_inputs:
             members = self._scalars(child, writable(child, creating=True))
-            about = f"A {child.api_name} in a list of its record."
+            about = f"One {child.api_name} in a list of its record."
             self._child_inputs[child.name] = define_input(empty(f"{child.api_name}Input"), about, members)
         return self._child_inputs[child.name]
 
@@ -130,4 +130,4 @@ def read_id(raw: Any, *path: str) -> UUID:
     try:
         return parse_id(str(raw))
     except CrmError:
-        raise Invalid("not_a_value", path=path, kind="ID") from None
+        raise Invalid("not_an_id", path=path) from None

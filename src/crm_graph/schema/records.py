@@ -61,7 +61,7 @@ def _create(entity: EntityType, inputs: Inputs, payload: Mapping[str, Member]) -
         return record_of(entity, await records.create(context.transaction(), NOUNS[entity.name], [command]))
 
     arguments = {"input": Argument(inputs.create[entity.name], "What the record holds.")}
-    about = f"Make a {entity.api_name}. It belongs to you and your primary team."
+    about = f"Make a new {entity.api_name}. It belongs to you and your primary team."
     return Mutation(f"create_{entity.name}", f"{entity.plural}:create", about, arguments, payload, verb)
 
 
@@ -77,7 +77,7 @@ def _update(entity: EntityType, inputs: Inputs, payload: Mapping[str, Member]) -
         "expected_version": _VERSION,
         "input": Argument(inputs.update[entity.name], "What to change."),
     }
-    about = f"Change a {entity.api_name}: what is left out stays, null clears."
+    about = f"Change one {entity.api_name}: what is left out stays, null clears."
     return Mutation(f"update_{entity.name}", f"{entity.plural}:update", about, arguments, payload, verb)
 
 

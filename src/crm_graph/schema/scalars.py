@@ -28,8 +28,7 @@ def _strict(parse: Parser, name: str) -> Callable[[Any], Any]:
         try:
             return parse(raw)
         except CrmError as error:
-            told = f"This is not a {name}." if error.template_key == "not_a_value" else render(error, "en")
-            raise GraphQLError(told) from None
+            raise GraphQLError(render(error, "en"), original_error=error) from None
 
     return parse_value
 
@@ -39,7 +38,7 @@ def _scalar(name: str, description: str, parse: Callable[[Any], Any]) -> ScalarD
         try:
             return parse(value_from_ast_untyped(node, variables))
         except GraphQLError as error:
-            raise GraphQLError(error.message, node) from None
+            raise GraphQLError(error.message, node, original_error=error.original_error) from None
 
     definition: ScalarDefinition = strawberry.scalar(
         name=name,

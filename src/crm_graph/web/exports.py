@@ -36,7 +36,7 @@ from crm_graph.scalars import parse_id
 from crm_graph.services import exports
 from crm_graph.services.exports import StoredExport
 from crm_graph.web.authentication import authenticate, challenge
-from crm_graph.web.graphql import BeginFor, error_body
+from crm_graph.web.graphql import BeginFor, errors_told
 
 log = structlog.get_logger(__name__)
 
@@ -245,13 +245,7 @@ async def _refuse(call: _Call, error: CrmError) -> None:
     if call.started:
         log.warning("export_broken_off", request_id=call.request_id, rows=call.rows, code=error.code)
         return
-    problems = error.details.get("problems")
-    errors = (
-        [{**problem, "extensions": {"code": error.code}} for problem in problems]
-        if problems
-        else [error_body(error, call.locale, call.request_id)]
-    )
-    body = orjson.dumps({"errors": errors})
+    body = orjson.dumps({"errors": errors_told(error, call.locale, call.request_id)})
     headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body)), *_ALWAYS]
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", challenge(call.headers)))

@@ -143,11 +143,7 @@ class GraphQLEndpoint:
 
     def _refusal(self, error: CrmError, call: Call) -> Answer:
         """The answer to a request that did not run; under application/json a well-formed one is answered with 200."""
-        problems = error.details.get("problems")
-        if problems:
-            errors = [{**problem, "extensions": {"code": error.code}} for problem in problems]
-        else:
-            errors = [error_body(error, call.locale, self._request_id(call))]
+        errors = errors_told(error, call.locale, self._request_id(call))
         status = error.status if isinstance(error, RequestFault) else 500
         if status == 400 and call.media == JSON and not isinstance(error, MalformedRequest):
             status = 200
@@ -297,6 +293,14 @@ def _headers(error: CrmError, call: Call) -> Iterable[tuple[bytes, bytes]]:
         yield b"allow", error.details["allow"].encode()
     elif isinstance(error, UnsupportedMediaType):
         yield b"accept-post", JSON
+
+
+def errors_told(error: CrmError, locale: Locale, request_id: str) -> list[dict[str, Any]]:
+    """The `errors` of a request that is refused: each rule that it breaks, or the error itself."""
+    problems = error.details.get("problems")
+    if problems:
+        return [{**problem.told(locale), "extensions": {"code": error.code}} for problem in problems]
+    return [error_body(error, locale, request_id)]
 
 
 def error_body(error: CrmError, locale: Locale, request_id: str) -> dict[str, Any]:

@@ -119,6 +119,9 @@ class _Planner:
     def _add_key(self, path: tuple[Relation, ...], member: Field, value: Any) -> None:
         if member.kind in DATED:
             zone = value.get("zone")
+            if zone and not zone.path:
+                with _led_from("zone"):
+                    parse_zone(zone.value)
             bound = param(given(zone, parse_zone) if zone else Viewer("time_zone"), "text")
             key = GroupKey(
                 path, member, DateBucket(value["by"].value), bound if member.kind is Kind.DATE_TIME else None
