@@ -101,6 +101,12 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "The document selects fields again that it has selected already, more than {limit} times.",
         "文档重复选择已选字段超过 {limit} 次。",
     ),
+    "document_too_long": (
+        "The document has more than {limit} characters; send long values as variables.",
+        "请求文档超过 {limit} 个字符，较长的值请用变量传递。",
+    ),
+    "too_many_comments": ("The document has more than {limit} comments.", "文档的注释超过 {limit} 条。"),
+    "too_many_digits": ("A number has more than {limit} digits.", "数字超过 {limit} 位。"),
     "too_many_aliases": ("The document has more than {limit} aliases.", "文档的别名超过 {limit} 个。"),
     "too_many_directives": ("The document has more than {limit} directives.", "文档的指令超过 {limit} 个。"),
     "too_many_directives_of_one": ("One place has more than {limit} directives.", "同一处的指令超过 {limit} 个。"),

@@ -31,6 +31,11 @@ from crm_graph.resolvers.optional import OPTIONAL
 
 MAX_NESTING = 100
 """Brackets within brackets. What reads a document recurses; this many levels fit."""
+MAX_CHARACTERS = 250_000
+MAX_COMMENTS = 5_000
+"""Comments are no tokens, and reading each takes as long as reading one."""
+MAX_DIGITS = 1_000
+"""Of a number: one fewer than `_PIECES` looks for."""
 MAX_OPERATIONS = 20
 MAX_SPREADS = 100
 MAX_REPEATS = 30
@@ -45,20 +50,35 @@ MAX_FIELDS = 1_000
 INTROSPECTIONS = 2
 """How many times as large as the whole schema, as tools ask for it, the introspection of a document may be."""
 
-_BRACKETS = re.compile(r'"""(?:\\"""|[^"]|"(?!""))*"""|"(?:\\.|[^"\\\n])*"|#[^\n\r]*|[\[{(]|[\]})]')
+_PIECES = re.compile(
+    r'"""(?:\\"""|[^"]|"(?!""))*+(?:""")?|"(?:\\.|[^"\\\n])*+"?|#[^\n\r]*+|[\[{(]|[\]})]|(?<!\w)\d{1001,}+'
+)
+"""Strings, comments, brackets, long numbers. A string that does not end is a piece as well: what comes after its quote
+must not be tried again from each quote in it.
+"""
 
 
-def require_shallow(text: str) -> None:
-    """Raise CostExceeded for a text that is nested so deeply that parsing it would recurse too far."""
-    depth = 0
-    for found in _BRACKETS.finditer(text):
-        bracket = found.group()
-        if bracket in "[{(":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise CostExceeded("too_deep_to_parse", limit=MAX_NESTING)
-        elif bracket in "]})":
-            depth -= 1
+def require_readable(text: str) -> None:
+    """Raise CostExceeded for a text that would take long to parse, or is nested so deeply that this would recurse too
+    far.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise CostExceeded("document_too_long", limit=MAX_CHARACTERS)
+    depth = comments = 0
+    for found in _PIECES.finditer(text):
+        match text[found.start()]:
+            case "[" | "{" | "(":
+                depth += 1
+                if depth > MAX_NESTING:
+                    raise CostExceeded("too_deep_to_parse", limit=MAX_NESTING)
+            case "]" | "}" | ")":
+                depth -= 1
+            case "#":
+                comments += 1
+                if comments > MAX_COMMENTS:
+                    raise CostExceeded("too_many_comments", limit=MAX_COMMENTS)
+            case start if start.isdigit():
+                raise CostExceeded("too_many_digits", limit=MAX_DIGITS)
 
 
 def require_moderate(node: DocumentNode) -> None:

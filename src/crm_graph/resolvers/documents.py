@@ -28,7 +28,7 @@ from graphql import (
 from crm_graph.errors import BadVariables, CrmError, ParseFailed, ValidationFailed
 from crm_graph.messages import Locale, render
 from crm_graph.resolvers.arguments import shape, structure
-from crm_graph.resolvers.document_limits import require_moderate, require_moderate_introspection, require_shallow
+from crm_graph.resolvers.document_limits import require_moderate, require_moderate_introspection, require_readable
 from crm_graph.resolvers.optional import OPTIONAL, without_unknown
 from crm_graph.resolvers.selection import TYPENAME
 
@@ -113,7 +113,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     """Parse and validate. Raises ParseFailed or ValidationFailed with GraphQL's own messages, no suggestions, or
     CostExceeded for a document that is too large.
     """
-    require_shallow(text)
+    require_readable(text)
     try:
         node = parse(text, max_lexical_tokens=max_tokens, allow_empty_selection_sets=False)
     except GraphQLError as error:
