@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -211,25 +212,29 @@ async def hub_with(crm: Crm, settings: Settings, **parts: Any) -> AsyncIterator[
         yield http
 
 
-@pytest.fixture(scope="session")
-async def web_settings(cluster_address: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Of a database of its own, so that its company stays whatever other tests clean away."""
+async def settings_of_own_database(cluster_address: str, worker_id: str, name: str, home: Path) -> Settings:
+    """Of a new database, so that its company stays whatever other tests clean away."""
     url, _, run = cluster_address.partition("#")
-    name = f"{run}_{worker_id}_web"
+    database = f"{run}_{worker_id}_{name}"
     connection = await connect(url, application_name="tests")
     try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {run}_template")
+        await connection.execute(f"CREATE DATABASE {database} TEMPLATE {run}_template")
     finally:
         await connection.close()
     return load_settings(
-        database_url=with_database(url, name),
+        database_url=with_database(url, database),
         database_read_url=None,
-        home=tmp_path_factory.mktemp("web"),
+        home=home,
         max_body_bytes=MAX_BODY_BYTES,
         cost_per_minute=0,
         read_pool_size=4,
         write_pool_size=4,
     )
+
+
+@pytest.fixture(scope="session")
+async def web_settings(cluster_address: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return await settings_of_own_database(cluster_address, worker_id, "web", tmp_path_factory.mktemp("web"))
 
 
 @pytest.fixture(scope="session")
