@@ -86,14 +86,17 @@ class Operations:
         self.compiled = 0
         self._schemas: Bounded[str, asyncio.Task[GraphQLSchema]] = Bounded(KEPT_SCHEMAS)
 
+    def kept_document(self, text: str, access: Access) -> Document | None:
+        """The document, if it was asked for before by this role set."""
+        return self._documents.get((text, access.fingerprint))
+
     async def document(self, text: str, access: Access) -> Document:
         """The document, valid for the role set. Raises ParseFailed or ValidationFailed."""
-        key = (text, access.fingerprint)
-        found = self._documents.get(key)
+        found = self.kept_document(text, access)
         if found is None:
             schema = await self.schema(access)
             found = await asyncio.to_thread(read_document, text, schema, self._max_tokens)
-            self._documents.put(key, found)
+            self._documents.put((text, access.fingerprint), found)
         return found
 
     async def schema(self, access: Access) -> GraphQLSchema:
@@ -108,21 +111,30 @@ class Operations:
             if building.done() and (building.cancelled() or building.exception()):
                 self._schemas.discard(access.fingerprint)
 
-    async def prepare(
+    def kept_read(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], access: Access
-    ) -> PreparedRead:
-        """The compiled query, from the cache where its shape was seen before."""
+    ) -> PreparedRead | None:
+        """The compiled query, if its shape was asked for before by this role set."""
         key = (document.text, access.fingerprint, operation.name, operation.shape(variables))
         prepared = self._prepared.get(key) or self._known.get(key)
         if prepared is not None:
             self.found += 1
-        else:
-            self.compiled += 1
-            check_variables(document, operation, variables)
-            prepared = await self._compile(document, operation, variables, access)
-            if len(repr(key[-1])) <= SHAPE_CHARACTERS:
-                kept = self._prepared if prepared.known is None else self._known
-                kept.put(key, prepared)
+        return prepared
+
+    async def prepare(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], access: Access
+    ) -> PreparedRead:
+        """The compiled query, from the cache where its shape was seen before."""
+        prepared = self.kept_read(document, operation, variables, access)
+        if prepared is not None:
+            return prepared
+        self.compiled += 1
+        check_variables(document, operation, variables)
+        prepared = await self._compile(document, operation, variables, access)
+        shape = operation.shape(variables)
+        if len(repr(shape)) <= SHAPE_CHARACTERS:
+            kept = self._prepared if prepared.known is None else self._known
+            kept.put((document.text, access.fingerprint, operation.name, shape), prepared)
         return prepared
 
     async def _compile(
@@ -295,7 +307,8 @@ class Reader:
         """The answer and its cost, from a state that holds everything up to the position `after`. Raises CrmError;
         TIMEOUT and UNAVAILABLE are ours.
         """
-        prepared = await self._operations.prepare(document, operation, variables, principal.access)
+        asked = (document, operation, variables, principal.access)
+        prepared = self._operations.kept_read(*asked) or await self._operations.prepare(*asked)
         try:
             arguments = prepared.bind(variables, principal, now)
         except CrmError:

@@ -157,7 +157,8 @@ class GraphQLEndpoint:
         text = request.query
         if text is None or request.document_id is not None or self._trusted.only:
             text = await self._trusted.text(request.document_id, text)
-        document = await self.operations.document(text, principal.access)
+        kept = self.operations.kept_document(text, principal.access)
+        document = kept or await self.operations.document(text, principal.access)
         operation = document.operation(request.operation_name)
         if operation.is_query:
             answered = await self._read(call, principal, document, operation, request.variables)
