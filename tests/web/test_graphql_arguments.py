@@ -25,6 +25,8 @@ from .conftest import Crm
             '{ customersAggregate(groupBy: [{ createdAt: { by: DAY, zone: "Mars/Base" } }]) { groupsCapped } }',
             ["customersAggregate", "groupBy", "0", "createdAt", "zone"],
         ),
+        (f'{{ customers(search: "{"x" * 201}") {{ totalCount }} }}', ["customers", "search"]),
+        (f'{{ search(text: "{"x" * 201}") {{ hits {{ type }} }} }}', ["search", "text"]),
         ("query($n: Int = 300) { customers(first: $n) { totalCount } }", ["customers", "first"]),
     ],
 )

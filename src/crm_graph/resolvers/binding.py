@@ -26,7 +26,7 @@ class Binding:
             if isinstance(source, Const):
                 self._fixed[place] = source.value
             elif isinstance(source, Given) and not source.path:
-                self._fixed[place] = _given(source, {})
+                self._fixed[place] = bound(source, {})
             else:
                 self._open.append((place, source))
 
@@ -40,7 +40,7 @@ class Binding:
 
 def _value(source: Any, variables: Mapping[str, Any], principal: Principal, now: datetime) -> Any:
     if isinstance(source, Given):
-        return _given(source, variables)
+        return bound(source, variables)
     if isinstance(source, Viewer):
         return principal.viewer_values()[source.name]
     if isinstance(source, Now):
@@ -52,7 +52,8 @@ def _value(source: Any, variables: Mapping[str, Any], principal: Principal, now:
     raise TypeError(f"nothing is bound from {source!r}")
 
 
-def _given(source: Given, variables: Mapping[str, Any]) -> Any:
+def bound(source: Given, variables: Mapping[str, Any]) -> Any:
+    """A value of a request, parsed. Raises BadVariables with the path to one that does not fit."""
     try:
         return source.value(variables)
     except CrmError as error:

@@ -14,6 +14,7 @@ from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
 from crm_graph.resolvers.aggregates.plan import AGGREGATE, Aggregate
 from crm_graph.resolvers.aggregates.planner import plan_aggregate
 from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
+from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
     Archived,
@@ -222,7 +223,7 @@ class Planner:
         search, order_by = selected.argument("search"), selected.argument("orderBy")
         order = by_relevance(entity) if search and not order_by else self._order(entity, order_by)
         if search:
-            self.given.append(given(search, wanted_text, (selected.key, "search")))
+            self._wanted(search, (selected.key, "search"))
         sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
         return Connection(
             key=selected.key,
@@ -240,10 +241,18 @@ class Planner:
     def _found(self, selected: Selected) -> Search | ValueLookup:
         if selected.name == "lookup":
             return plan_lookup(selected, self.catalog, self.access, self.object)
-        self.given.append(given(selected.arguments["text"], wanted_text, (selected.key, "text")))
+        self._wanted(selected.arguments["text"], (selected.key, "text"))
         first = selected.argument("first") or Leaf((), min(DEFAULT_HITS, self.limits.search_hits))
         size = self._page_value(first, Range("first", self.limits.search_hits), "integer", (selected.key, "first"))
         return plan_search(selected, self.catalog, self.access, size, self.objects)
+
+    def _wanted(self, text: Leaf, at: Path) -> None:
+        """Note a text to search for. One in the document is read here, where the way to it is known."""
+        value = given(text, wanted_text, at)
+        if text.path:
+            self.given.append(value)
+        else:
+            bound(value, {})
 
     def _timeline(self, selected: Selected) -> Timeline:
         order = timeline_order(self.catalog)
