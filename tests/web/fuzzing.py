@@ -118,7 +118,7 @@ class _Choice(Visitor):
         if {"id", "externalRef"} <= names:
             kept.discard(self._random.choice(("id", "externalRef")))
         for name in ("where", "orderBy", "having", "search"):
-            if self._random.random() < 0.5:
+            if self._random.random() < 0.6:
                 kept.discard(name)
         arguments: tuple[ArgumentNode, ...] = tuple(a for a in node.arguments or () if a.name.value in kept)
         return FieldNode(

@@ -122,7 +122,7 @@ async def test_any_query_is_answered_or_refused_by_a_code(who: str, fuzzed: Crm)
     outcomes = await fuzz.run(20, documents, fuzz.read)
 
     assert outcomes.total() == 20 * EFFORT
-    assert outcomes["ANSWERED"] >= 1
+    assert len(outcomes) >= 2
 
 
 @pytest.mark.parametrize("who", ["sun", "wang", "zhao", "zhou"])
@@ -140,7 +140,8 @@ async def test_a_query_of_the_schema_is_answered_as_the_reference_answers(fuzzed
     access, tables = default_access(["crm_manager"]), await load(fuzzed.database)
     schema, who = schema_of(access), principal_of(tables, fuzzed.users["sun"], access)
     reference = Interpreter(schema, View(catalog(), tables, who, access), Limits())
-    roots = [name for name in schema.query_type.fields if name not in LEFT_OUT] if schema.query_type else []
+    lists = [entity.api_plural for entity in catalog().roots]
+    roots = ["node", "nodes", *lists, *(f"{name}Aggregate" for name in lists)]
     fuzz = Fuzz(fuzzed, "sun")
 
     def same(document: str) -> str:
@@ -154,7 +155,7 @@ async def test_a_query_of_the_schema_is_answered_as_the_reference_answers(fuzzed
     outcomes = await fuzz.run(20, documents, same)
 
     assert outcomes.total() == 20 * EFFORT
-    assert outcomes["ANSWERED"] >= 5 * EFFORT
+    assert outcomes["ANSWERED"] >= 10 * EFFORT
 
 
 async def test_schemathesis_finds_nothing(fuzzed: Crm) -> None:
