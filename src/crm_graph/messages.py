@@ -340,7 +340,6 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "缺少列：{missing}。文件中的列：{found}。",
     ),
     "import_header_twice": ("Two columns mean the same field: {columns}.", "有两列对应同一字段：{columns}。"),
-    "import_entity": ("Records of this type cannot be imported: {entity}.", "不支持导入该类型：{entity}。"),
     "import_row_shape": (
         "The row has {cells} cells, the header has {columns}. Is a quote or a comma missing?",
         "该行有 {cells} 个单元格，表头有 {columns} 列，请检查引号或逗号。",

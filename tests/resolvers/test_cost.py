@@ -56,6 +56,9 @@ async def priced(text: str, variables: Mapping[str, Any] | None = None) -> int:
             "{ customers(where: { not: { tickets: { some: { owner: { id: { isNull: true } } } } } }) { totalCount } }",
             1 + 100 * (1 + 2 * 2),
         ),
+        ('{ search(text: "a", types: [CUSTOMER, LEAD], first: 5) { hits { node { id } } } }', 2 * 100 + 5),
+        ('{ customers(search: "a", first: 5) { nodes { id } } }', 1 + 100 + 5),
+        ('{ lookup(type: CUSTOMER, field: PHONE, value: "1") { id } }', 1_000 + 10),
         ("{ a: customers(first: 3) { nodes { id } } b: customers(first: 4) { nodes { id } } }", 1 + 3 + 1 + 4),
     ],
 )

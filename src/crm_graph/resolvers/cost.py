@@ -57,6 +57,8 @@ GROUPED_BELOW = 1_000
 """The same below a record."""
 SEARCH = 100
 """One search of the records of one type: it reads up to some ten thousand keys."""
+LOOKUP = 1_000
+"""A lookup reads little, but tells whether a value that is masked exists: nobody is to try whole ranges of numbers."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 
@@ -130,7 +132,7 @@ class Pricing:
             case Search():
                 return Cost(SEARCH * len(root.types)) + self.search(root)
             case ValueLookup():
-                return Cost(1) + (Cost(1) + self.object(root.row)) * self.limits.lookup_rows
+                return Cost(LOOKUP) + (Cost(1) + self.object(root.row)) * self.limits.lookup_rows
             case _:
                 assert_never(root)
 

@@ -64,11 +64,6 @@ GIVEN_NAMES = (
     ("欣妍", "xinyan"), ("博文", "bowen"), ("素梅", "sumei"), ("嘉懿", "jiayi"),
 )  # fmt: skip
 
-ENGLISH_NAMES = (
-    "Oliver Brandt", "Hannah Whitlow", "Marcus Ellery", "Priya Ramanath", "Sophie Lindqvist", "Daniel Okafor",
-    "Emily Harwood", "Kenji Morita", "Laura Castellan", "Thomas Vreeland", "Grace Pemberly", "Victor Almeida",
-)  # fmt: skip
-
 COMPANY_WORDS = (
     "临江", "云栖", "听涛", "远帆", "青禾", "星桥", "锦程", "北辰", "南山里", "百川", "新叶", "恒屿", "启明里", "澜庭",
     "晴川", "松果", "万象里", "木棉", "沐光", "同泽",
