@@ -50,6 +50,11 @@ class Wanted:
     whole: str
     words: tuple[str, ...]
 
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The words, where they are not the whole: of `a a` there is one, and the whole is another."""
+        return () if self.words == (self.whole,) else self.words
+
 
 @lru_cache(maxsize=256)
 def wanted(text: str) -> Wanted:
@@ -93,9 +98,9 @@ class FoundIn(Likeness):
     def __call__(self, raw: Any) -> str:
         text = wanted_text(raw)
         whole = self.word(text.whole)
-        if len(text.words) < 2:
+        if not text.apart:
             return whole
-        each = [self.word(word) for word in text.words]
+        each = [self.word(word) for word in text.apart]
         together = f"({' & '.join(each)})" if all(each) else ""
         return _any(part for part in (whole, together) if part)
 
@@ -113,8 +118,7 @@ class WordsIn(Likeness):
     """The same for each word of a text of several."""
 
     def __call__(self, raw: Any) -> list[str]:
-        words = wanted_text(raw).words
-        return [self.word(word) for word in words] if len(words) > 1 else []
+        return [self.word(word) for word in wanted_text(raw).apart]
 
 
 def _any(alternatives_: Iterable[str]) -> str:
