@@ -12,7 +12,7 @@ from crm_graph.catalog import Catalog, EntityType, Field, Relation, Shape
 from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Counted, Criteria, Not, Op, Quantifier, Related
 from crm_graph.criteria.reading import Reader, stored_leaf
 from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
-from crm_graph.fragments import EMPTY, TRUE, Fragment, Viewer, all_of, any_of, join, name, negation, param, sql
+from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, Viewer, all_of, any_of, join, name, negation, param, sql
 from crm_graph.models.roles import RowRule
 
 
@@ -82,21 +82,40 @@ class Compiler:
         column = row.column("team_id" if row.entity.owned else "id")
         return sql("{c} = ANY({teams})", c=column, teams=param(Viewer(which), "uuid[]"))
 
-    def condition(self, criteria: Criteria, row: Row) -> Fragment:
-        """The criteria on a row as SQL; NULL counts as false."""
+    def condition(self, criteria: Criteria, row: Row, given: Fragment = TRUE) -> Fragment:
+        """The criteria on a row as SQL; NULL counts as false. `given` stands beside it in a conjunction.
+
+        Postgres takes the terms of a conjunction in an order of its own, by what it thinks they cost. Where rights look
+        at other rows, related rows are looked at only after them: or else the time that this takes would tell whether a
+        row that does not exist for the asker, or a cell that is withheld, meets the other terms.
+        """
         match criteria:
             case Compare():
                 return self._compare(criteria, row)
             case AllOf(terms):
-                return all_of(self.condition(t, row) for t in terms)
+                given = all_of([given, *self._rights(criteria, row).values()])
+                return all_of(self.condition(t, row, given) for t in terms)
             case AnyOf(terms):
-                return any_of(self.condition(t, row) for t in terms)
+                return any_of(self.condition(t, row, given) for t in terms)
             case Not(term):
-                return _complement(self.condition(term, row))
+                return _complement(self.condition(term, row, given))
             case Related():
-                return self._related(criteria, row)
+                return _after(given, self._related(criteria, row))
             case Counted():
-                return self._counted(criteria, row)
+                return _after(given, self._counted(criteria, row))
+
+    def _rights(self, criteria: Criteria, row: Row) -> dict[Field, Fragment]:
+        """The rights without which the criteria do not hold, by the field, where these look at other rows."""
+        match criteria:
+            case Compare(member, op) if op in _INDEXED:
+                readable = self.cell(row, member, Level.READ)
+                return {member: readable} if _looks(readable) else {}
+            case AllOf(terms):
+                return {field_: right for term in terms for field_, right in self._rights(term, row).items()}
+            case AnyOf((first, *others)):
+                found = [self._rights(term, row) for term in others]
+                return {f: right for f, right in self._rights(first, row).items() if all(f in each for each in found)}
+        return {}
 
     def _compare(self, compare: Compare, row: Row) -> Fragment:
         column = row.comparable(compare.field)
@@ -104,7 +123,11 @@ class Compiler:
         if compare.op is Op.IS_NULL:
             present = all_of([readable, sql("{c} IS NOT NULL", c=column)])
             return sql("({p} IS TRUE) = (NOT {v})", p=present, v=compare.value)
-        positive = all_of([readable, comparison(compare.op, column, compare.value)])
+        compared = comparison(compare.op, column, compare.value)
+        if compare.op not in _INDEXED | _NEGATIVE:
+            # Nothing is lost by looking at the value last.
+            compared = _after(readable, compared)
+        positive = all_of([readable, compared])
         return _complement(positive) if compare.op in _NEGATIVE else positive
 
     def _related(self, related: Related, row: Row) -> Fragment:
@@ -113,7 +136,7 @@ class Compiler:
         shortcut = self._by_key(related, row)
         if shortcut:
             return shortcut
-        term = self.condition(related.term, inner)
+        term = self.condition(related.term, inner, self.visible(inner))
         if related.quantifier is Quantifier.EVERY:
             term = _complement(term)
         exists = sql("EXISTS (SELECT 1 {rows})", rows=self._rows(related.relation, row, inner, term))
@@ -122,6 +145,7 @@ class Compiler:
     def _counted(self, counted: Counted, row: Row) -> Fragment:
         """Counts no further than it must to know: to one row more than the largest number that is compared."""
         inner = row.child(counted.relation, self.catalog[counted.relation.target], self.alias())
+        term = self.condition(counted.term, inner, self.visible(inner))
         count_ = sql("count(*)")
         bounds = []
         for bound in counted.bounds:
@@ -130,7 +154,7 @@ class Compiler:
         return sql(
             "(SELECT {bounds} FROM (SELECT 1 {rows} LIMIT GREATEST({largest}, 0) + 1) AS n)",
             bounds=all_of(bounds),
-            rows=self._rows(counted.relation, row, inner, self.condition(counted.term, inner)),
+            rows=self._rows(counted.relation, row, inner, term),
             largest=join(", ", [_largest(bound) for bound in counted.bounds]),
         )
 
@@ -180,6 +204,22 @@ _COMPARISONS: Mapping[Op, LiteralString] = {
     Op.STARTS_WITH_INSENSITIVE: "starts_with(lower({c}), lower({v}))",
     Op.ENDS_WITH_INSENSITIVE: "right(lower({c}), length(lower({v}))) = lower({v})",
 }
+
+
+_INDEXED = frozenset({Op.EQ, Op.IN, Op.LT, Op.LTE, Op.GT, Op.GTE})
+"""Operators that an index can answer."""
+
+
+def _looks(condition: Fragment) -> bool:
+    """Whether a condition looks at other rows: what does not is cheap, and comes first anyway."""
+    return any(isinstance(part, str) and "SELECT" in part for part in condition.parts)
+
+
+def _after(given: Fragment, condition: Fragment) -> Fragment:
+    """A condition that is asked only where `given` holds, which stands beside it in a conjunction."""
+    if not _looks(given) or condition in (TRUE, FALSE):
+        return condition
+    return sql("CASE WHEN {given} THEN {condition} END", given=given, condition=condition)
 
 
 def comparison(op: Op, column: Fragment, value: Fragment) -> Fragment:

@@ -85,7 +85,7 @@ def matching_rows(plan: RowSet, parent: Row | None, row: Row, context: Context) 
     elif plan.archived is Archived.ONLY:
         conditions.append(sql("{c} IS NOT NULL", c=row.column("archived_at")))
     if plan.criteria is not None:
-        conditions.append(compiler.condition(plan.criteria, row))
+        conditions.append(compiler.condition(plan.criteria, row, compiler.visible(row)))
     if isinstance(plan, Connection) and plan.search is not None:
         conditions.append(Searching(context.catalog, row, compiler, plan.search).condition())
     return Matching(table, name(row.alias), seen, all_of(conditions))
