@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_graph import migrations
 from crm_graph.catalog import Catalog, build_catalog
+from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import ReadPool, connect, export_connection, read_connection, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
@@ -93,7 +94,8 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
             partial(read_connection, primary_url, settings), settings.read_pool_size, wait_s=settings.pool_wait_s
         )
         stack.push_async_callback(lanes.close)
-        catalog = build_catalog()
+        async with primary.acquire() as connection:
+            catalog = build_catalog(await load_custom_fields(connection))
         require_sound(DEFAULT_ROLES, catalog)
         principals = Principals(
             primary,

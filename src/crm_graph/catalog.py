@@ -1,20 +1,23 @@
-"""The catalog: types, fields, relations and data classes, read from the mappers.
+"""The catalog: types, fields, relations and data classes, read from the mappers and the rows of custom fields.
 
 Whoever needs to know what exists asks it.
 """
 
 import hashlib
 import string
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from itertools import chain
+from typing import Any, cast
+from zlib import crc32
 
 from sqlalchemy import BigInteger, Boolean, Date, DateTime, Enum, Integer, Numeric, String, Uuid, inspect
 from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from crm_graph import models
+from crm_graph.custom_fields import MOST_FIELDS, BadCustomField, CustomDefinition
 from crm_graph.models import Child, Identified, Root, Tracked, Workflow
 from crm_graph.models.fields import DataClass, FieldInfo, Mask, Search, Write, info_of
 
@@ -51,6 +54,7 @@ class Kind(StrEnum):
     DATE_TIME = "DATE_TIME"
     ENUM = "ENUM"
     MONEY = "MONEY"
+    TEXT_LIST = "TEXT_LIST"
 
 
 PG_TYPES: Mapping[Kind, str] = {
@@ -64,10 +68,13 @@ PG_TYPES: Mapping[Kind, str] = {
     Kind.DATE_TIME: "timestamptz",
     Kind.ENUM: "text",
     Kind.MONEY: "numeric",
+    Kind.TEXT_LIST: "text[]",
 }
 
 
 LONGEST_ORDERED = 500
+CUSTOM = "custom"
+"""The column that custom fields are in, and what leads to them in the API and in paths of rights."""
 
 
 class CatalogError(Exception):
@@ -76,7 +83,9 @@ class CatalogError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A scalar field. `column` is its attribute and column name; `api_name` its GraphQL name."""
+    """A scalar field. `name` is its attribute and column name, `api_name` its GraphQL name. One with a `custom`
+    definition is a key of the column `custom`: its name is the path of its rights, `custom.loyaltyCard`.
+    """
 
     name: str
     api_name: str
@@ -87,6 +96,12 @@ class Field:
     enum: type[StrEnum] | None = None
     scale: int | None = None
     based: bool = False
+    custom: CustomDefinition | None = None
+
+    @property
+    def api_path(self) -> str:
+        """Its name as seen from the record."""
+        return self.name if self.custom else self.api_name
 
     @property
     def data_class(self) -> DataClass:
@@ -107,8 +122,8 @@ class Field:
 
     @property
     def orderable(self) -> bool:
-        """Whether lists can be ordered by it; bodies of text are too long to stand in a cursor."""
-        return self.info.max_length <= LONGEST_ORDERED
+        """Whether lists can be ordered by it: bodies of text are too long to stand in a cursor, lists have no order."""
+        return self.info.max_length <= LONGEST_ORDERED and self.kind is not Kind.TEXT_LIST
 
 
 class Shape(StrEnum):
@@ -162,6 +177,12 @@ class EntityType:
     owned: bool
     tracked: bool
     workflow: bool
+    custom: Mapping[str, Field] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> Iterable[Field]:
+        """Its own fields and the custom ones."""
+        return chain(self.fields.values(), self.custom.values())
 
     @cached_property
     def by_api_name(self) -> Mapping[str, Field | Relation]:
@@ -212,10 +233,44 @@ def camel(name: str) -> str:
     return head + "".join(part.title() if part.islower() else part.capitalize() for part in tail)
 
 
-def build_catalog() -> Catalog:
-    """Read the mappers. Raises CatalogError for a column without a data class."""
+def build_catalog(custom: Sequence[CustomDefinition] = ()) -> Catalog:
+    """Read the mappers, and add custom fields. Raises CatalogError for a column without a data class, BadCustomField
+    for a custom field of a type that has none, or of a key that is taken.
+    """
     names = {model: _snake(model.__name__) for model in API_MODELS}
-    return Catalog({names[model]: _entity(model, names) for model in API_MODELS})
+    types = {names[model]: _entity(model, names) for model in API_MODELS}
+    for definition in custom:
+        entity = types.get(definition.entity_type)
+        if entity is None or not entity.owned:
+            raise BadCustomField(f"custom field {definition.entity_type}.{definition.key}: there is no such type")
+        if definition.key in entity.custom or len(entity.custom) == MOST_FIELDS:
+            raise BadCustomField(f"custom field {definition.entity_type}.{definition.key}: one too many")
+        types[entity.name] = replace(
+            entity, custom={**entity.custom, definition.key: _custom_field(entity, definition)}
+        )
+    return Catalog(types, version=crc32(repr(tuple(custom)).encode()) if custom else 1)
+
+
+def custom_type(entity: EntityType) -> str:
+    """The GraphQL type of a record's custom values."""
+    return f"{entity.api_name}Custom"
+
+
+def _custom_field(entity: EntityType, definition: CustomDefinition) -> Field:
+    enum = None
+    if definition.options:
+        name = f"{custom_type(entity)}{definition.key[0].upper()}{definition.key[1:]}Option"
+        enum = cast(type[StrEnum], StrEnum(name, [(key, key) for key, _, _ in definition.options]))
+    return Field(
+        name=f"{CUSTOM}.{definition.key}",
+        api_name=definition.key,
+        kind=Kind[definition.kind.name],
+        nullable=True,
+        has_default=True,
+        info=FieldInfo(definition.data_class, definition.personal, write=Write.SERVICE, max_length=LONGEST_ORDERED),
+        enum=enum,
+        custom=definition,
+    )
 
 
 def _snake(class_name: str) -> str:

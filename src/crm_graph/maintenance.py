@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm_graph import app, migrations
 from crm_graph.app import Hub, open_hub
 from crm_graph.catalog import EntityType, build_catalog
+from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import connect, write_engine
 from crm_graph.embedded import EmbeddedServer
 from crm_graph.messages import Locale
@@ -71,7 +72,8 @@ async def check_predicates(url: str) -> list[Unreadable]:
     """The stored predicates of a migrated database that do not read against what this version has."""
     connection = await connect(url)
     try:
-        return unreadable_predicates(await load_policy(connection), build_catalog())
+        catalog = build_catalog(await load_custom_fields(connection))
+        return unreadable_predicates(await load_policy(connection), catalog)
     finally:
         await connection.close()
 

@@ -128,6 +128,7 @@ PARSERS: Mapping[Kind, Parser] = {
     Kind.BOOLEAN: parse_boolean,
     Kind.DATE: parse_date,
     Kind.DATE_TIME: parse_date_time,
+    Kind.TEXT_LIST: parse_text,
 }
 
 
@@ -145,7 +146,7 @@ _OPERANDS: Mapping[Kind, Parser] = {Kind.DATE: parse_date_operand, Kind.DATE_TIM
 
 
 def parser_for(kind: Kind, enum: type[StrEnum] | None = None) -> Parser:
-    """The parser of a field's kind; it raises BadVariables for anything else."""
+    """The parser of a field's kind, of a list's items; it raises BadVariables for anything else."""
     return partial(parse_enum, frozenset(enum.__members__)) if enum is not None else PARSERS[kind]
 
 

@@ -107,6 +107,7 @@ def _customers() -> list[Row]:
             order_count=3,
             health_score=81,
             description="喜欢周末送货",
+            custom={"loyaltyCard": "CH-88001", "visits": 7, "visitTime": "EVENING", "tags": ["净水", "VIP"]},
             **wang,
         ),
         _tracked(

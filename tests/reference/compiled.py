@@ -27,6 +27,7 @@ from crm_graph.resolvers.exports.running import Rows
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.read import Operations, Reader, RoleSchemas
 from crm_graph.schema.build import build_schema, role_schemas
+from reference.custom import CUSTOM_FIELDS
 from reference.rows import NOON, Connection, Tables
 
 SMALL = Limits(
@@ -48,7 +49,7 @@ SMALL = Limits(
 @cache
 def catalog() -> Catalog:
     """The one catalog of a run."""
-    return build_catalog()
+    return build_catalog(CUSTOM_FIELDS)
 
 
 @cache

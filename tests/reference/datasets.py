@@ -12,6 +12,7 @@ from crm_graph.catalog import Catalog
 from crm_graph.models import Base
 from crm_graph.models.fields import Mask, info_of
 from crm_graph.models.ids import EntityCode, IdSource
+from reference.custom import some_custom
 from reference.rows import NOON, Row
 
 NAMES = ("王小明", "Ann Lee", "  John  Ronald Smith", "张", "", "é b")
@@ -113,7 +114,14 @@ class Dataset:
         table = Base.metadata.tables[name]
         row: Row = {c.name: self.value(c, number) for c in table.columns if c.name != "custom"}
         row["id"] = self._ids.new(EntityCode(self._code(name)))
+        if "custom" in table.columns:
+            row["custom"] = self.custom(name)
         return row
+
+    def custom(self, table: str) -> dict[str, Any]:
+        """Some custom values of a row of that table."""
+        entity = next(e for e in self._catalog.types.values() if e.table == table)
+        return some_custom(self._random, entity.custom)
 
     def _code(self, table: str) -> int:
         return next(e.code for e in self._catalog.types.values() if e.table == table)

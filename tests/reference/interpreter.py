@@ -28,7 +28,7 @@ from graphql import (
 from graphql.utilities import value_from_ast_untyped
 
 from crm_graph.access import Level
-from crm_graph.catalog import EntityType, Field, Kind, Relation, Shape
+from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type
 from crm_graph.resolvers import plan
 from crm_graph.resolvers.plan import Limits
 from reference import search
@@ -181,9 +181,10 @@ class Interpreter:
         return {key: self._member(record, same) for key, same in fields.items()}
 
     def _member(self, record: Record, nodes: list[FieldNode]) -> Any:
-        member = record.entity.by_api_name.get(nodes[0].name.value)
+        name = nodes[0].name.value
+        member = record.entity.by_api_name.get(name)
         if member is None:
-            return self._beside_the_catalog(record, nodes)
+            return self._custom(record, nodes) if name == CUSTOM else self._beside_the_catalog(record, nodes)
         if isinstance(member, Field):
             return self._cell(record, member, nodes)
         related = self.view.related(record, member)
@@ -207,6 +208,13 @@ class Interpreter:
             case "entity":
                 return self._object(Record(record.root, record.root_row, record.root, record.root_row), nodes)
         return self._related_aggregate(record, nodes)
+
+    def _custom(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
+        answer = {}
+        for key, same in self._below(custom_type(record.entity), nodes).items():
+            member = record.entity.custom.get(same[0].name.value)
+            answer[key] = custom_type(record.entity) if member is None else self._cell(record, member, same)
+        return answer
 
     def _cell(self, record: Record, member: Field, nodes: list[FieldNode]) -> Any:
         value = self.view.shown(record, member)
@@ -360,14 +368,19 @@ class Interpreter:
 
     def _order_keys(self, entity: EntityType, tree: Mapping[str, Any], path: tuple[Relation, ...]) -> Iterable[Key]:
         for name, value in tree.items():
-            member = entity.by_api_name[name]
             if value is None:
                 continue
+            if name == CUSTOM:
+                yield from (self._key(path, entity.custom[k], d) for k, d in value.items() if d is not None)
+                continue
+            member = entity.by_api_name[name]
             if isinstance(member, Relation):
                 yield from self._order_keys(self.view.catalog[member.target], value, (*path, member))
             else:
-                descending = value.startswith("DESC")
-                yield Key(path, member, descending, value in ("DESC", "ASC_NULLS_FIRST"))
+                yield self._key(path, member, value)
+
+    def _key(self, path: tuple[Relation, ...], member: Field, direction: str) -> Key:
+        return Key(path, member, direction.startswith("DESC"), direction in ("DESC", "ASC_NULLS_FIRST"))
 
     def _compare(self, order: "Order", one: Record, other: Record) -> int:
         for key in order.keys:

@@ -8,13 +8,14 @@ from typing import Any
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
 
 from crm_graph.access import Access, Level
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape, searched_fields
-from crm_graph.criteria.predicates import COUNT_OPERATORS, OPERATORS, Op
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape, custom_type, searched_fields
+from crm_graph.criteria.predicates import COUNT_OPERATORS, MANY, OPERATORS, YES_OR_NO, Op
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.search.planning import looked_up
 from crm_graph.services.pinyin import readings
 from crm_graph.services.search_keys import fold, squeeze
 from reference.aggregate_operations import AggregateMaker
+from reference.custom import custom_value
 from reference.datasets import TEXTS
 from reference.interpreter import as_json
 from reference.literals import Name, Written, in_document
@@ -298,14 +299,14 @@ class OperationMaker:
         key = self._fresh("a")
         member = entity.by_api_name.get(name)
         lists = isinstance(member, Relation) and member.shape is Shape.CONNECTION
-        lists = lists or name == "timeline" or name.endswith("Aggregate")
+        lists = lists or name in ("timeline", CUSTOM) or name.endswith("Aggregate")
         if path is not None and not lists and self._chance(0.1):
             key = name
         if member is None:
             relation = entity.by_api_name.get(name.removesuffix("Aggregate"))
             if isinstance(relation, Relation):
                 return [self._aggregate(key, name, self.catalog[relation.target])]
-            return self._beside_the_catalog(key, name, path, depth)
+            return self._beside_the_catalog(entity, key, name, path, depth)
         if isinstance(member, Field):
             body = " { amount currency __typename }" if member.kind is Kind.MONEY else ""
             return [f"{key}: {name}{self._directive()}{body}"]
@@ -317,7 +318,12 @@ class OperationMaker:
         selections = [self._selection(target, below, depth - 1) for _ in range(2 if self._chance(0.1) else 1)]
         return [f"{key}: {name}{self._directive()} {{ {selection} }}" for selection in selections]
 
-    def _beside_the_catalog(self, key: str, name: str, path: tuple[str, ...] | None, depth: int) -> list[str]:
+    def _beside_the_catalog(
+        self, entity: EntityType, key: str, name: str, path: tuple[str, ...] | None, depth: int
+    ) -> list[str]:
+        if name == CUSTOM:
+            fields = self.random.choices(self._fields(custom_type(entity)), k=2)
+            return [f"{key}: {name} {{ {' '.join(fields)} }}"]
         if name not in ("timeline", "entity"):
             return [f"{key}: {name}"]
         if depth == 0:
@@ -456,8 +462,8 @@ class OperationMaker:
         member = entity.by_api_name.get(name)
         if isinstance(member, Field):
             return self._comparison(entity, member) if self._readable(root, prefix + member.name) else None
-        if depth == 0:
-            return None
+        if depth == 0 or name == CUSTOM:
+            return self._custom_condition(entity, root, prefix) if name == CUSTOM else None
         if name == "not":
             return self._where(entity, root, prefix, depth - 1)
         if not isinstance(member, Relation):
@@ -482,8 +488,13 @@ class OperationMaker:
             found["where"] = self._where(target, root, prefix, depth - 1)
         return found
 
+    def _custom_condition(self, entity: EntityType, root: EntityType, prefix: str) -> dict[str, Any]:
+        names = self.random.choices(self._inputs(f"{custom_type(entity)}Where"), k=2)
+        readable = [m for m in map(entity.custom.__getitem__, names) if self._readable(root, prefix + m.name)]
+        return {m.api_name: self._comparison(entity, m) for m in readable}
+
     def _comparison(self, entity: EntityType, member: Field) -> dict[str, Any]:
-        where: Any = self.schema.type_map[f"{entity.api_name}Where"]
+        where: Any = self.schema.type_map[f"{custom_type(entity) if member.custom else entity.api_name}Where"]
         filter_: Any = get_named_type(where.fields[member.api_name].type)
         conditions: dict[str, Any] = {}
         for op in self.random.sample(OPERATORS[member.kind], self.random.randint(1, 2)):
@@ -498,17 +509,23 @@ class OperationMaker:
         return self._swappable(type_, value)
 
     def _operand(self, entity: EntityType, member: Field, op: Op) -> Any:
-        if op is Op.IS_NULL:
+        if op in YES_OR_NO:
             return self.random.choice((True, False))
-        values = [v for row in self.tables[entity.table] if (v := row[member.name]) is not None]
-        if op in (Op.IN, Op.NOT_IN):
+        values = [v for row in self.tables[entity.table] if (v := _stored(row, member)) is not None]
+        if member.kind is Kind.TEXT_LIST:
+            values = [item for found in values for item in found]
+        if op in MANY:
             chosen = [self.random.choice(values) for _ in range(self.random.randint(0, 3))] if values else []
             return [_typed(member, v) for v in chosen] + self._relative(member, 0.2)
+        return self._single(member, op, values)
+
+    def _single(self, member: Field, op: Op, values: Sequence[Any]) -> Any:
+        text = member.kind in (Kind.TEXT, Kind.TEXT_LIST)
         relative = self._relative(member, 0.4)
         if relative:
             return relative[0]
-        if not values or (member.kind is Kind.TEXT and self._chance(0.2)):
-            return self.random.choice(TEXTS) if member.kind is Kind.TEXT else None
+        if not values or (text and self._chance(0.2)):
+            return self.random.choice(TEXTS) if text else None
         value = _typed(member, self.random.choice(values))
         if member.kind is Kind.TEXT and op in _PARTS:
             return self._part_of(value, op)
@@ -529,6 +546,10 @@ class OperationMaker:
 
     def _order(self, entity: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
         name = self.random.choice(self._inputs(f"{entity.api_name}OrderBy"))
+        if name == CUSTOM:
+            key = self.random.choice(self._inputs(f"{custom_type(entity)}OrderBy"))
+            readable = self._readable(root, f"{prefix}{CUSTOM}.{key}")
+            return {name: {key: Name(self.random.choice(DIRECTIONS))}} if readable else {}
         member = entity.by_api_name[name]
         if isinstance(member, Field):
             return {name: Name(self.random.choice(DIRECTIONS))} if self._readable(root, prefix + member.name) else {}
@@ -544,6 +565,10 @@ class OperationMaker:
         if isinstance(value, list):
             return any(self._holds_variables(v) for v in value)
         return isinstance(value, Written)
+
+
+def _stored(row: Mapping[str, Any], member: Field) -> Any:
+    return custom_value(member, row["custom"]) if member.custom else row[member.name]
 
 
 def _typed(member: Field, value: Any) -> Any:

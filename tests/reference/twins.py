@@ -22,9 +22,7 @@ MUTABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
     "contract_lines", "external_refs", "stage_changes", "users", "teams", "pipelines", "stages",
 )  # fmt: skip
-STRUCTURAL = frozenset(
-    {"id", "entity_type", "entity_id", "position", "key", "path", "workflow_type", "is_default", "custom"}
-)
+STRUCTURAL = frozenset({"id", "entity_type", "entity_id", "position", "key", "path", "workflow_type", "is_default"})
 """Columns whose values tie rows together; a row is taken away or moved as a whole instead."""
 REMOVABLE = ("interactions", "contact_points", "addresses", "contract_lines", "external_refs", "stage_changes")
 
@@ -46,7 +44,7 @@ def _seen(view: View, record: Record) -> dict[str, Any]:
 
 
 def _cells(view: View, record: Record) -> Iterator[tuple[str, Any]]:
-    for member in record.entity.fields.values():
+    for member in record.entity.cells:
         level = view.level(record, member.name)
         shown: tuple[Any, ...] = (level >= Level.READ, view.shown(record, member))
         if level is Level.READ:
@@ -93,7 +91,8 @@ class Twin:
             return True
         row = deepcopy(rows[place])
         for column in self._some_columns(Base.metadata.tables[table]):
-            row[column.name] = self._other(column, row[column.name])
+            custom = column.name == "custom"
+            row[column.name] = self._values.custom(table) if custom else self._other(column, row[column.name])
         self.tables[table] = [*rows[:place], row, *rows[place + 1 :]]
         return row != rows[place]
 

@@ -14,6 +14,7 @@ from crm_graph.access import Access, Level, RowScope
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.principals import Principal
+from reference.custom import custom_value
 from reference.masks import MASKS
 from reference.moments import reckon
 from reference.rows import NOON, Row, Tables
@@ -85,11 +86,11 @@ class View:
         """What filters and orders see: the value, in base currency where there is one; None where it is withheld."""
         if self.level(record, member.name) is not Level.READ:
             return None
-        return record.row.get(f"{member.name}_base", record.row[member.name])
+        return record.row.get(f"{member.name}_base", stored(record, member))
 
     def shown(self, record: Record, member: Field) -> Any:
         """The value, its mask, or None."""
-        value, level = record.row[member.name], self.level(record, member.name)
+        value, level = stored(record, member), self.level(record, member.name)
         if level is Level.READ or value is None:
             return value if level is Level.READ else None
         if level is Level.HIDDEN or member.info.mask is None:
@@ -99,8 +100,8 @@ class View:
     def masked_fields(self, record: Record) -> list[str]:
         """The fields of the schema that this row withholds."""
         return [
-            member.api_name
-            for member in record.entity.fields.values()
+            member.api_path
+            for member in record.entity.cells
             if self.ceiling(record, member.name) > Level.HIDDEN and self.level(record, member.name) is not Level.READ
         ]
 
@@ -157,9 +158,14 @@ class View:
                 return any(self.holds(tree, record) for tree in listed(value))
             case "not":
                 return not self.holds(value, record)
+            case "custom":
+                return all(self._compared(record.entity.custom[k], tree, record) for k, tree in value.items())
         member = record.entity.by_api_name[key]
         if isinstance(member, Field):
             return self._compared(member, value, record)
+        return self._related_hold(member, value, record)
+
+    def _related_hold(self, member: Relation, value: Any, record: Record) -> bool:
         related = self.related(record, member)
         if member.shape is Shape.ONE:
             return any(self.holds(value, r) for r in related)
@@ -199,12 +205,12 @@ class View:
         return actual is not None and bool(_POSITIVE[op](actual, operand))
 
     def _operand(self, member: Field, op: str, raw: Any) -> Any:
-        if op == "isNull":
+        if op in ("isNull", "isEmpty"):
             return raw
         if isinstance(raw, Mapping) and "$viewer" in raw:
             who = self.principal
             return {"id": who.user_id, "team_ids": who.team_ids, "team_tree_ids": who.team_tree_ids}[raw["$viewer"]]
-        if op in ("in", "notIn"):
+        if op in ("in", "notIn", "hasAny", "hasAll"):
             return [self._literal(member.kind, item) for item in listed(raw)]
         return self._literal(member.kind, raw)
 
@@ -223,12 +229,21 @@ _POSITIVE: Mapping[str, Callable[[Any, Any], Any]] = {
     "gte": lambda a, b: a >= b,
     "contains": lambda a, b: b in a,
     "startsWith": lambda a, b: a.startswith(b),
+    "has": lambda a, b: b in a,
+    "hasAny": lambda a, b: any(item in a for item in b),
+    "hasAll": lambda a, b: all(item in a for item in b),
+    "isEmpty": lambda a, b: (len(a) == 0) is b,
     "endsWith": lambda a, b: a.endswith(b),
     "eqInsensitive": lambda a, b: lowered(a) == lowered(b),
     "containsInsensitive": lambda a, b: lowered(b) in lowered(a),
     "startsWithInsensitive": lambda a, b: lowered(a).startswith(lowered(b)),
     "endsWithInsensitive": lambda a, b: lowered(a).endswith(lowered(b)),
 }
+
+
+def stored(record: Record, member: Field) -> Any:
+    """What the row holds."""
+    return custom_value(member, record.row["custom"]) if member.custom else record.row[member.name]
 
 
 def lowered(text: str) -> str:

@@ -8,11 +8,25 @@ from typing import LiteralString
 import orjson
 
 from crm_graph.access import Access, Level, RowScope
-from crm_graph.catalog import Catalog, EntityType, Field, Relation, Shape
-from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Counted, Criteria, Not, Op, Quantifier, Related
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.criteria.predicates import MANY, AllOf, AnyOf, Compare, Counted, Criteria, Not, Op, Quantifier, Related
 from crm_graph.criteria.reading import Reader, stored_leaf
 from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
-from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, Viewer, all_of, any_of, join, name, negation, param, sql
+from crm_graph.fragments import (
+    EMPTY,
+    FALSE,
+    TRUE,
+    Fragment,
+    Viewer,
+    all_of,
+    any_of,
+    join,
+    name,
+    negation,
+    param,
+    sql,
+    text,
+)
 from crm_graph.models.roles import RowRule
 
 
@@ -124,10 +138,11 @@ class Compiler:
             present = all_of([readable, sql("{c} IS NOT NULL", c=column)])
             return sql("({p} IS TRUE) = (NOT {v})", p=present, v=compare.value)
         compared = comparison(compare.op, column, compare.value)
-        if compare.op not in _INDEXED | _NEGATIVE:
+        if compare.op not in _NEGATIVE and (compare.op not in _INDEXED or compare.field.custom):
             # Nothing is lost by looking at the value last.
             compared = _after(readable, compared)
-        positive = all_of([readable, compared])
+        found = [] if _looks(readable) else contained(compare, row)
+        positive = all_of([readable, *found, compared])
         return _complement(positive) if compare.op in _NEGATIVE else positive
 
     def _related(self, related: Related, row: Row) -> Fragment:
@@ -202,6 +217,10 @@ _COMPARISONS: Mapping[Op, LiteralString] = {
     Op.EQ_INSENSITIVE: "lower({c}) = lower({v})",
     Op.CONTAINS_INSENSITIVE: "strpos(lower({c}), lower({v})) > 0",
     Op.STARTS_WITH_INSENSITIVE: "starts_with(lower({c}), lower({v}))",
+    Op.HAS: "{v} = ANY({c})",
+    Op.HAS_ANY: "{c} && {v}",
+    Op.HAS_ALL: "{c} @> {v}",
+    Op.IS_EMPTY: "(cardinality({c}) = 0) = {v}",
     Op.ENDS_WITH_INSENSITIVE: "right(lower({c}), length(lower({v}))) = lower({v})",
 }
 
@@ -227,8 +246,28 @@ def comparison(op: Op, column: Fragment, value: Fragment) -> Fragment:
     return sql(_COMPARISONS[op], c=column, v=value)
 
 
+def contained(compare: Compare, row: Row) -> list[Fragment]:
+    """What follows from an equality on a custom field and an index on the whole of `custom` can answer."""
+    if compare.field.custom is None or (compare.op, compare.field.kind) not in _CONTAINED:
+        return []
+    value = sql("jsonb_build_array({v})", v=compare.value) if compare.op is Op.HAS else compare.value
+    return [
+        sql(
+            "{custom} <> '{}' AND {custom} @> jsonb_build_object({key}, {v})",
+            custom=row.column(CUSTOM),
+            key=text(compare.field.api_name),
+            v=value,
+        )
+    ]
+
+
+_CONTAINED = {(Op.EQ, kind) for kind in (Kind.TEXT, Kind.ENUM, Kind.INT, Kind.BOOLEAN, Kind.DATE)} | {
+    (Op.HAS, Kind.TEXT_LIST)
+}
+
+
 def _largest(bound: Compare) -> Fragment:
-    if bound.op in (Op.IN, Op.NOT_IN):
+    if bound.op in MANY:
         return sql("(SELECT max(v) FROM unnest({v}) AS v)::bigint", v=bound.value)
     return sql("{v}::bigint", v=bound.value)
 

@@ -28,6 +28,10 @@ class Op(StrEnum):
     CONTAINS_INSENSITIVE = "containsInsensitive"
     STARTS_WITH_INSENSITIVE = "startsWithInsensitive"
     ENDS_WITH_INSENSITIVE = "endsWithInsensitive"
+    HAS = "has"
+    HAS_ANY = "hasAny"
+    HAS_ALL = "hasAll"
+    IS_EMPTY = "isEmpty"
 
 
 _ALWAYS = (Op.EQ, Op.NE, Op.IN, Op.NOT_IN, Op.IS_NULL)
@@ -52,7 +56,21 @@ OPERATORS: Mapping[Kind, tuple[Op, ...]] = {
     Kind.MONEY: _ORDERED,
     Kind.DATE: _ORDERED,
     Kind.DATE_TIME: _ORDERED,
+    Kind.TEXT_LIST: (Op.HAS, Op.HAS_ANY, Op.HAS_ALL, Op.IS_EMPTY, Op.IS_NULL),
 }
+MANY = frozenset({Op.IN, Op.NOT_IN, Op.HAS_ANY, Op.HAS_ALL})
+"""Operators that take a list of values."""
+YES_OR_NO = frozenset({Op.IS_NULL, Op.IS_EMPTY})
+"""Operators that take true or false."""
+
+
+def operand_type(member: Field, op: Op) -> str:
+    """The Postgres type of what an operator takes."""
+    if op in YES_OR_NO:
+        return "boolean"
+    item = member.pg_type.removesuffix("[]")
+    return f"{item}[]" if op in MANY else item
+
 
 COUNT = Field("count", "count", Kind.INT, nullable=False, has_default=False, info=FieldInfo(DataClass.BASIC))
 """What a condition on the number of related rows compares."""

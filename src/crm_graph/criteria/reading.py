@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_graph.access import Access, Level
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.criteria.predicates import (
     COUNT,
     COUNT_OPERATORS,
+    MANY,
     OPERATORS,
+    YES_OR_NO,
     AllOf,
     AnyOf,
     Compare,
@@ -19,6 +21,7 @@ from crm_graph.criteria.predicates import (
     Op,
     Quantifier,
     Related,
+    operand_type,
 )
 from crm_graph.errors import BadVariables, CrmError, Invalid
 from crm_graph.fragments import Const, Fragment, Reckoned, Viewer, const, param
@@ -41,13 +44,13 @@ Path = tuple[str | int, ...]
 
 def stored_leaf(raw: Any, field_: Field, op: Op) -> Fragment:
     """A leaf of a stored predicate: a value, or `{"$viewer": "id" | "team_ids" | "team_tree_ids"}`. Raises Invalid."""
-    many = op in (Op.IN, Op.NOT_IN)
-    type_ = "boolean" if op is Op.IS_NULL else field_.pg_type + ("[]" if many else "")
+    type_ = operand_type(field_, op)
     if isinstance(raw, Mapping) and "$viewer" in raw:
         if len(raw) != 1 or field_.kind is not Kind.ID or raw["$viewer"] not in _VIEWER.get(op, ()):
             raise Invalid("predicate_value")
         return param(Viewer(raw["$viewer"]), type_)
-    parse = operand_parser(Kind.BOOLEAN) if op is Op.IS_NULL else operand_parser(field_.kind, field_.enum)
+    many = op in MANY
+    parse = operand_parser(Kind.BOOLEAN) if op in YES_OR_NO else operand_parser(field_.kind, field_.enum)
     if many and (not isinstance(raw, list | tuple) or len(raw) > MAX_LIST):
         raise Invalid("predicate_value")
     try:
@@ -123,12 +126,11 @@ class Reader:
     def _term(self, key: str, value: Any, place: _Place) -> Criteria:
         self._count(place)
         if key in ("and", "or"):
-            if not isinstance(value, list | tuple):
-                return self._wrong(Invalid("predicate_list"), place)
-            terms = tuple(self._read(item, place.below().at(i)) for i, item in enumerate(value))
-            return AllOf(terms) if key == "and" else AnyOf(terms)
+            return self._listed(key, value, place)
         if key == "not":
             return Not(self._read(value, place.below()))
+        if key == CUSTOM and any(self.readable(place.holder, member) for member in place.entity.custom.values()):
+            return self._custom(value, place)
         member = place.entity.by_api_name.get(key)
         if isinstance(member, Field) and self.readable(place.holder, member):
             return self._comparisons(member, value, place)
@@ -147,6 +149,26 @@ class Reader:
         if self._terms > MAX_TERMS:
             # No further term is read, and so no further problem is found.
             raise Invalid("predicate_too_long", limit=MAX_TERMS).at(*place.path)
+
+    def _listed(self, key: str, value: Any, place: _Place) -> Criteria:
+        if not isinstance(value, list | tuple):
+            return self._wrong(Invalid("predicate_list"), place)
+        terms = tuple(self._read(item, place.below().at(i)) for i, item in enumerate(value))
+        return AllOf(terms) if key == "and" else AnyOf(terms)
+
+    def _custom(self, value: Any, place: _Place) -> Criteria:
+        """`{ loyaltyCard: { eq: … } }`."""
+        if not isinstance(value, Mapping):
+            return self._wrong(Invalid("predicate_object"), place)
+        terms: list[Criteria] = []
+        for key, conditions in value.items():
+            here, member = place.at(key), place.entity.custom.get(key)
+            self._count(here)
+            if member is None or not self.readable(place.holder, member):
+                self._wrong(Invalid("unknown_field"), here)
+            else:
+                terms.append(self._comparisons(member, conditions, here))
+        return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
 
     def readable(self, holder: Holder, member: Field) -> bool:
         """Whether the role set reads the field in full anywhere."""

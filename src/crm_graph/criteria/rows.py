@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from crm_graph.catalog import EntityType, Field, Relation
-from crm_graph.fragments import Fragment, name, sql
+from crm_graph.catalog import CUSTOM, EntityType, Field, Relation
+from crm_graph.fragments import Fragment, const, name, sql, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,19 @@ class Row:
 
     def value(self, member: Field) -> Fragment:
         """What a field shows, as its column holds it."""
-        return self.column(member.name)
+        return self.column(member.name) if member.custom is None else self._custom(member)
 
     def comparable(self, member: Field) -> Fragment:
         """What a field is filtered, ordered and grouped by: money in base currency where it has one."""
-        return self.column(member.sort_column)
+        return self.column(member.sort_column) if member.custom is None else self._custom(member)
+
+    def _custom(self, member: Field) -> Fragment:
+        """A key of `custom` as its type; what does not fit the type is NULL, and never an error."""
+        value = sql("{custom} -> {key}", custom=self.column(CUSTOM), key=text(member.api_name))
+        if member.enum is not None:
+            options = const(tuple(member.enum.__members__), "text[]")
+            return sql("crm_custom_option({value}, {options})", value=value, options=options)
+        return sql("{function}({value})", function=name(f"crm_custom_{member.kind.value.lower()}"), value=value)
 
 
 def own_row(entity: EntityType, alias: str) -> Row:

@@ -4,6 +4,7 @@ from crm_graph.models.clients import Client, SigningKey
 from crm_graph.models.collaborators import Collaboration
 from crm_graph.models.contracts import Contract, ContractLine
 from crm_graph.models.cost_budgets import CostBudget
+from crm_graph.models.custom_fields import CustomField
 from crm_graph.models.customers import Address, ContactPoint, Customer
 from crm_graph.models.declarative import Base, Child, Identified, Root, Tracked, Workflow
 from crm_graph.models.events import Event
@@ -32,6 +33,7 @@ __all__ = [
     "Contract",
     "ContractLine",
     "CostBudget",
+    "CustomField",
     "Customer",
     "Event",
     "ExchangeRate",

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, relationship
 
-from crm_graph.models.declarative import Base, Child, Root, Workflow
+from crm_graph.models.declarative import Base, Child, Root, Workflow, custom_index
 from crm_graph.models.fields import DataClass, Mask, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
@@ -28,6 +28,7 @@ class Contract(Workflow, Root, Base):
     __tablename__ = "contracts"
     code: ClassVar[EntityCode] = EntityCode.CONTRACT
     __table_args__ = (
+        custom_index("contracts"),
         Index("ix_contracts_customer_id_id", "customer_id", "id"),
         Index("ix_contracts_opportunity_id_id", "opportunity_id", "id"),
         Index("ix_contracts_owner_id_id", "owner_id", "id"),

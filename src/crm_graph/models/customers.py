@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Enum, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, relationship
 
-from crm_graph.models.declarative import Base, Child, Root
+from crm_graph.models.declarative import Base, Child, Root, custom_index
 from crm_graph.models.fields import DataClass, Mask, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
@@ -103,6 +103,7 @@ class Customer(Root, Base):
     __tablename__ = "customers"
     code: ClassVar[EntityCode] = EntityCode.CUSTOMER
     __table_args__ = (
+        custom_index("customers"),
         Index("ix_customers_owner_id_id", "owner_id", "id"),
         Index("ix_customers_team_id_id", "team_id", "id"),
         Index("ix_customers_created_at_id", "created_at", "id"),

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, relationship
 
-from crm_graph.models.declarative import Base, Root
+from crm_graph.models.declarative import Base, Root, custom_index
 from crm_graph.models.fields import DataClass, Mask, field, internal
 from crm_graph.models.ids import EntityCode
 
@@ -43,6 +43,7 @@ class Interaction(Root, Base):
     __tablename__ = "interactions"
     code: ClassVar[EntityCode] = EntityCode.INTERACTION
     __table_args__ = (
+        custom_index("interactions"),
         Index("ix_interactions_customer_id_id", "customer_id", "id"),
         Index("ix_interactions_customer_id_occurred_at_id", "customer_id", "occurred_at", "id"),
         Index("ix_interactions_ticket_id_id", "ticket_id", "id"),

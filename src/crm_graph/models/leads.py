@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, relationship
 
 from crm_graph.models.customers import Channel, PoolState
-from crm_graph.models.declarative import Base, Root, Workflow
+from crm_graph.models.declarative import Base, Root, Workflow, custom_index
 from crm_graph.models.fields import DataClass, Mask, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
@@ -25,6 +25,7 @@ class Lead(Workflow, Root, Base):
     __tablename__ = "leads"
     code: ClassVar[EntityCode] = EntityCode.LEAD
     __table_args__ = (
+        custom_index("leads"),
         Index("ix_leads_owner_id_id", "owner_id", "id"),
         Index("ix_leads_team_id_id", "team_id", "id"),
         Index("ix_leads_created_at_id", "created_at", "id"),

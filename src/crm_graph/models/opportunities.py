@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric
 from sqlalchemy.orm import Mapped, relationship
 
 from crm_graph.models.customers import Channel
-from crm_graph.models.declarative import Base, Root, Workflow
+from crm_graph.models.declarative import Base, Root, Workflow, custom_index
 from crm_graph.models.fields import DataClass, Search, Write, base_amount, field, internal, money
 from crm_graph.models.ids import EntityCode
 
@@ -26,6 +26,7 @@ class Opportunity(Workflow, Root, Base):
     __tablename__ = "opportunities"
     code: ClassVar[EntityCode] = EntityCode.OPPORTUNITY
     __table_args__ = (
+        custom_index("opportunities"),
         Index("ix_opportunities_customer_id_id", "customer_id", "id"),
         Index("ix_opportunities_lead_id_id", "lead_id", "id"),
         Index("ix_opportunities_owner_id_id", "owner_id", "id"),

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, relationship
 
-from crm_graph.models.declarative import Base, Root, Workflow
+from crm_graph.models.declarative import Base, Root, Workflow, custom_index
 from crm_graph.models.fields import DataClass, Search, Write, field, internal
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.interactions import InteractionChannel
@@ -36,6 +36,7 @@ class Ticket(Workflow, Root, Base):
     __tablename__ = "tickets"
     code: ClassVar[EntityCode] = EntityCode.TICKET
     __table_args__ = (
+        custom_index("tickets"),
         Index("ix_tickets_customer_id_id", "customer_id", "id"),
         Index("ix_tickets_customer_id_created_at_id", "customer_id", "created_at", "id"),
         Index("ix_tickets_contract_id_id", "contract_id", "id"),

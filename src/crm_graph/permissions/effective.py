@@ -73,8 +73,11 @@ def full_access(catalog: Catalog) -> Access:
 
 
 def field_paths(catalog: Catalog, entity: EntityType) -> Iterator[tuple[str, Field]]:
-    """The fields that grants on a root type are about: its own and, as `contact_points.raw`, those of its children."""
+    """The fields that grants on a root type are about: its own, as `custom.loyaltyCard` the custom ones and, as
+    `contact_points.raw`, those of its children.
+    """
     yield from entity.fields.items()
+    yield from ((member.name, member) for member in entity.custom.values())
     for relation in catalog.children(entity):
         for name, member in catalog[relation.target].fields.items():
             yield f"{relation.name}.{name}", member
@@ -158,9 +161,9 @@ def field_levels(catalog: Catalog, entity: EntityType, rule: GrantRule) -> dict[
     shown = {path.rpartition(".")[0] for path in levels}
     if shown:
         shown.add("")
-    for path in paths:
+    for path, member in paths.items():
         owner, _, name = path.rpartition(".")
-        if name in STRUCTURE and owner in shown:
+        if name in STRUCTURE and owner in shown and member.custom is None:
             levels[path] = Level.READ
     return levels
 

@@ -64,14 +64,14 @@ def _mask(member: Cell, row: Row) -> Fragment:
 def masked_fields(row: Row, compiler: Compiler, access: Access) -> Fragment:
     """The names of the fields that are withheld from this row, masked or empty, as a JSON array."""
     entries = []
-    for member in row.entity.fields.values():
+    for member in row.entity.cells:
         if access.ceiling(row.root.name, row.prefix + member.name) is Level.HIDDEN:
             continue
         readable = compiler.cell(row, member, Level.READ)
         if readable == FALSE:
-            entries.append(text(member.api_name))
+            entries.append(text(member.api_path))
         elif readable != TRUE:
-            entries.append(sql("CASE WHEN {r} THEN NULL ELSE {n} END", r=readable, n=text(member.api_name)))
+            entries.append(sql("CASE WHEN {r} THEN NULL ELSE {n} END", r=readable, n=text(member.api_path)))
     if not entries:
         return sql("'[]'::json")
     return sql("array_to_json(array_remove(ARRAY[{entries}]::text[], NULL))", entries=join(", ", entries))

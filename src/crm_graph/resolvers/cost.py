@@ -17,6 +17,7 @@ from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.plan import (
     Cell,
     Connection,
+    CustomValues,
     Derived,
     Limits,
     Literal,
@@ -62,7 +63,7 @@ LOOKUP = 1_000
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 
-Member = Typename | Cell | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
+Member = Typename | Cell | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Pricing:
 
     def member(self, member: Member) -> Cost:
         match member:
-            case Typename() | Cell() | MaskedFields():
+            case Typename() | Cell() | CustomValues() | MaskedFields():
                 return Cost()
             case Derived():
                 return Cost(DERIVED)

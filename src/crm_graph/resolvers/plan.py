@@ -62,6 +62,14 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomValues:
+    """The custom values of a row, as an object of their own."""
+
+    key: str
+    cells: tuple[Cell | Typename, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MaskedFields:
     key: str
 
@@ -106,7 +114,9 @@ class ObjectPlan:
     """The members of an object, in the order of the answer."""
 
     entity: EntityType
-    members: tuple["Typename | Cell | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline", ...]
+    members: tuple[
+        "Typename | Cell | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline", ...
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from crm_graph.access import Access, Level
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
-from crm_graph.criteria.predicates import Criteria, Op
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape, custom_type
+from crm_graph.criteria.predicates import MANY, YES_OR_NO, Criteria, Op, operand_type
 from crm_graph.criteria.reading import MAX_LIST, Holder, Reader
 from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
 from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
@@ -21,6 +21,7 @@ from crm_graph.resolvers.plan import (
     Cell,
     Connection,
     ConnectionPart,
+    CustomValues,
     Derived,
     Limits,
     Lookup,
@@ -103,14 +104,15 @@ class Range:
 
 def api_leaf(raw: Any, member: Field, op: Op) -> Fragment:
     """A leaf of a `where` argument as a bound parameter."""
-    parse = parse_boolean if op is Op.IS_NULL else operand_parser(member.kind, member.enum)
-    if op in (Op.IN, Op.NOT_IN):
-        leaf = given_list(raw, ManyOf(parse, MAX_LIST), member.pg_type)
+    parse = parse_boolean if op in YES_OR_NO else operand_parser(member.kind, member.enum)
+    type_ = operand_type(member, op)
+    if op in MANY:
+        leaf = given_list(raw, ManyOf(parse, MAX_LIST), type_.removesuffix("[]"))
     elif isinstance(raw, Leaf):
-        leaf = param(given(raw, parse), "boolean" if op is Op.IS_NULL else member.pg_type)
+        leaf = param(given(raw, parse), type_)
     else:
         raise Invalid("predicate_value")
-    timed = op is not Op.IS_NULL and is_timed(member.kind)
+    timed = op not in YES_OR_NO and is_timed(member.kind)
     return Fragment(tuple(part if isinstance(part, str) else _operand(part, timed=timed) for part in leaf.parts))
 
 
@@ -189,6 +191,8 @@ class Planner:
 
     def _member(self, entity: EntityType, selected: Selected) -> Any:
         member = entity.by_api_name.get(selected.name)
+        if selected.name == CUSTOM:
+            return CustomValues(selected.key, tuple(self._custom(entity, below) for below in selected.only()))
         if member is None:
             relation = entity.by_api_name.get(selected.name.removesuffix(AGGREGATE))
             if isinstance(relation, Relation):
@@ -218,6 +222,11 @@ class Planner:
                 rows = tuple(plan for plan in self.objects(selected) if plan.entity.workflow)
                 return RootOf(selected.key, rows)
         return Derived(selected.key, DERIVED[selected.name], selected.only())
+
+    def _custom(self, entity: EntityType, selected: Selected) -> Cell | Typename:
+        if selected.name == "__typename":
+            return Typename(selected.key, custom_type(entity))
+        return Cell(selected.key, entity.custom[selected.name])
 
     def connection(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Connection:
         search, order_by = selected.argument("search"), selected.argument("orderBy")
@@ -340,16 +349,25 @@ class Planner:
             if isinstance(member, Relation):
                 target = self.catalog[member.target]
                 yield from self._order_keys(target, value, (*path, member), holder.into(member, target))
-            elif (
-                isinstance(member, Field)
-                and member.orderable
-                and self.access.ceiling(holder.entity, holder.prefix + member.name) is Level.READ
-            ):
-                direction, _, nulls = value.value.partition("_NULLS_")
-                descending = direction == "DESC"
-                yield OrderKey(path, member, descending, nulls == "FIRST" if nulls else descending)
+            elif name == CUSTOM and entity.custom:
+                for key, direction in value.items():
+                    if direction is not None:
+                        yield self._order_key(entity.custom.get(key), key, direction, path, holder)
             else:
-                raise ValidationFailed("unknown_field").at(name)
+                yield self._order_key(member, name, value, path, holder)
+
+    def _order_key(
+        self, member: Field | None, name: str, leaf: Leaf, path: tuple[Relation, ...], holder: Holder
+    ) -> OrderKey:
+        if (
+            member is None
+            or not member.orderable
+            or self.access.ceiling(holder.entity, holder.prefix + member.name) is not Level.READ
+        ):
+            raise ValidationFailed("unknown_field").at(name)
+        direction, _, nulls = leaf.value.partition("_NULLS_")
+        descending = direction == "DESC"
+        return OrderKey(path, member, descending, nulls == "FIRST" if nulls else descending)
 
 
 def _archived(selected: Selected) -> Archived:

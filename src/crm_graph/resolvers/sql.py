@@ -29,6 +29,7 @@ from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.plan import (
     Cell,
     Connection,
+    CustomValues,
     Derived,
     Limits,
     Literal,
@@ -172,6 +173,8 @@ class Writer:
                 return text(member.name)
             case Cell():
                 return cell(member, row, flags)
+            case CustomValues():
+                return as_object([(m.key, self._member(m, row, flags)) for m in member.cells])
             case MaskedFields():
                 return masked_fields(row, flags, self.context.access)
             case Derived():

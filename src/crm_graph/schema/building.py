@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from keyword import iskeyword
 from typing import Any, cast
 
 import strawberry
@@ -80,13 +81,15 @@ def enum_of(cls: type[StrEnum], **values: str) -> EnumDeclaration:
 
 def _attribute(name: str) -> str:
     """A Python name for a GraphQL name that is a keyword, such as `not`."""
-    return f"{name}_" if name in ("and", "or", "not", "in") else name
+    return f"{name}_" if iskeyword(name) else name
 
 
 def _with_fields(cls: Any, members: Mapping[str, Member]) -> Any:
-    cls.__annotations__ = {name: member.type for name, member in members.items()}
+    cls.__annotations__ = {_attribute(name): member.type for name, member in members.items()}
     for name, member in members.items():
-        setattr(cls, name, make_field(name, member))
+        made = make_field(name, member)
+        made.python_name = _attribute(name)
+        setattr(cls, _attribute(name), made)
     return cls
 
 

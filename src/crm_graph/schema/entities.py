@@ -7,7 +7,7 @@ from typing import Any
 
 import strawberry
 
-from crm_graph.catalog import Catalog, CatalogError, EntityType, Field, Kind, Relation, Shape
+from crm_graph.catalog import CUSTOM, Catalog, CatalogError, EntityType, Field, Kind, Relation, Shape
 from crm_graph.resolvers.aggregates.plan import AGGREGATE
 from crm_graph.resolvers.plan import Archived
 from crm_graph.schema import (
@@ -33,6 +33,7 @@ from crm_graph.schema.building import (
     enum_of,
     list_of,
 )
+from crm_graph.schema.custom_fields import custom_member, define_options
 from crm_graph.schema.declarations import Label, TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
 from crm_graph.schema.scalars import Currency
@@ -122,6 +123,8 @@ class EntityTypes:
         self.declarations = declarations_of(catalog)
         for declaration in chain(_ENUMS, *(noun.ENUMS for noun in NOUNS)):
             define_enum(declaration)
+        for entity in catalog.types.values():
+            define_options(entity)
         self.filters = Filters(catalog)
         self.node = define_interface(
             empty("Node"), "A record that can be fetched by its id alone.", {"id": Member(strawberry.ID, COMMON["id"])}
@@ -152,6 +155,8 @@ class EntityTypes:
                     catalog[relation.target], f"Groups of `{relation.api_name}`."
                 )
         members["masked_fields"] = Member(list[str], "Names of the fields that are masked or withheld from you here.")
+        if entity.custom:
+            members[CUSTOM] = custom_member(entity)
         if entity.workflow:
             members["available_transitions"] = Member(
                 list[Transition], "The moves from its present stage, each with what it still needs."

@@ -8,8 +8,8 @@ from typing import Any
 
 import strawberry
 
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Shape
-from crm_graph.criteria.predicates import COUNT_OPERATORS, OPERATORS, Op, Quantifier
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Shape, custom_type
+from crm_graph.criteria.predicates import COUNT_OPERATORS, MANY, OPERATORS, YES_OR_NO, Op, Quantifier
 from crm_graph.schema.building import Member, define_input, empty, list_of
 from crm_graph.schema.scalars import BigInt
 
@@ -23,6 +23,7 @@ PYTHON_TYPES: Mapping[Kind, Any] = {
     Kind.BOOLEAN: bool,
     Kind.DATE: date,
     Kind.DATE_TIME: datetime,
+    Kind.TEXT_LIST: list[str],
 }
 _FILTER_NAMES: Mapping[Kind, str] = {
     Kind.ID: "IDFilter",
@@ -34,6 +35,7 @@ _FILTER_NAMES: Mapping[Kind, str] = {
     Kind.BOOLEAN: "BooleanFilter",
     Kind.DATE: "DateFilter",
     Kind.DATE_TIME: "DateTimeFilter",
+    Kind.TEXT_LIST: "StringListFilter",
 }
 _OPERATORS: Mapping[Op, str] = {
     Op.EQ: "Equal to the value.",
@@ -52,6 +54,10 @@ _OPERATORS: Mapping[Op, str] = {
     Op.CONTAINS_INSENSITIVE: "Contains the text, whatever its case.",
     Op.STARTS_WITH_INSENSITIVE: "Starts with the text, whatever its case.",
     Op.ENDS_WITH_INSENSITIVE: "Ends with the text, whatever its case.",
+    Op.HAS: "Has the value among its own.",
+    Op.HAS_ANY: "Has at least one of the values; an empty list is never had.",
+    Op.HAS_ALL: "Has all of the values; true for an empty list.",
+    Op.IS_EMPTY: "True: there is a list without values. False: there is a list with some.",
 }
 _QUANTIFIERS: Mapping[Quantifier, str] = {
     Quantifier.SOME: "At least one related record that you may see matches.",
@@ -87,7 +93,7 @@ class Filters:
         """The input of conditions on one value of the field's kind."""
         name = f"{field.enum.__name__}Filter" if field.enum else _FILTER_NAMES[field.kind]
         if name not in self._scalars:
-            python = field.enum or PYTHON_TYPES[field.kind]
+            python = str if field.kind is Kind.TEXT_LIST else field.enum or PYTHON_TYPES[field.kind]
             members = {op.value: Member(_operand(op, python), _OPERATORS[op]) for op in OPERATORS[field.kind]}
             about = " in the company's base currency" if field.kind is Kind.MONEY else ""
             self._scalars[name] = define_input(
@@ -108,6 +114,8 @@ class Filters:
             one = relation.shape is Shape.ONE
             input_ = (self.where if one else self._lists)[relation.target]
             members[relation.api_name] = Member(input_ | None, f"Condition on `{relation.api_name}`.")
+        if entity.custom:
+            members[CUSTOM] = Member(self._custom_where(entity) | None, "Conditions on custom fields.")
         define_input(where, f"Conditions on {entity.api_name} records; all given ones hold.", members)
         define_input(
             self._lists[entity.name],
@@ -122,6 +130,13 @@ class Filters:
             | {"where": Member(where | None, "Count only records that match.")},
         )
 
+    def _custom_where(self, entity: EntityType) -> Any:
+        members = {
+            f.api_name: Member(self.scalar(f) | None, f"Condition on `{f.name}`.") for f in entity.custom.values()
+        }
+        about = f"Conditions on custom fields of {entity.api_name} records; all given ones hold."
+        return define_input(empty(f"{custom_type(entity)}Where"), about, members)
+
     def _define_order(self, entity: EntityType) -> None:
         members = {
             f.api_name: Member(OrderDirection | None, f"Order by `{f.api_name}`.")
@@ -132,10 +147,18 @@ class Filters:
             if relation.shape is Shape.ONE:
                 about = f"Order by a field of `{relation.api_name}`."
                 members[relation.api_name] = Member(self.order[relation.target] | None, about)
+        keys = {
+            f.api_name: Member(OrderDirection | None, f"Order by `{f.name}`.")
+            for f in entity.custom.values()
+            if f.orderable
+        }
+        if keys:
+            custom = define_input(empty(f"{custom_type(entity)}OrderBy"), "Order by custom fields.", keys)
+            members[CUSTOM] = Member(custom | None, "Order by a custom field.")
         define_input(self.order[entity.name], f"Order of {entity.api_name} records.", members)
 
 
 def _operand(op: Op, python: Any) -> Any:
-    if op is Op.IS_NULL:
+    if op in YES_OR_NO:
         return bool | None
-    return list[python] | None if op in (Op.IN, Op.NOT_IN) else python | None
+    return list[python] | None if op in MANY else python | None

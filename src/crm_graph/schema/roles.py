@@ -22,7 +22,7 @@ from graphql import (
 )
 
 from crm_graph.access import Access, Level
-from crm_graph.catalog import Catalog, EntityType, Field, Relation
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Relation, custom_type
 from crm_graph.resolvers.aggregates.plan import AGGREGATE
 from crm_graph.resolvers.timeline import TimelineKind
 from crm_graph.schema import search
@@ -33,6 +33,7 @@ ACTION = "crm_action"
 _KEPT_IN_WHERE = ("and", "or", "not")
 _QUANTIFIED = ("ListWhere", "CountWhere")
 """Inputs whose members are quantifiers and operators, not fields."""
+_CUSTOM = "Custom"
 
 
 def role_schema(full: GraphQLSchema, catalog: Catalog, access: Access) -> GraphQLSchema:
@@ -93,7 +94,13 @@ class _RoleSchema:
             # ExternalRefInput is how a record is looked up; refs are written by the bulk upsert alone.
             if t.name != "external_ref"
         }
-        return {**writes, **filters}
+        custom = {f"{custom_type(t)}{s}": (t, _CUSTOM + s) for t in self._custom.values() for s in ("Where", "OrderBy")}
+        return {**writes, **filters, **custom}
+
+    @cached_property
+    def _custom(self) -> Mapping[str, EntityType]:
+        """The types of custom values."""
+        return {custom_type(t): t for t in self.catalog.types.values() if t.custom}
 
     @cached_property
     def _aggregates(self) -> Mapping[str, EntityType]:
@@ -156,6 +163,8 @@ class _RoleSchema:
         entity = self.catalog.by_api_name.get(type_name)
         if type_name == "Query" and not self._search.keeps(name):
             return False
+        if type_name in self._custom:
+            return self._ceiling(self._custom[type_name], self._custom[type_name].custom[name]) >= Level.MASKED
         returned = get_named_type(member.type).name
         if entity is not None:
             relation = name.removesuffix(AGGREGATE) if returned in self._aggregates else name
@@ -171,12 +180,15 @@ class _RoleSchema:
         """Whether a type whose members are fields of an entity has any that are read in full; asked of the catalog,
         since types name each other.
         """
-        entity, _ = self._inputs[type_name]
+        entity, suffix = self._inputs[type_name]
         type_: Any = self.full.type_map[type_name]
-        fields = (entity.by_api_name.get(name) for name in type_.fields)
-        return any(isinstance(f, Field) and self._visible(entity, f.api_name, Level.READ) for f in fields)
+        members: Mapping[str, Field | Relation] = entity.custom if suffix.startswith(_CUSTOM) else entity.by_api_name
+        fields = (members.get(name) for name in type_.fields)
+        return any(isinstance(f, Field) and self._ceiling(entity, f) is Level.READ for f in fields)
 
     def _visible(self, entity: EntityType, name: str, least: Level) -> bool:
+        if name == CUSTOM and entity.custom:
+            return any(self._ceiling(entity, member) >= least for member in entity.custom.values())
         found = entity.by_api_name.get(name)
         if isinstance(found, Field):
             return self._ceiling(entity, found) >= least
@@ -204,12 +216,14 @@ class _RoleSchema:
         """Whether nothing is left of what an order, or a part of an aggregate, can name."""
         named = get_named_type(member.type).name
         _, suffix = self._inputs.get(named, (None, ""))
-        return (suffix == "OrderBy" or suffix in FIELD_TYPES) and not self._names_any(named)
+        return suffix in ("OrderBy", f"{_CUSTOM}OrderBy", *FIELD_TYPES) and not self._names_any(named)
 
     def _has_input(self, type_name: str, name: str) -> bool:
         entity, suffix = self._inputs.get(type_name, (None, ""))
         if entity is None or suffix in _QUANTIFIED or name in _KEPT_IN_WHERE:
             return True
+        if suffix.startswith(_CUSTOM):
+            return self._ceiling(entity, entity.custom[name]) is Level.READ
         if suffix == "Write":
             return self._names_parent(entity, name) if name in self._parents(entity) else self._writable(entity, name)
         return self._visible(entity, name, Level.READ)

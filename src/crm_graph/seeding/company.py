@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from crm_graph.models import Base, Customer
 from crm_graph.models.workflows import StageCategory, WorkflowType
 from crm_graph.seeding import customers, names, sales, service, stories
+from crm_graph.seeding.custom_fields import define
 from crm_graph.seeding.foundation import SEEDING_USER, lay, load_rates
 from crm_graph.seeding.ledger import Ledger, Record
 from crm_graph.seeding.population import Progress
@@ -54,6 +55,7 @@ async def seed_demo(
         ledger = Ledger(Random(f"company/{seed}"), people.users[SEEDING_USER], rates.to_base)
         midnight = datetime.combine(today, datetime.min.time(), UTC)
         scene = Scene(ledger, people, await load_flows(session), midnight, Random(f"scene/{seed}"))
+        define(ledger)
         for step, (name, play) in enumerate(PLOT):
             play(scene)
             progress(Progress(name, step + 1, len(PLOT) + 1))

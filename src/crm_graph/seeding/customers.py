@@ -10,6 +10,7 @@ from stdnum.cn import ric, uscc
 
 from crm_graph.models import Customer
 from crm_graph.seeding import names
+from crm_graph.seeding.custom_fields import values_of
 from crm_graph.seeding.ledger import Record, Values
 from crm_graph.seeding.names import City
 from crm_graph.seeding.scene import Scene
@@ -153,6 +154,7 @@ def _enter(
         **over,
     }
     row.setdefault("description", None)
+    row["custom"] = values_of(len(scene.customers) + 1, row["kind"])
     if row["email"]:
         points = [*points, _point("EMAIL", row["email"], row["email"], primary=not points)]
     if "phone" in over:

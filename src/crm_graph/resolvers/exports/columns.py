@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crm_graph.catalog import Kind
-from crm_graph.resolvers.plan import Cell, Connection, ObjectPlan, One, Part, Typename
+from crm_graph.catalog import Field, Kind
+from crm_graph.resolvers.plan import Cell, Connection, CustomValues, ObjectPlan, One, Part, Typename
 
 Path = tuple[str, ...]
 
@@ -42,6 +42,8 @@ def columns_of(plan: ObjectPlan, path: Path = ()) -> Iterable[Column]:
                 yield from (Column((*here, key), _MONEY[part]) for key, part in member.parts if part in _MONEY)
             case Cell():
                 yield Column(here, member.field.kind)
+            case CustomValues():
+                yield from (Column((*here, c.key), _listed(c.field)) for c in member.cells if isinstance(c, Cell))
             case One():
                 yield from columns_of(member.row, here)
             case Connection():
@@ -52,6 +54,10 @@ def columns_of(plan: ObjectPlan, path: Path = ()) -> Iterable[Column]:
                 )
             case _:
                 yield Column(here, None)
+
+
+def _listed(field: Field) -> Kind | None:
+    return None if field.kind is Kind.TEXT_LIST else field.kind
 
 
 _MONEY = {"amount": Kind.MONEY, "currency": Kind.TEXT}

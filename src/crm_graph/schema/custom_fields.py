@@ -1,0 +1,29 @@
+"""Custom fields in the schema: the type of a record's custom values, and the enums of their options."""
+
+from typing import Any
+
+from crm_graph.catalog import EntityType, Field, custom_type
+from crm_graph.schema.building import Member, define_enum, define_type, empty
+from crm_graph.schema.declarations import EnumDeclaration
+from crm_graph.schema.filters import PYTHON_TYPES
+
+
+def define_options(entity: EntityType) -> None:
+    """Register the enums of an entity's custom fields."""
+    for field in entity.custom.values():
+        if field.enum is not None and field.custom is not None:
+            values = {key: f"{en} ({zh})." for key, en, zh in field.custom.options}
+            labels = {key: (zh, en) for key, en, zh in field.custom.options}
+            define_enum(EnumDeclaration(field.enum, f"Options of `{field.name}`.", values, labels))
+
+
+def custom_member(entity: EntityType) -> Member:
+    """The field `custom` of a type that has custom fields."""
+    members = {f.api_name: Member((f.enum or PYTHON_TYPES[f.kind]) | None, _about(f)) for f in entity.custom.values()}
+    about = f"What the company adds to a {entity.api_name}."
+    cls: Any = define_type(empty(custom_type(entity)), about, members)
+    return Member(cls | None, about)
+
+
+def _about(field: Field) -> str:
+    return f"{field.custom.label_en} ({field.custom.label_zh})." if field.custom else ""
