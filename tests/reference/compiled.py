@@ -37,6 +37,7 @@ SMALL = Limits(
     count_cap=5,
     max_children=3,
     max_groups=5,
+    max_cost=10**9,
     search_window=3,
     search_hits=5,
     search_candidates=1,

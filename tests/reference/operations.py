@@ -489,7 +489,8 @@ class OperationMaker:
         return found
 
     def _custom_condition(self, entity: EntityType, root: EntityType, prefix: str) -> dict[str, Any]:
-        names = self.random.choices(self._inputs(f"{custom_type(entity)}Where"), k=2)
+        known = self._inputs(f"{custom_type(entity)}Where")
+        names = self.random.sample(known, min(len(known), 2))
         readable = [m for m in map(entity.custom.__getitem__, names) if self._readable(root, prefix + m.name)]
         return {m.api_name: self._comparison(entity, m) for m in readable}
 
