@@ -160,16 +160,16 @@ class _RoleSchema:
         action = member.extensions.get(ACTION)
         if action is not None:
             return self.access.may(action)
-        entity = self.catalog.by_api_name.get(type_name)
-        if type_name == "Query" and not self._search.keeps(name):
-            return False
-        if type_name in self._custom:
-            return self._ceiling(self._custom[type_name], self._custom[type_name].custom[name]) >= Level.MASKED
+        entity, holder = self.catalog.by_api_name.get(type_name), self._custom.get(type_name)
         returned = get_named_type(member.type).name
         if entity is not None:
             relation = name.removesuffix(AGGREGATE) if returned in self._aggregates else name
             return self._visible(entity, relation, Level.MASKED) and self._timeline.has(type_name, name)
-        if returned in self._inputs and not self._names_any(returned):
+        if holder is not None:
+            return self._ceiling(holder, holder.custom[name]) >= Level.MASKED
+        if (type_name == "Query" and not self._search.keeps(name)) or (
+            returned in self._inputs and not self._names_any(returned)
+        ):
             return False
         if type_name in self._inputs:
             return self._has_input(type_name, name)
