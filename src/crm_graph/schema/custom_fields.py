@@ -20,7 +20,7 @@ def define_options(entity: EntityType) -> None:
 def custom_member(entity: EntityType) -> Member:
     """The field `custom` of a type that has custom fields."""
     members = {f.api_name: Member((f.enum or PYTHON_TYPES[f.kind]) | None, _about(f)) for f in entity.custom.values()}
-    about = f"What the company adds to a {entity.api_name}."
+    about = f"What the company adds to {entity.api_name} records."
     cls: Any = define_type(empty(custom_type(entity)), about, members)
     return Member(cls | None, about)
 
