@@ -159,7 +159,7 @@ async def test_a_hidden_custom_field_is_as_unknown_as_one_that_never_was(compile
         with pytest.raises(ValidationFailed) as caught:
             await compiled.run(who, text % hidden)
         (problem,) = caught.value.details["problems"]
-        assert problem["message"] == told.replace("%s", hidden)
+        assert problem.error.message == told.replace("%s", hidden)
 
 
 async def test_who_reads_no_custom_field_has_no_custom(compiled: Compiled) -> None:
@@ -171,7 +171,7 @@ async def test_who_reads_no_custom_field_has_no_custom(compiled: Compiled) -> No
     ):
         with pytest.raises(CrmError) as caught:
             await compiled.run(who, text)
-        assert "custom" in caught.value.details["problems"][0]["message"]
+        assert "custom" in caught.value.details["problems"][0].error.message
     schema = await compiled.operations.schema(who.access)
     assert [name for name in schema.type_map if name.startswith("CustomerCustom")] == []
 
