@@ -97,6 +97,7 @@ class Field:
     scale: int | None = None
     based: bool = False
     custom: CustomDefinition | None = None
+    indexed: bool = False
 
     @property
     def api_path(self) -> str:
@@ -318,6 +319,16 @@ def _field(name: str, column: Any, info: FieldInfo) -> Field:
         enum=enum,
         scale=column.type.scale if isinstance(column.type, Numeric) else None,
         based=f"{name}_base" in column.table.columns,
+        indexed=_leads_an_index(column),
+    )
+
+
+def _leads_an_index(column: Any) -> bool:
+    """Whether an index over all rows of its table begins with the column."""
+    options = ((index, index.dialect_options["postgresql"]) for index in column.table.indexes)
+    return any(
+        next(iter(index.columns), None) is column and given["where"] is None and not given["using"]
+        for index, given in options
     )
 
 

@@ -56,6 +56,25 @@ class Reckoned:
     source: Any
 
 
+_LAST = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The least text above all those that begin with the text of another source, by code points."""
+
+    source: Any
+
+    def of(self, prefix: str) -> str:
+        """Its value for that prefix. Nothing is above all texts; what stands for it is above 500 characters of any."""
+        rest = prefix.rstrip(chr(_LAST))
+        if not rest:
+            return chr(_LAST) * 501
+        following = ord(rest[-1]) + 1
+        return rest[:-1] + chr(_SURROGATES.stop if following in _SURROGATES else following)
+
+
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """A piece of SQL: text and parameters in order."""

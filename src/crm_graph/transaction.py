@@ -32,7 +32,7 @@ from crm_graph.errors import (
     TimedOut,
     Unavailable,
 )
-from crm_graph.fragments import Const, Fragment, Now, Reckoned, Statement, Viewer, render
+from crm_graph.fragments import Above, Const, Fragment, Now, Reckoned, Statement, Viewer, render
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
@@ -140,7 +140,7 @@ class Transaction:
         return self.connection
 
     async def fetch(self, fragment: Fragment, /, **inputs: Any) -> list[asyncpg.Record]:
-        """Run a composed statement; `Viewer`, `Now`, `Const`, `Reckoned` and `Input` parameters are bound here."""
+        """Run a composed statement, whose parameters are bound here; `inputs` are the values of `Input`."""
         return await fetch(self.connection, self.principal, self.now, fragment, **inputs)
 
     def record(self, *events: EventDraft) -> None:
@@ -208,6 +208,8 @@ def _bind(source: Any, principal: Principal, now: datetime, inputs: Mapping[str,
             return value
         case Now():
             return now
+        case Above(inner):
+            return source.of(_bind(inner, principal, now, inputs))
         case Reckoned(inner):
             return reckoned(_bind(inner, principal, now, inputs), now, principal.zone)
     raise TypeError(f"no value for {source!r}")

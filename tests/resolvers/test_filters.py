@@ -1,5 +1,6 @@
 """Filters that count other rows, look past the case of letters, or depend on the moment, on the small company."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 
 from crm_graph.access import Level
 from crm_graph.errors import BadVariables, CrmError, ValidationFailed
+from crm_graph.fragments import Above
 from crm_graph.moments import parse_relative
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import ALL, GrantRule, RoleRule, grant, where
@@ -261,3 +263,45 @@ async def test_conditions_of_an_operation_are_limited_together(compiled: Compile
     error = await refusal(compiled, text, w=too_many)
     assert (error.code, error.template_key) == ("VALIDATION_FAILED", "predicate_too_long")
     assert error.path == ("two", "where", "or", 498, "number")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "above"),
+    [
+        ("abc", "abd"),
+        ("a\ud7ff", "a\ue000"),
+        ("上海", "上浸"),
+        ("😀", "😁"),
+        ("a\U0010ffff", "b"),
+        ("", "\U0010ffff" * 501),
+        ("\U0010ffff" * 2, "\U0010ffff" * 501),
+    ],
+)
+def test_the_text_above_all_that_begin_with_a_prefix(prefix: str, above: str) -> None:
+    assert Above(None).of(prefix) == above
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "A", "z", "\ud7ff", "\U0010ffff", "é", "上"])
+async def test_beginnings_are_found_whatever_stands_behind_them(compiled: Compiled, prefix: str) -> None:
+    texts = [f"{prefix}{rest}" for rest in ("", "a", "\u0001", "\ue000", "\U0010ffff\U0010ffff")]
+    for number, name in zip(("C-0", "C-1", "C-2", "C-3", "C-4"), texts, strict=True):
+        await compiled.connection.execute("UPDATE customers SET name = $1 WHERE number = $2", name, number)
+    query = "query($v: String!) { customers(where: { name: { startsWith: $v } }) { totalCount } }"
+
+    assert await compiled.data(person(), query, {"v": prefix}) == {"customers": {"totalCount": 5}}
+    assert await found(compiled, f"{{ name: {{ startsWith: {json.dumps(prefix)} }} }}") == "C-0 C-1 C-2 C-3 C-4"
+
+
+async def test_a_beginning_is_answered_by_the_index(compiled: Compiled) -> None:
+    await compiled.connection.execute(
+        "INSERT INTO customers (id, kind, name, created_at, updated_at)"
+        " SELECT crm_id(1), 'PERSON', md5(n::text), now(), now() FROM generate_series(1, 5000) AS n"
+    )
+    await compiled.connection.execute("ANALYZE customers")
+    query = "query($v: String!) { customers(where: { name: { startsWith: $v } }) { nodes { name } } }"
+    statement = await compiled.statement(person(), query, {"v": "abc"})
+    await compiled.connection.execute(f"PREPARE begins AS {statement}")
+    plan = await compiled.connection.fetch("EXPLAIN EXECUTE begins ('abc', 'abd', 50)")
+    await compiled.connection.execute("DEALLOCATE begins")
+
+    assert "ix_customers_name_id" in "\n".join(line[0] for line in plan)

@@ -16,10 +16,14 @@ from crm_graph.fragments import (
     EMPTY,
     FALSE,
     TRUE,
+    Above,
+    Const,
     Fragment,
+    Param,
     Viewer,
     all_of,
     any_of,
+    const,
     join,
     name,
     negation,
@@ -141,7 +145,7 @@ class Compiler:
         if compare.op not in _NEGATIVE and (compare.op not in _INDEXED or compare.field.custom):
             # Nothing is lost by looking at the value last.
             compared = _after(readable, compared)
-        found = [] if _looks(readable) else contained(compare, row)
+        found = [] if _looks(readable) else implied(compare, row)
         positive = all_of([readable, *found, compared])
         return _complement(positive) if compare.op in _NEGATIVE else positive
 
@@ -246,19 +250,34 @@ def comparison(op: Op, column: Fragment, value: Fragment) -> Fragment:
     return sql(_COMPARISONS[op], c=column, v=value)
 
 
-def contained(compare: Compare, row: Row) -> list[Fragment]:
-    """What follows from an equality on a custom field and an index on the whole of `custom` can answer."""
-    if compare.field.custom is None or (compare.op, compare.field.kind) not in _CONTAINED:
-        return []
+def implied(compare: Compare, row: Row) -> list[Fragment]:
+    """What follows from a comparison and an index can answer, where it cannot answer the comparison itself."""
+    if compare.field.custom is not None and (compare.op, compare.field.kind) in _CONTAINED:
+        return [_contained(compare, row)]
+    if compare.op is Op.STARTS_WITH and compare.field.indexed:
+        return [_between(row.comparable(compare.field), compare.value)]
+    return []
+
+
+def _contained(compare: Compare, row: Row) -> Fragment:
+    """An equality on a custom field, as an index on the whole of `custom` knows it."""
     value = sql("jsonb_build_array({v})", v=compare.value) if compare.op is Op.HAS else compare.value
-    return [
-        sql(
-            "{custom} <> '{}' AND {custom} @> jsonb_build_object({key}, {v})",
-            custom=row.column(CUSTOM),
-            key=text(compare.field.api_name),
-            v=value,
-        )
-    ]
+    return sql(
+        "{custom} <> '{}' AND {custom} @> jsonb_build_object({key}, {v})",
+        custom=row.column(CUSTOM),
+        key=text(compare.field.api_name),
+        v=value,
+    )
+
+
+def _between(column: Fragment, value: Fragment) -> Fragment:
+    """The range of texts that begin with a value: `starts_with` of a parameter uses no index. It is a range only where
+    texts are ordered by code points; in a database that orders them by a language, the planner drops it.
+    """
+    (prefix,) = (part for part in value.parts if isinstance(part, Param))
+    above, known = Above(prefix.source), isinstance(prefix.source, Const)
+    bound = const(above.of(prefix.source.value), "text") if known else param(above, "text")
+    return sql("('a' < 'B' OR ({c} >= {v} AND {c} < {above}))", c=column, v=value, above=bound)
 
 
 _CONTAINED = {(Op.EQ, kind) for kind in (Kind.TEXT, Kind.ENUM, Kind.INT, Kind.BOOLEAN, Kind.DATE)} | {

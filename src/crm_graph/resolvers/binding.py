@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_graph.errors import CrmError
-from crm_graph.fragments import Const, Now, Reckoned, Viewer
+from crm_graph.fragments import Above, Const, Now, Reckoned, Viewer
 from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Given
@@ -47,6 +47,8 @@ def _value(source: Any, variables: Mapping[str, Any], principal: Principal, now:
         return now
     if isinstance(source, Reckoned):
         return reckoned(_value(source.source, variables, principal, now), now, principal.zone)
+    if isinstance(source, Above):
+        return source.of(_value(source.source, variables, principal, now))
     if isinstance(source, Const):
         return source.value
     raise TypeError(f"nothing is bound from {source!r}")
