@@ -50,6 +50,7 @@ async def test_principal_is_what_the_rows_say(company: Any, principals: Principa
         "id": company.wang,
         "team_ids": (company.sales,),
         "team_tree_ids": wang.team_tree_ids,
+        "time_zone": "Asia/Shanghai",
     }
 
 

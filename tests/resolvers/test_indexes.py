@@ -25,6 +25,7 @@ from crm_graph.permissions.rules import GrantRule, RoleRule
 from crm_graph.permissions.validation import row_rules_of
 from reference.compiled import Compiled, access_of, catalog, principal_of, schema_of
 from reference.datasets import Dataset
+from reference.literals import in_document
 from reference.rows import Connection, Tables, insert, load
 
 SIZE = 700
@@ -231,7 +232,9 @@ async def test_a_look_up(entity: EntityType, company: Company) -> None:
     who, row = company.viewer("who has nothing", RowRule.ALL), company.tables[entity.table][-1]
     refs = [r for r in company.tables["external_refs"] if r["entity_type"] == entity.name]
     wanted = [f'id: "{row["id"]}"']
-    wanted += [f'externalRef: {{ source: "{r["source"]}", externalId: "{r["external_id"]}" }}' for r in refs[-1:]]
+    wanted += [
+        f"externalRef: {in_document({'source': r['source'], 'externalId': r['external_id']})}" for r in refs[-1:]
+    ]
     for argument in wanted:
         query = f"{{ {_single(entity)}({argument}) {{ id }} }}"
         found, fetched = await company.fetched(who, query)
