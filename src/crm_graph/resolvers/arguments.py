@@ -183,14 +183,15 @@ def require_short(value: Any) -> None:
 def shape(value: Any) -> Any:
     """What of a variable may change the SQL: which keys are there and what is null, never a text or a number.
 
-    A list of scalars is one bound array, so its length does not count.
+    A list of scalars is one bound array, so its length does not count; an empty list may be one of objects as well.
     """
     if isinstance(value, dict):
         return tuple((key, shape(item)) for key, item in value.items())
     if isinstance(value, list):
         if len(value) > MAX_ITEMS:
             raise BadVariables("list_too_long", limit=MAX_ITEMS)
-        return tuple(shape(item) for item in value) if any(isinstance(i, dict | list) for i in value) else "[]"
+        nested = not value or any(isinstance(item, dict | list) for item in value)
+        return tuple(shape(item) for item in value) if nested else "[]"
     return None if value is None else "."
 
 
