@@ -82,6 +82,7 @@ class Operations:
         self._documents: Bounded[tuple[str, str], Document] = Bounded(DOCUMENT_CHARACTERS, _document_weight)
         self._prepared: Bounded[tuple[Any, ...], PreparedRead] = Bounded(STATEMENT_CHARACTERS, _statement_weight)
         self._known: Bounded[tuple[Any, ...], PreparedRead] = Bounded(KNOWN_BYTES, _known_weight)
+        self._compiling: dict[tuple[Any, ...], asyncio.Task[PreparedRead]] = {}
         self.found = 0
         self.compiled = 0
         self._schemas: Bounded[str, asyncio.Task[GraphQLSchema]] = Bounded(KEPT_SCHEMAS)
@@ -124,75 +125,99 @@ class Operations:
     async def prepare(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], access: Access
     ) -> PreparedRead:
-        """The compiled query, from the cache where its shape was seen before."""
-        prepared = self.kept_read(document, operation, variables, access)
-        if prepared is not None:
-            return prepared
-        self.compiled += 1
-        check_variables(document, operation, variables)
-        prepared = await self._compile(document, operation, variables, access)
-        shape = operation.shape(variables)
-        if len(repr(shape)) <= SHAPE_CHARACTERS:
-            kept = self._prepared if prepared.known is None else self._known
-            kept.put((document.text, access.fingerprint, operation.name, shape), prepared)
+        """The compiled query, from the cache where its shape was seen before. It is compiled off the event loop: a
+        large document takes some 0.2 s, in which others are answered.
+        """
+        key = (document.text, access.fingerprint, operation.name, operation.shape(variables))
+        while (prepared := self.kept_read(document, operation, variables, access)) is None:
+            others = self._compiling.get(key)
+            if others is None:
+                compiling = asyncio.create_task(self._compile(key, document, operation, variables, access))
+                self._compiling[key] = compiling
+                compiling.add_done_callback(lambda task: self._compiled(key, task))
+                return await asyncio.shield(compiling)
+            # Nobody is told what was wrong with the values of somebody else: without a result it is compiled anew.
+            await asyncio.wait((others,))
         return prepared
 
-    async def _compile(
-        self, document: Document, operation: Operation, variables: Mapping[str, Any], access: Access
-    ) -> PreparedRead:
-        reader = reader_of(document.schema, operation.node, document.fragments, variables, self.limits.max_depth)
-        root = document.schema.query_type
-        if root is None:
-            raise ValidationFailed("unknown_operation")
-        selections = operation.node.selection_set.selections
-        roots = reader.roots(root, selections)
-        introspected = {key: nodes for key, nodes in roots.items() if is_constant(nodes[0], document.schema)}
-        literals = await self._introspect(document, operation, variables, introspected)
-        selection = reader.read(root, selections, leave_out=introspected)
-        try:
-            plan = plan_read(selection, self.catalog, access, self.limits)
-        except UserFault as fault:
-            raise of_request(fault) from None
-        plan = plan.with_literals(literals, order=list(roots))
-        known = plan.known()
-        if known is not None:
-            return PreparedRead(Statement("", ()), cost_of_read(plan, (), self.limits), known=known)
-        statement = compile_read(plan, self.catalog, access, self.limits)
-        used = set(statement.sources)
-        unused = tuple(source for source in dict.fromkeys(plan.given) if source not in used)
-        cost = cost_of_read(plan, statement.sources, self.limits)
-        return PreparedRead(
-            statement, cost, sites_of(plan), Binding(statement.sources), Binding(unused) if unused else None
-        )
+    def _compiled(self, key: tuple[Any, ...], task: asyncio.Task[PreparedRead]) -> None:
+        """Let the next one in. Who asked may have gone: a failure counts as seen."""
+        del self._compiling[key]
+        if not task.cancelled():
+            task.exception()
 
-    async def _introspect(
+    async def _compile(
         self,
+        key: tuple[Any, ...],
         document: Document,
         operation: Operation,
         variables: Mapping[str, Any],
-        fields: Mapping[str, list[FieldNode]],
-    ) -> list[Literal]:
-        """Introspection depends on the role's schema alone, so its answer is part of the prepared operation."""
-        if not fields:
-            return []
-        nodes = tuple(node for same in fields.values() for node in same)
-        part = DocumentNode(
-            definitions=(
-                OperationDefinitionNode(
-                    operation=operation.node.operation,
-                    variable_definitions=operation.node.variable_definitions,
-                    directives=(),
-                    selection_set=SelectionSetNode(selections=nodes),
-                ),
-                *document.fragments.values(),
-            )
+        access: Access,
+    ) -> PreparedRead:
+        self.compiled += 1
+        asked = (document, operation, variables, access)
+        prepared = await asyncio.to_thread(_prepared, *asked, self.catalog, self.limits)
+        if len(repr(key[-1])) <= SHAPE_CHARACTERS:
+            kept = self._prepared if prepared.known is None else self._known
+            kept.put(key, prepared)
+        return prepared
+
+
+def _prepared(  # noqa: PLR0917 - six things, each of its own type
+    document: Document,
+    operation: Operation,
+    variables: Mapping[str, Any],
+    access: Access,
+    catalog: Catalog,
+    limits: Limits,
+) -> PreparedRead:
+    """The compiled query. Runs in a thread, so it changes nothing that another one sees."""
+    check_variables(document, operation, variables)
+    reader = reader_of(document.schema, operation.node, document.fragments, variables, limits.max_depth)
+    root = document.schema.query_type
+    if root is None:
+        raise ValidationFailed("unknown_operation")
+    selections = operation.node.selection_set.selections
+    roots = reader.roots(root, selections)
+    introspected = {key: nodes for key, nodes in roots.items() if is_constant(nodes[0], document.schema)}
+    literals = _introspected(document, operation, variables, introspected)
+    selection = reader.read(root, selections, leave_out=introspected)
+    try:
+        plan = plan_read(selection, catalog, access, limits)
+    except UserFault as fault:
+        raise of_request(fault) from None
+    plan = plan.with_literals(literals, order=list(roots))
+    known = plan.known()
+    if known is not None:
+        return PreparedRead(Statement("", ()), cost_of_read(plan, (), limits), known=known)
+    statement = compile_read(plan, catalog, access, limits)
+    used = set(statement.sources)
+    unused = tuple(source for source in dict.fromkeys(plan.given) if source not in used)
+    cost = cost_of_read(plan, statement.sources, limits)
+    return PreparedRead(
+        statement, cost, sites_of(plan), Binding(statement.sources), Binding(unused) if unused else None
+    )
+
+
+def _introspected(
+    document: Document, operation: Operation, variables: Mapping[str, Any], fields: Mapping[str, list[FieldNode]]
+) -> list[Literal]:
+    """Introspection depends on the role's schema alone, so its answer is part of the prepared operation."""
+    if not fields:
+        return []
+    nodes = tuple(node for same in fields.values() for node in same)
+    part = DocumentNode(
+        definitions=(
+            OperationDefinitionNode(
+                operation=operation.node.operation,
+                variable_definitions=operation.node.variable_definitions,
+                directives=(),
+                selection_set=SelectionSetNode(selections=nodes),
+            ),
+            *document.fragments.values(),
         )
-        return await asyncio.to_thread(_literals, document.schema, part, variables)
-
-
-def _literals(schema: GraphQLSchema, part: DocumentNode, variables: Mapping[str, Any]) -> list[Literal]:
-    """What the executor answers to introspection. A whole schema takes some 70 ms: call it off the event loop."""
-    result = execute_sync(schema, part, variable_values=dict(variables))
+    )
+    result = execute_sync(document.schema, part, variable_values=dict(variables))
     if result.errors or result.data is None:
         raise ValidationFailed("introspection_failed")
     return [Literal(key, orjson.dumps(value)) for key, value in result.data.items()]

@@ -1,5 +1,6 @@
 """A document with one list becomes an export: a statement that gives a row's object for each row, and its columns."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -70,6 +71,18 @@ async def prepare_export(
     """
     document = await operations.document(text, access)
     operation = document.operation(operation_name)
+    return await asyncio.to_thread(_prepared, document, operation, variables, row_limit, operations, access)
+
+
+def _prepared(  # noqa: PLR0917 - six things, each of its own type
+    document: Document,
+    operation: Operation,
+    variables: Mapping[str, Any],
+    row_limit: int | None,
+    operations: Operations,
+    access: Access,
+) -> PreparedExport:
+    """The export, compiled in a thread: a large document takes some 0.2 s."""
     if not operation.is_query:
         raise ValidationFailed("export_one_list")
     check_variables(document, operation, variables)
