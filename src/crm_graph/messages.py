@@ -105,6 +105,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "The document has more than {limit} characters; send long values as variables.",
         "请求文档超过 {limit} 个字符，较长的值请用变量传递。",
     ),
+    "too_many_tokens": (
+        "The document has more than {limit} tokens; send values as variables, or ask in several requests.",
+        "请求文档超过 {limit} 个词法单元，请用变量传值，或分多次请求。",
+    ),
     "too_many_comments": ("The document has more than {limit} comments.", "文档的注释超过 {limit} 条。"),
     "too_many_digits": ("A number has more than {limit} digits.", "数字超过 {limit} 位。"),
     "too_many_aliases": ("The document has more than {limit} aliases.", "文档的别名超过 {limit} 个。"),

@@ -8,6 +8,8 @@ import pytest
 from graphql import get_introspection_query
 
 from crm_graph.errors import BadVariables, CostExceeded, ParseFailed, ValidationFailed
+from crm_graph.messages import render
+from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.read import Operations
 from reference.compiled import catalog, default_access, schema_of
@@ -97,6 +99,16 @@ async def test_a_document_up_to_the_limit_is_answered_and_one_beyond_is_not(
     assert await refusal(beyond) == (template, {"limit": limit})
 
 
+def test_comments_are_no_tokens() -> None:
+    text = "{ # all\n a: __typename # this\n } # and that"
+
+    assert list(read_document(text, schema_of(MIXED), 5).operations) == [""]
+    with pytest.raises(CostExceeded) as caught:
+        read_document(text, schema_of(MIXED), 4)
+    assert (caught.value.template_key, caught.value.details) == ("too_many_tokens", {"limit": 4})
+    assert render(caught.value, "zh") == "请求文档超过 4 个词法单元，请用变量传值，或分多次请求。"
+
+
 @pytest.mark.parametrize("levels", [12, 40, 90])
 async def test_fragments_that_double_at_each_level_merge_into_one(levels: int) -> None:
     assert await refusal(chained(levels // 2, "{next} {next}")) is None
@@ -112,12 +124,13 @@ async def test_fragments_that_double_at_each_level_merge_into_one(levels: int) -
         ('{ node(id: "x") { ' + aliases(400) + " } }", "too_many_fields"),
         ("{ a" * 2_000, "too_deep_to_parse"),
         ("query($a: Int = " + "[" * 2_000, "too_deep_to_parse"),
+        ("{ " + "x " * 4_999, "parse_failed"),
+        ("{ " + "x " * 5_000, "too_many_tokens"),
         (
             of_customers("...a") + " fragment a on Customer { ...b } fragment b on Customer { ...a }",
             "validation_failed",
         ),
         (of_customers("...a") + " fragment a on Customer { parent { ...a } }", "validation_failed"),
-        ("{ " + "x " * 6_000 + "}", "parse_failed"),
     ],
 )
 async def test_what_would_explode_is_refused_in_time(text: str, template: str) -> None:

@@ -17,9 +17,13 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
+    Lexer,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    Source,
+    Token,
+    TokenKind,
     Visitor,
     get_introspection_query,
     parse,
@@ -79,6 +83,23 @@ def require_readable(text: str) -> None:
                     raise CostExceeded("too_many_comments", limit=MAX_COMMENTS)
             case start if start.isdigit():
                 raise CostExceeded("too_many_digits", limit=MAX_DIGITS)
+
+
+class LimitedLexer(Lexer):
+    """Reads the tokens of a text, up to a limit. Comments are none."""
+
+    def __init__(self, text: str, limit: int) -> None:
+        super().__init__(Source(text))
+        self._left = self._limit = limit
+
+    def advance(self) -> Token:
+        """The next token. Raises CostExceeded beyond the limit."""
+        token = super().advance()
+        if token.kind is not TokenKind.EOF:
+            self._left -= 1
+            if self._left < 0:
+                raise CostExceeded("too_many_tokens", limit=self._limit)
+        return token
 
 
 def require_moderate(node: DocumentNode) -> None:

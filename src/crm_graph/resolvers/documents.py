@@ -19,16 +19,21 @@ from graphql import (
     Visitor,
     get_named_type,
     get_variable_values,
-    parse,
     type_from_ast,
     validate,
     visit,
 )
+from graphql.language.parser import Parser
 
 from crm_graph.errors import BadVariables, CrmError, ParseFailed, ValidationFailed
 from crm_graph.messages import Locale, render
 from crm_graph.resolvers.arguments import shape, structure
-from crm_graph.resolvers.document_limits import require_moderate, require_moderate_introspection, require_readable
+from crm_graph.resolvers.document_limits import (
+    LimitedLexer,
+    require_moderate,
+    require_moderate_introspection,
+    require_readable,
+)
 from crm_graph.resolvers.optional import OPTIONAL, without_unknown
 from crm_graph.resolvers.selection import TYPENAME
 
@@ -115,7 +120,8 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
     """
     require_readable(text)
     try:
-        node = parse(text, max_lexical_tokens=max_tokens, allow_empty_selection_sets=False)
+        lexer = LimitedLexer(text, max_tokens)
+        node = Parser(lexer.source, lexer=lexer, allow_empty_selection_sets=False).parse_document()
     except GraphQLError as error:
         raise ParseFailed("parse_failed", problems=[Problem(error)]) from None
     except RecursionError:
