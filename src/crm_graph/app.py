@@ -229,7 +229,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations, hub.budgets.charge, hub.replica),
+        Reader(hub.lanes, operations, hub.budgets.charge, hub.replica, hub.budgets.deposit),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,

@@ -125,6 +125,46 @@ async def test_a_change_is_paid_from_the_same_budget(crm: Crm, small_budget: htt
     assert more.error[:2] == (429, "RATE_LIMITED")
 
 
+async def sent(crm: Crm, http: httpx.AsyncClient, query: str) -> Answer:
+    return Answer(await http.post("/graphql", json={"query": query}, headers=crm.headers("erp")))
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("{ customers { nodes { id }", "PARSE_FAILED"),
+        ("{ customers { nothing } }", "VALIDATION_FAILED"),
+        ("{ __typename " + "@nope " * 6 + "}", "COST_EXCEEDED"),
+        ("{ customers(first: 1, last: 1) { totalCount } }", "VALIDATION_FAILED"),
+    ],
+)
+async def test_a_document_that_is_refused_costs_a_unit_for_each_character(
+    crm: Crm, small_budget: httpx.AsyncClient, document: str, code: str
+) -> None:
+    kept = await sent(crm, small_budget, "{ __typename }")
+    assert kept.json["extensions"]["cost"] == {"requested": 0, "remaining": 100}
+    for _ in range(2):
+        assert (await sent(crm, small_budget, document)).error[1] == code
+    answered = await sent(crm, small_budget, "{ __typename }")
+
+    left = 100 - 2 * len(document)
+    assert answered.json["extensions"]["cost"] == {"requested": 0, "remaining": left}
+
+
+async def test_who_has_spent_the_budget_on_documents_that_were_refused_has_none_read(
+    crm: Crm, small_budget: httpx.AsyncClient
+) -> None:
+    short, long = "{ nothing }", "{ nothing " + " " * 1_000 + "}"
+    first = await sent(crm, small_budget, long)
+    over = await sent(crm, small_budget, short)
+    crm.clock.now += timedelta(seconds=7)
+    later = await sent(crm, small_budget, short)
+
+    assert first.error[:2] == (400, "VALIDATION_FAILED")
+    assert over.error == (429, "RATE_LIMITED", "Your budget is spent. Try again in 7 seconds.")
+    assert later.error[:2] == (400, "VALIDATION_FAILED")
+
+
 async def test_a_client_without_an_end_to_its_budget_is_told_of_none(crm: Crm) -> None:
     await limited(crm, 0)
     async with hub_with(crm, crm.settings) as http:

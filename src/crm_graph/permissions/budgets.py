@@ -7,8 +7,8 @@ then nobody is served.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
@@ -157,6 +157,19 @@ class Budgets:
             self._ask(account)
         remaining = account.left + account.beyond
         return min(per_minute, remaining)
+
+    @asynccontextmanager
+    async def deposit(self, principal: Principal, cost: int) -> AsyncIterator[None]:
+        """Hold the cost of something that may be refused, at most a whole budget, and give it back unless it was.
+
+        Raises what `charge` raises, before anything is done.
+        """
+        held = min(cost, self.per_minute(principal))
+        await self.charge(principal, held)
+        yield
+        account = self._accounts.get(principal.client_id or principal.user_id)
+        if account is not None:
+            account.left += held
 
     async def _covered(self, subject: UUID, per_minute: int, cost: int) -> Account:
         """The account, once it holds the cost."""

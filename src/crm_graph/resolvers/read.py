@@ -1,7 +1,8 @@
 """Stage 4: a prepared operation is bound to the request's variables and run; the bytes of Postgres are the answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
 from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.binding import Binding
-from crm_graph.resolvers.cost import Cost, cost_of_read, require_within
+from crm_graph.resolvers.cost import Cost, cost_of_read, cost_of_refusal, require_within
 from crm_graph.resolvers.derived import Compute, Site, fill, sites_of
 from crm_graph.resolvers.documents import Document, Operation, check_variables, is_constant, read_document
 from crm_graph.resolvers.plan import Limits, Literal
@@ -253,6 +254,16 @@ async def unlimited(_principal: Principal, _requested: int) -> None:
     """Charges nothing."""
 
 
+Deposit = Callable[[Principal, int], AbstractAsyncContextManager[None]]
+"""Holds what a document costs should it be refused, and gives it back where it is not. Raises RateLimited."""
+
+
+@asynccontextmanager
+async def unheld(_principal: Principal, _cost: int) -> AsyncIterator[None]:
+    """Holds nothing."""
+    yield
+
+
 class Answered(NamedTuple):
     """The `data` of a query as JSON bytes, what it cost, and what is left to who asked."""
 
@@ -311,12 +322,31 @@ class Reader:
     """Runs compiled reads on a few connections: to a replica, where there is one that can answer, or to the primary."""
 
     def __init__(
-        self, lanes: Lanes, operations: Operations, charge: Charge = unlimited, replica: Replica | None = None
+        self,
+        lanes: Lanes,
+        operations: Operations,
+        charge: Charge = unlimited,
+        replica: Replica | None = None,
+        deposit: Deposit = unheld,
     ) -> None:
         self._lanes = lanes
         self._operations = operations
         self._charge = charge
         self._replica = replica
+        self._deposit = deposit
+
+    async def document(self, text: str, principal: Principal) -> Document:
+        """A document that is new for its asker. Raises ParseFailed, ValidationFailed or CostExceeded, and RateLimited
+        where the budget does not have what a refusal costs.
+        """
+        async with self._deposit(principal, cost_of_refusal(text)):
+            return await self._operations.document(text, principal.access)
+
+    async def _prepare(
+        self, document: Document, operation: Operation, variables: Mapping[str, Any], principal: Principal
+    ) -> PreparedRead:
+        async with self._deposit(principal, cost_of_refusal(document.text)):
+            return await self._operations.prepare(document, operation, variables, principal.access)
 
     async def run(
         self,
@@ -332,8 +362,9 @@ class Reader:
         """The answer and its cost, from a state that holds everything up to the position `after`. Raises CrmError;
         TIMEOUT and UNAVAILABLE are ours.
         """
-        asked = (document, operation, variables, principal.access)
-        prepared = self._operations.kept_read(*asked) or await self._operations.prepare(*asked)
+        prepared = self._operations.kept_read(document, operation, variables, principal.access)
+        if prepared is None:
+            prepared = await self._prepare(document, operation, variables, principal)
         try:
             arguments = prepared.bind(variables, principal, now)
         except CrmError:

@@ -158,7 +158,7 @@ class GraphQLEndpoint:
         if text is None or request.document_id is not None or self._trusted.only:
             text = await self._trusted.text(request.document_id, text)
         kept = self.operations.kept_document(text, principal.access)
-        document = kept or await self.operations.document(text, principal.access)
+        document = kept or await self._reader.document(text, principal)
         operation = document.operation(request.operation_name)
         if operation.is_query:
             answered = await self._read(call, principal, document, operation, request.variables)
