@@ -1,4 +1,4 @@
-"""The search index. It is empty at first: `crm-graph reindex` fills it with the records that are there already."""
+"""The search index. It is empty at first; what is there already is filled in after the migrations."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -35,6 +35,7 @@ from crm_graph.resolvers.read import Operations, Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_document
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
+from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
@@ -270,8 +271,17 @@ def begin_for(hub: Hub) -> BeginFor:
     return begun
 
 
-async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now) -> None:
-    """Put into a migrated database what every hub needs: built-in roles, default workflows, a key that signs tokens.
+Filling = Callable[[str, int], None]
+"""Is told of how many records of a type the index is filled with."""
+
+
+def _untold(_plural: str, _records: int) -> None:
+    """Tells nobody."""
+
+
+async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now, filling: Filling = _untold) -> None:
+    """Put into a migrated database what every hub needs: built-in roles, default workflows, a key that signs tokens,
+    and the keys by which records are found that were there before search was.
 
     What is there already stays as it is.
     """
@@ -280,6 +290,11 @@ async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now) -> None:
         await sync_default_policy(session, ids=ids, clock=clock)
         await install_default_workflows(await _driver(session), ids, clock())
         await ensure_signing_key(session, now=clock())
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        catalog = build_catalog()
+        for entity in catalog.roots:
+            await search_index.fill(driver, catalog, entity, partial(filling, entity.plural))
 
 
 async def _driver(session: AsyncSession) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import asyncpg
+import structlog
 import typer
 from graphql import print_schema
 from pydantic import ValidationError
@@ -29,6 +30,10 @@ from crm_graph.seeding import population
 from crm_graph.server import AddressTaken, NotStarted, bind, configure_logs, run, serve
 from crm_graph.services.import_reports import print_report
 from crm_graph.settings import Settings, load_settings
+
+log = structlog.get_logger(__name__)
+
+LOG_EVERY = 100_000
 
 app = typer.Typer(
     name="crm-graph",
@@ -93,10 +98,16 @@ async def _serve(settings: Settings, listener: socket.socket, *, migrate_first: 
     if settings.database_url is None:
         raise ValueError("set DATABASE_URL; for a try-out without a database there is crm-graph demo")
     if migrate_first:
-        await maintenance.migrate(settings.database_url, settings)
+        await maintenance.migrate(settings.database_url, settings, _log_step)
     async with open_hub(settings):
         pass
     await serve(build_app(settings), listener)
+
+
+def _log_step(progress: population.Progress) -> None:
+    """A line now and then, for who waits for a hub that fills its search index."""
+    if progress.done and progress.done % LOG_EVERY == 0:
+        log.info("preparing", step=progress.step, done=progress.done)
 
 
 @app.command()
@@ -110,8 +121,8 @@ def migrate(
     if check:
         _check(settings)
         return
-    with database(settings, typer.echo, shared=True) as url:
-        done = asyncio.run(maintenance.migrate(url, settings))
+    with database(settings, typer.echo, shared=True) as url, _Bars() as bars:
+        done = asyncio.run(maintenance.migrate(url, settings, bars.step))
     same = done.before == done.after
     typer.echo(f"The database is at revision {done.after}" + ("." if same else f", from {done.before or 'nothing'}."))
 

@@ -43,12 +43,14 @@ class UnknownEntity(LookupError):
     """There is no such type of records to import."""
 
 
-async def migrate(url: str, settings: Settings) -> Migrated:
-    """Bring a database to what this version needs, with built-in roles, default workflows and a signing key."""
+async def migrate(url: str, settings: Settings, progress: Callable[[Progress], None] = lambda _: None) -> Migrated:
+    """Bring a database to what this version needs, with built-in roles, default workflows, a signing key, and a search
+    index that holds what was there before it.
+    """
     done = await migrations.migrate(url, settings)
     engine = write_engine(url, settings)
     try:
-        await app.prepare(engine)
+        await app.prepare(engine, filling=lambda plural, done: progress(Progress(f"search: {plural}", done, done)))
     finally:
         await engine.dispose()
     return done

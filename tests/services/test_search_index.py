@@ -1,10 +1,14 @@
 """The search index follows every write in its own transaction, and a reindex mends what is missing."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from crm_graph.app import prepare
 from crm_graph.models.ids import EntityCode
 from crm_graph.services import customers, search_index
 from crm_graph.services.commands import Archive, Create, Mode, Restore, Update
@@ -79,6 +83,98 @@ async def test_an_upsert_and_its_dry_run(world: World) -> None:
     async with world.begin("erp") as tx:
         (outcome,) = await upsert(tx, "customer", "erp", items)
     assert await found(world, "pjiudian") == [outcome.id]
+
+
+@asynccontextmanager
+async def connected(world: World) -> AsyncIterator[Any]:
+    """A connection of the driver, in no transaction."""
+    async with world.engine.connect() as connection:
+        yield (await connection.get_raw_connection()).driver_connection
+
+
+async def documents(world: World) -> list[Any]:
+    return await world.rows("SELECT entity_id, keys::text FROM search_documents ORDER BY entity_id")
+
+
+async def fill(world: World) -> int:
+    async with connected(world) as driver:
+        return await search_index.fill(driver, world.catalog, world.catalog["customer"])
+
+
+async def forget(world: World) -> None:
+    """As it was before there was search."""
+    async with connected(world) as driver:
+        await driver.execute("DELETE FROM search_documents")
+        await driver.execute("DELETE FROM search_fills")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 2_000])
+async def test_a_fill_indexes_what_was_there_before_once(
+    world: World, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "BATCH", batch)
+    for name in ("张伟", "李强", "王芳"):
+        await created(world, name=name)
+    before = await documents(world)
+    await forget(world)
+
+    assert await fill(world) == 3
+    assert await documents(world) == before
+    assert await fill(world) == 0
+
+
+async def test_a_fill_that_was_stopped_goes_on_where_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_index, "BATCH", 1)
+    for name in ("张伟", "李强", "王芳"):
+        await created(world, name=name)
+    before = await documents(world)
+    await forget(world)
+
+    def stop(done: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    async with connected(world) as driver:
+        with pytest.raises(KeyboardInterrupt):
+            await search_index.fill(driver, world.catalog, world.catalog["customer"], stop)
+    assert await documents(world) == before[:2]
+    assert await fill(world) == 1
+    assert await documents(world) == before
+
+
+async def test_processes_that_fill_at_the_same_time_share_the_work(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "BATCH", 1)
+    for n in range(8):
+        await created(world, name=f"张伟{n}")
+    before = await documents(world)
+    await forget(world)
+
+    assert sum(await asyncio.gather(fill(world), fill(world), fill(world))) == 8
+    assert await documents(world) == before
+
+
+async def test_a_version_whose_keys_are_made_of_something_else_fills_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await created(world)
+    await fill(world)
+    monkeypatch.setattr(search_index, "KEYS_VERSION", 2)
+
+    assert await fill(world) == 1
+    assert await fill(world) == 0
+
+
+async def test_a_migrated_database_finds_what_was_there_before_search(world: World) -> None:
+    id_ = await created(world)
+    await forget(world)
+    told: list[tuple[str, int]] = []
+
+    await prepare(world.engine, filling=lambda plural, records: told.append((plural, records)))
+
+    assert await found(world, "g张伟") == [id_]
+    assert ("customers", 1) in told
 
 
 @pytest.mark.parametrize("batch", [1, 2, 2_000])

@@ -16,7 +16,7 @@ from crm_graph.models.interactions import Interaction
 from crm_graph.models.leads import Lead
 from crm_graph.models.opportunities import Opportunity
 from crm_graph.models.roles import Grant, PolicyVersion, Role
-from crm_graph.models.search_documents import SearchDocument
+from crm_graph.models.search_documents import SearchDocument, SearchFill
 from crm_graph.models.teams import Team
 from crm_graph.models.tickets import Ticket
 from crm_graph.models.trusted_documents import TrustedDocument
@@ -51,6 +51,7 @@ __all__ = [
     "Role",
     "Root",
     "SearchDocument",
+    "SearchFill",
     "SigningKey",
     "Stage",
     "StageChange",

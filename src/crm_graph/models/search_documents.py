@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, SmallInteger
+from sqlalchemy import Index, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped
 
@@ -27,3 +27,15 @@ class SearchDocument(Base):
     code: Mapped[int] = internal(SmallInteger, primary_key=True, autoincrement=False)
     entity_id: Mapped[UUID] = internal(primary_key=True)
     keys: Mapped[Any] = internal(TSVECTOR, nullable=False)
+
+
+class SearchFill(Base):
+    """How far the index of one type is filled with records that were there before it: up to the id `filled_to`, with
+    keys that are `made_of` so described fields. What is written since has its keys from the write.
+    """
+
+    __tablename__ = "search_fills"
+
+    code: Mapped[int] = internal(SmallInteger, primary_key=True, autoincrement=False)
+    made_of: Mapped[str] = internal(Text, nullable=False)
+    filled_to: Mapped[UUID] = internal(nullable=False)

@@ -9,11 +9,13 @@ from crm_graph.catalog import Catalog, EntityType, Searched, searched_fields
 from crm_graph.fragments import Fragment, join, name, number, param, render, sql
 from crm_graph.permissions.store import Connection
 from crm_graph.services.drafts import Draft
-from crm_graph.services.search_keys import keys_of
+from crm_graph.services.search_keys import KEYS_VERSION, keys_of
 from crm_graph.transaction import Input, Transaction
 
 BATCH = 2_000
-"""Records of one transaction of a reindex: they are locked against change, for some tenths of a second."""
+"""Records of one transaction of a fill: they are locked against change, for some tenths of a second."""
+NOWHERE, EVERYWHERE = UUID(int=0), UUID(int=2**128 - 1)
+"""How far a type is filled that was not begun, and one that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,41 +106,85 @@ WHERE search_documents.keys IS DISTINCT FROM excluded.keys
 """
 
 
-async def reindex(
-    connection: Connection, catalog: Catalog, entity: EntityType, progress: Callable[[int], None] = lambda _: None
-) -> int:
-    """Write the keys of all records of a type anew, in batches that are transactions of their own, and take away keys
-    that no record has. Rows are locked against change meanwhile, so that it may run beside a hub; what is right already
-    is not written, so that it may be stopped and run again. Gives the number of records.
+Progress = Callable[[int], None]
+"""Is told how many records are done."""
+
+
+def untold(_done: int) -> None:
+    """Tells nobody."""
+
+
+async def fill(connection: Connection, catalog: Catalog, entity: EntityType, progress: Progress = untold) -> int:
+    """Write the keys of the records of a type that were there before the index, or before one of its fields was
+    searched, and take away keys that no record has. Gives the number of records, 0 once all have their keys.
+
+    Each batch is a transaction of its own, in which its rows are locked against change, so that it may run beside a
+    hub. It may be stopped and run again, and several processes share the work: each takes the next batch.
     """
     sources = sources_of(catalog, entity)
     if sources is None:
         return 0
-    statement = render(
+    done = 0
+    while (rows := await _fill_batch(connection, sources)) is not None:
+        done += rows
+        progress(done)
+    return done
+
+
+async def reindex(connection: Connection, catalog: Catalog, entity: EntityType, progress: Progress = untold) -> int:
+    """As `fill`, of all records of a type; what is right already is not written."""
+    await connection.execute("DELETE FROM search_fills WHERE code = $1", entity.code)
+    return await fill(connection, catalog, entity, progress)
+
+
+async def _fill_batch(connection: Connection, sources: Sources) -> int | None:
+    """The next batch, and how many records it had; None after the last."""
+    entity, made_of = sources.entity, _made_of(sources.fields)
+    async with connection.transaction():
+        (filled,) = await connection.fetch(_FILLED, entity.code, made_of, NOWHERE)
+        after = filled["filled_to"] if filled["made_of"] == made_of else NOWHERE
+        if after == EVERYWHERE:
+            return None
+        rows = await connection.fetch(_records(sources), after)
+        last = rows[-1]["id"] if len(rows) == BATCH else EVERYWHERE
+        await put(connection, sources, rows)
+        await connection.execute(_sweep(entity), entity.code, after, last)
+        await connection.execute(
+            "UPDATE search_fills SET made_of = $2, filled_to = $3 WHERE code = $1", entity.code, made_of, last
+        )
+    return len(rows)
+
+
+def _made_of(fields: Sequence[Searched]) -> str:
+    """What keys are made of: a version that has another of it fills the index anew."""
+    return " ".join([f"keys:{KEYS_VERSION}", *(f"{searched.tag}:{searched.how}" for searched in fields)])
+
+
+def _records(sources: Sources) -> str:
+    return render(
         sql(
             "SELECT t.id, {values} FROM {table} AS t WHERE t.id > {after} ORDER BY t.id LIMIT {batch} FOR SHARE OF t",
             values=sources.values(),
-            table=name(entity.table),
+            table=name(sources.entity.table),
             after=param(Input("after"), "uuid"),
             batch=number(BATCH),
         )
     ).text
-    sweep = render(
+
+
+def _sweep(entity: EntityType) -> str:
+    return render(
         sql(
             "DELETE FROM search_documents AS d WHERE d.code = $1 AND d.entity_id > $2 AND d.entity_id <= $3"
             " AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.id = d.entity_id)",
             table=name(entity.table),
         )
     ).text
-    done, after = 0, UUID(int=0)
-    while True:
-        async with connection.transaction():
-            rows = await connection.fetch(statement, after)
-            last = rows[-1]["id"] if len(rows) == BATCH else UUID(int=2**128 - 1)
-            await put(connection, sources, rows)
-            await connection.execute(sweep, entity.code, after, last)
-        done += len(rows)
-        progress(done)
-        if len(rows) < BATCH:
-            return done
-        after = last
+
+
+# The update of nothing locks the row until the end of the batch.
+_FILLED = """
+INSERT INTO search_fills AS f (code, made_of, filled_to) VALUES ($1, $2, $3)
+ON CONFLICT (code) DO UPDATE SET code = f.code
+RETURNING f.made_of, f.filled_to
+"""

@@ -15,6 +15,8 @@ from crm_graph.catalog import Searched
 from crm_graph.models.fields import Search
 from crm_graph.services.pinyin import FIRST_WIDE, readings
 
+KEYS_VERSION = 1
+"""Raised when values get other keys than before: the next `migrate` then writes those of all records."""
 LONGEST_VALUE = 500
 LONGEST_NAME = 100
 WINDOW = 4
