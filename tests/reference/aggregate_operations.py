@@ -1,18 +1,19 @@
 """Random aggregates, valid for a role's schema."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
 
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, custom_type
 from crm_graph.criteria.predicates import OPERATORS, Op
 from crm_graph.resolvers.aggregates.plan import DateBucket, Function, Measure
+from reference.custom import custom_value
 from reference.interpreter import as_json
 from reference.literals import Name, in_document
-from reference.rows import Tables
+from reference.rows import Row, Tables
 
 ZONES = ("Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati")
 DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
@@ -61,13 +62,25 @@ class AggregateMaker:
         type_ = self.schema.type_map.get(type_name)
         return dict(type_.fields) if isinstance(type_, GraphQLInputObjectType) else {}
 
+    def _pick(self, names: Iterable[str]) -> str:
+        """One of the names; custom fields are many under one name."""
+        known = list(names)
+        return CUSTOM if CUSTOM in known and self._chance(0.2) else self.random.choice(known)
+
     def _group_by(self, entity: EntityType, path: Spot, spots: list[Spot], depth: int) -> dict[str, Any]:
         """One key that rows are not grouped by yet; nothing where there is none."""
-        name = self.random.choice(list(self._inputs(f"{entity.api_name}GroupBy")))
+        name = self._pick(self._inputs(f"{entity.api_name}GroupBy"))
+        if name == CUSTOM:
+            key = self.random.choice(list(self._inputs(f"{custom_type(entity)}GroupBy")))
+            inner = self._group_by_field(key, entity.custom[key], (*path, CUSTOM), spots)
+            return {CUSTOM: inner} if inner else {}
         member = entity.by_api_name[name]
         if isinstance(member, Relation):
             inner = self._group_by(self.catalog[member.target], (*path, name), spots, depth - 1) if depth else {}
             return {name: inner} if inner else {}
+        return self._group_by_field(name, member, path, spots)
+
+    def _group_by_field(self, name: str, member: Field, path: Spot, spots: list[Spot]) -> dict[str, Any]:
         if (*path, name) in spots or len(spots) == 3:
             return {}
         if member.kind not in (Kind.DATE, Kind.DATE_TIME) and self._chance(0.05):
@@ -93,12 +106,15 @@ class AggregateMaker:
                 tree[name] = self._conditions(entity, Measure(Function.COUNT))
             else:
                 member = self._measured(entity, name)
-                tree[name] = {member.api_name: self._conditions(entity, Measure(Function(name), member))}
+                tree[name] = _below(member, self._conditions(entity, Measure(Function(name), member)))
         return tree
 
     def _measured(self, entity: EntityType, function: str) -> Field:
         inputs: Any = get_named_type(self._inputs(f"{entity.api_name}Having")[function].type)
-        member = entity.by_api_name[self.random.choice(list(inputs.fields))]
+        name = self._pick(inputs.fields)
+        if name == CUSTOM:
+            return entity.custom[self.random.choice(list(get_named_type(inputs.fields[name].type).fields))]
+        member = entity.by_api_name[name]
         assert isinstance(member, Field)
         return member
 
@@ -114,7 +130,7 @@ class AggregateMaker:
     def _operand(self, entity: EntityType, measure: Measure, kind: Kind) -> Any:
         if measure.field is None or measure.function is Function.COUNT_DISTINCT:
             return self.random.randint(0, 3)
-        values = [v for row in self.tables[entity.table] if (v := row[measure.field.name]) is not None]
+        values = [v for row in self.tables[entity.table] if (v := _stored(row, measure.field)) is not None]
         if kind is Kind.DECIMAL or not values:
             return {Kind.DATE: "2026-01-31", Kind.DATE_TIME: "2026-11-01T00:00:00Z", Kind.TEXT: "a", Kind.INT: 5}.get(
                 kind, self.random.choice(("0", "0.13", "5", "10", "99.99", "1000000"))
@@ -127,7 +143,7 @@ class AggregateMaker:
         if name == "count":
             return {name: direction}
         if name != "key":
-            return {name: {self._measured(entity, name).api_name: direction}}
+            return {name: _below(self._measured(entity, name), direction)}
         tree: Any = direction
         for step in reversed(self.random.choice(spots) if spots else ()):
             tree = {step: tree}
@@ -146,19 +162,23 @@ class AggregateMaker:
 
     def _measures(self, type_: Any) -> str:
         names = self.random.sample(list(type_.fields), min(len(type_.fields), self.random.randint(1, 3)))
+        if CUSTOM in type_.fields and CUSTOM not in names and self._chance(0.2):
+            names.append(CUSTOM)
         parts = [self._value(type_, name) for name in names]
         return " ".join([*parts, "__typename"] if self._chance(0.1) else parts)
 
     def _value(self, type_: Any, name: str) -> str:
         money = get_named_type(type_.fields[name].type).name == "Money"
+        if name == CUSTOM:
+            return f"{self.fresh('o')}: {name} {{ {self._measures(get_named_type(type_.fields[name].type))} }}"
         return f"{self.fresh('x')}: {name}{' { amount currency __typename }' if money else ''}"
 
     def _key(self, entity: EntityType, spots: list[Spot]) -> str:
         """The keys that rows are grouped by, and one that they need not be grouped by."""
         parts = [self._at(f"{entity.api_name}GroupKey", spot) for spot in spots]
         type_: Any = self.schema.type_map[f"{entity.api_name}GroupKey"]
-        other = self.random.choice(list(type_.fields))
-        if isinstance(get_named_type(type_.fields[other].type), GraphQLObjectType):
+        other = self._pick(type_.fields)
+        if other != CUSTOM and isinstance(get_named_type(type_.fields[other].type), GraphQLObjectType):
             return " ".join([*parts, "__typename"])
         return " ".join([*parts, self._value(type_, other)])
 
@@ -168,3 +188,13 @@ class AggregateMaker:
             return self._value(type_, spot[0])
         inner: Any = get_named_type(type_.fields[spot[0]].type)
         return f"{self.fresh('o')}: {spot[0]} {{ {self._at(inner.name, spot[1:])} }}"
+
+
+def _below(member: Field, said: Any) -> dict[str, Any]:
+    """What is said of a field, a custom one below `custom`."""
+    inner = {member.api_name: said}
+    return {CUSTOM: inner} if member.custom else inner
+
+
+def _stored(row: Row, member: Field) -> Any:
+    return custom_value(member, row["custom"]) if member.custom else row[member.name]

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from graphql import FieldNode
 
 from crm_graph.access import Level
-from crm_graph.catalog import EntityType, Field, Kind, Relation
+from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, custom_type
 from crm_graph.resolvers.aggregates.plan import Function, Measure
 from crm_graph.resolvers.plan import Limits
 from reference.view import Record, View, listed
@@ -77,8 +77,7 @@ class Aggregator:
         return answer
 
     def _keys(self, entity: EntityType, tree: Mapping[str, Any], path: tuple[Relation, ...]) -> Iterator[Key]:
-        for name, value in tree.items():
-            member = entity.by_api_name[name]
+        for member, value in named(entity, tree):
             if value is None or value is False:
                 continue
             if isinstance(member, Relation):
@@ -100,7 +99,7 @@ class Aggregator:
             if not related:
                 return None
             record = related[0]
-        value = self._value(record, key.member) if not key.path else self.view.comparable(record, key.member)
+        value = self._value(record, key.member) if not key.path else self._comparable(record, key.member)
         if value is None or key.bucket is None:
             return value
         day = value.astimezone(ZoneInfo(key.zone or "UTC")).date() if isinstance(value, datetime) else value
@@ -115,7 +114,12 @@ class Aggregator:
         if member.kind is Kind.MONEY and self._by_currency:
             levels = {self.view.level(record, name) for name in (member.name, "currency")}
             return record.row[member.name] if levels == {Level.READ} else None
-        return self.view.comparable(record, member)
+        return self._comparable(record, member)
+
+    def _comparable(self, record: Record, member: Field) -> Any:
+        """Custom decimals may be written in several ways; zeros at their end are left out."""
+        value = self.view.comparable(record, member)
+        return value.normalize() if member.custom and isinstance(value, Decimal) else value
 
     def _measured(self, measure: Measure, group: Group) -> Any:
         if measure.field is None:
@@ -140,13 +144,10 @@ class Aggregator:
                 return not self._holds(value, group)
             case "count":
                 return self._compared(Measure(Function.COUNT), value, group)
-        fields = ((self._field(member), conditions) for member, conditions in value.items())
-        return all(self._compared(Measure(Function(name), f), conditions, group) for f, conditions in fields)
-
-    def _field(self, name: str) -> Field:
-        member = self.entity.by_api_name[name]
-        assert isinstance(member, Field)
-        return member
+        return all(
+            self._compared(Measure(Function(name), as_field(member)), conditions, group)
+            for member, conditions in named(self.entity, value)
+        )
 
     def _compared(self, measure: Measure, conditions: Mapping[str, Any], group: Group) -> bool:
         return self.view.meets(measure.as_field("measure"), conditions, self._measured(measure, group))
@@ -169,8 +170,8 @@ class Aggregator:
                 elif name == "count":
                     yield partial(self._measured, Measure(Function.COUNT)), value
                 else:
-                    for member, direction in value.items():
-                        measure = Measure(Function(name), self._field(member))
+                    for member, direction in named(self.entity, value):
+                        measure = Measure(Function(name), as_field(member))
                         yield partial(self._measured, measure), direction
         for index in range(len(self.keys)):
             yield partial(_key_at, index), "ASC"
@@ -178,8 +179,7 @@ class Aggregator:
     def _key_order(
         self, entity: EntityType, tree: Mapping[str, Any], path: tuple[str, ...]
     ) -> Iterator[tuple[Callable[[Group], Any], str]]:
-        for name, value in tree.items():
-            member = entity.by_api_name[name]
+        for member, value in named(entity, tree):
             if isinstance(member, Relation):
                 yield from self._key_order(self.view.catalog[member.target], value, (*path, member.name))
             else:
@@ -201,14 +201,19 @@ class Aggregator:
                     answer[key] = self._measures(Function(function), group, same)
         return answer
 
-    def _measures(self, function: Function, group: Group, nodes: Nodes) -> dict[str, Any]:
+    def _measures(self, function: Function, group: Group, nodes: Nodes, *, custom: bool = False) -> dict[str, Any]:
+        holder, fields = (custom_type(self.entity), self.entity.custom) if custom else (self.entity.api_name, None)
         suffix = {"sum": "Sum", "avg": "Avg", "min": "Range", "max": "Range"}.get(function, "DistinctCount")
-        type_name, answer = f"{self.entity.api_name}{suffix}", dict[str, Any]()
+        type_name, answer = f"{holder}{suffix}", dict[str, Any]()
         for key, same in self.below(type_name, nodes).items():
-            if same[0].name.value == "__typename":
+            name = same[0].name.value
+            if name == "__typename":
                 answer[key] = type_name
                 continue
-            measure = Measure(function, self._field(same[0].name.value))
+            if name == CUSTOM and not custom:
+                answer[key] = self._measures(function, group, same, custom=True)
+                continue
+            measure = Measure(function, as_field((fields or self.entity.by_api_name)[name]))
             value = self._measured(measure, group)
             whole = function is Function.SUM and isinstance(value, int)
             answer[key] = str(value) if whole else self._shown(value, measure.kind, group, same)
@@ -225,16 +230,33 @@ class Aggregator:
             if name == "__typename":
                 answer[response] = f"{entity.api_name}GroupKey"
                 continue
+            if name == CUSTOM:
+                answer[response] = self._custom_keys(entity, group, same, path)
+                continue
             member = entity.by_api_name[name]
             if isinstance(member, Relation):
                 target = self.view.catalog[member.target]
                 answer[response] = self._key_object(target, group, same, (*path, member.name))
                 continue
-            spots = [key.spot for key in self.keys]
-            here = (path, member.name)
-            value = group.values[spots.index(here)] if here in spots else None
-            answer[response] = self._shown(value, member.kind, group, same, own=not path)
+            answer[response] = self._key_shown(member, group, same, path)
         return answer
+
+    def _custom_keys(
+        self, entity: EntityType, group: Group, nodes: Nodes, path: tuple[str, ...]
+    ) -> dict[str, Any] | None:
+        """The custom keys of a record, where it is grouped by any."""
+        if not any(key.member.custom and key.spot[0] == path for key in self.keys):
+            return None
+        type_name, answer = f"{custom_type(entity)}GroupKey", dict[str, Any]()
+        for response, same in self.below(type_name, nodes).items():
+            member = entity.custom.get(same[0].name.value)
+            answer[response] = self._key_shown(member, group, same, path) if member else type_name
+        return answer
+
+    def _key_shown(self, member: Field, group: Group, nodes: Nodes, path: tuple[str, ...]) -> Any:
+        spots, here = [key.spot for key in self.keys], (path, member.name)
+        value = group.values[spots.index(here)] if here in spots else None
+        return self._shown(value, member.kind, group, nodes, own=not path)
 
     def _shown(self, value: Any, kind: Kind, group: Group, nodes: Nodes, *, own: bool = True) -> Any:
         if value is None or kind is not Kind.MONEY:
@@ -244,6 +266,21 @@ class Aggregator:
             currency = group.values[[key.spot for key in self.keys].index(((), "currency"))]
         parts = {"__typename": "Money", "amount": self.to_json(value), "currency": currency}
         return {key: parts[same[0].name.value] for key, same in self.below("Money", nodes).items()}
+
+
+def named(entity: EntityType, tree: Mapping[str, Any]) -> Iterator[tuple[Field | Relation, Any]]:
+    """What a tree names, each with what is said of it; custom fields stand below `custom`."""
+    for name, value in tree.items():
+        if name == CUSTOM:
+            yield from ((entity.custom[key], said) for key, said in (value or {}).items())
+        else:
+            yield entity.by_api_name[name], value
+
+
+def as_field(member: Field | Relation) -> Field:
+    """What is measured, which is a field."""
+    assert isinstance(member, Field)
+    return member
 
 
 def _key_at(index: int, group: Group) -> Any:

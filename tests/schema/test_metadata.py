@@ -22,8 +22,8 @@ from reference.policies import PolicyMaker
 
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
 FIELDS = """
-  name kind label { zh en } description target required nullable writableOnCreate writableOnUpdate maxLength scale
-  options { value label { zh en } description } dataClass personal filterable sortable level
+  name custom kind label { zh en } description target required nullable writableOnCreate writableOnUpdate maxLength
+  scale options { value label { zh en } description } dataClass personal filterable sortable level
 """
 ALL_TYPES = f"{{ entityMetadata {{ name label {{ zh en }} pluralLabel {{ zh en }} fields {{ {FIELDS} }} }} }}"
 
@@ -57,16 +57,18 @@ async def holds_what_the_access_says(access: Access) -> None:
     for told in await ask(access, ALL_TYPES):
         entity = catalog().by_api_name[told["name"]]
         by_name = {f["name"]: f for f in told["fields"]}
-        seen = {f.api_name: f for f in entity.fields.values() if ceiling(access, entity, f) > Level.HIDDEN}
+        seen = {f.api_path: f for f in entity.cells if ceiling(access, entity, f) > Level.HIDDEN}
         assert {n for n, f in by_name.items() if f["kind"] != "RECORD"} == set(seen)
         for name, member in seen.items():
             level = ceiling(access, entity, member)
             assert by_name[name]["level"] == level.name
+            assert by_name[name]["custom"] is (member.custom is not None)
             assert by_name[name]["filterable"] is (level is Level.READ), (entity.name, name)
             if not entity.is_child:
                 assert by_name[name]["sortable"] is (level is Level.READ and member.orderable)
                 writes = access.may_write(entity.name, member.name) and entity.name in NOUNS
                 creates = access.may(f"{entity.plural}:create") and writes and member in writable(entity, creating=True)
+                assert not (creates and member.custom)
                 assert by_name[name]["writableOnCreate"] is creates, (entity.name, name)
         one = {r.api_name: r.target for r in entity.relations.values() if r.shape is Shape.ONE}
         granted = {name: t for name, t in one.items() if catalog()[t].is_child or access.grants(t)}
@@ -100,6 +102,7 @@ async def test_what_a_form_for_customers_needs() -> None:
 
     assert fields["number"] == {
         "name": "number",
+        "custom": False,
         "kind": "TEXT",
         "label": {"zh": "客户编号", "en": "Number"},
         "description": "Customer number (客户编号) in the company's own numbering.",
@@ -131,6 +134,46 @@ async def test_what_a_form_for_customers_needs() -> None:
     assert fields["owner"]["label"] == {"zh": "负责人", "en": "Owner"}
     assert (fields["owner"]["kind"], fields["owner"]["target"]) == ("RECORD", "User")
     assert "bankAccount" not in fields
+
+
+async def test_custom_fields_are_told_like_others() -> None:
+    fields = await of_type(default_access(["sales"]), "Customer")
+
+    assert fields["custom.visitTime"] == {
+        "name": "custom.visitTime",
+        "custom": True,
+        "kind": "ENUM",
+        "label": {"zh": "上门时段", "en": "Visit time"},
+        "description": "Visit time (上门时段).",
+        "target": None,
+        "required": False,
+        "nullable": True,
+        "writableOnCreate": False,
+        "writableOnUpdate": False,
+        "maxLength": None,
+        "scale": None,
+        "options": [
+            {"value": "MORNING", "label": {"zh": "上午", "en": "Morning"}, "description": "Morning (上午)."},
+            {"value": "EVENING", "label": {"zh": "晚上", "en": "Evening"}, "description": "Evening (晚上)."},
+        ],
+        "dataClass": "BASIC",
+        "personal": False,
+        "filterable": True,
+        "sortable": True,
+        "level": "READ",
+    }
+    card, tags = fields["custom.loyaltyCard"], fields["custom.tags"]
+    assert (card["kind"], card["maxLength"], card["dataClass"], card["personal"]) == ("TEXT", 500, "CONTACT", True)
+    assert (tags["kind"], tags["filterable"], tags["sortable"]) == ("TEXT_LIST", True, False)
+
+
+async def test_custom_field_named_like_one_of_ours_is_not_taken_for_it() -> None:
+    role = RoleRule("r", "r", "r", "", {"ticket": (grant(ALL, fields={"custom.version": Level.MASKED}),)})
+    fields = await of_type(access_of({"r": role}, ["r"]), "Ticket")
+
+    told = {name: (f["level"], f["filterable"], f["dataClass"]) for name, f in fields.items() if "version" in name}
+    assert told == {"version": ("READ", True, "BASIC"), "custom.version": ("MASKED", False, "COST")}
+    assert "custom.class" not in fields
 
 
 async def test_field_that_is_only_looked_up_says_so() -> None:

@@ -1,12 +1,12 @@
 """Aggregates as clients see them: for each type its groups, what rows are grouped by, and conditions and orders."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
 import strawberry
 
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape, custom_type
 from crm_graph.resolvers.aggregates.plan import (
     AGGREGATE,
     DATED,
@@ -117,7 +117,7 @@ class Aggregates:
 
     def _define(self, entity: EntityType) -> None:
         name, group = entity.api_name, empty(f"{entity.api_name}Group")
-        functions = [f for f in _FUNCTIONS if any(applies(f, m) for m in entity.fields.values())]
+        functions = [f for f in _FUNCTIONS if any(applies(f, m) for m in entity.cells)]
         values = {suffix: self._values(entity, f) for f, suffix in TYPE_SUFFIXES.items() if f in functions}
         self._define_keys(entity)
         define_type(
@@ -141,34 +141,53 @@ class Aggregates:
         self._define_orders(entity, functions)
 
     def _values(self, entity: EntityType, function: Function) -> Any:
-        cls = empty(f"{entity.api_name}{TYPE_SUFFIXES[function]}")
-        members = {
-            m.name: Member(self._value_type(function, m) | None, _about(function, m)) for m in _fields(entity, function)
-        }
-        shared = TYPE_SUFFIXES[function] == TYPE_SUFFIXES[Function.MIN]
+        suffix = TYPE_SUFFIXES[function]
+        shared = suffix == TYPE_SUFFIXES[Function.MIN]
         values = "Smallest or largest values" if shared else _FUNCTIONS[function].removesuffix(".")
-        return define_type(cls, f"{values} of {entity.api_name} records.", members)
+        members = self._measured(_fields(entity.fields, function), function)
+        custom = self._measured(_fields(entity.custom, function), function)
+        if custom:
+            about = f"{values} of custom fields of {entity.api_name} records."
+            members[CUSTOM] = Member(define_type(empty(f"{custom_type(entity)}{suffix}"), about, custom) | None, about)
+        return define_type(empty(f"{entity.api_name}{suffix}"), f"{values} of {entity.api_name} records.", members)
+
+    def _measured(self, fields: Iterable[Field], function: Function) -> dict[str, Member]:
+        return {_attribute(m): Member(self._value_type(function, m) | None, _about(function, m)) for m in fields}
 
     def _value_type(self, function: Function, member: Field) -> Any:
         kind = Measure(function, member).kind
         return self._money if kind is Kind.MONEY else PYTHON_TYPES[kind]
 
     def _define_keys(self, entity: EntityType) -> None:
+        about = f"What {entity.api_name} records are grouped by."
+        keys, inputs = self._keys_of(entity.fields)
+        for relation in _to_one(entity):
+            keys[relation.name] = Member(
+                self._keys[relation.target] | None, f"Keys of `{relation.api_name}`; null when not grouped by."
+            )
+            inputs[relation.api_name] = Member(
+                self._group_by[relation.target] | None, f"Group by fields of `{relation.api_name}`."
+            )
+        custom_keys, custom_inputs = self._keys_of(entity.custom)
+        if custom_keys:
+            of_keys = define_type(empty(f"{custom_type(entity)}GroupKey"), about, custom_keys)
+            of_inputs = define_input(empty(f"{custom_type(entity)}GroupBy"), about, custom_inputs)
+            keys[CUSTOM] = Member(of_keys | None, "Keys of custom fields; null when not grouped by.")
+            inputs[CUSTOM] = Member(of_inputs | None, "Group by custom fields.")
+        define_type(self._keys[entity.name], about, keys)
+        define_input(self._group_by[entity.name], about, inputs)
+
+    def _keys_of(self, fields: Mapping[str, Field]) -> tuple[dict[str, Member], dict[str, Member]]:
+        """The keys that rows can be grouped by, and the inputs that group by them."""
         keys: dict[str, Member] = {}
         inputs: dict[str, Member] = {}
-        for member in entity.fields.values():
+        for member in fields.values():
             if groupable(member):
-                about = "The first day of the period" if member.kind in DATED else f"`{member.api_name}`"
+                about = "The first day of the period" if member.kind in DATED else f"`{member.api_path}`"
                 about = f"{about}; null where it is missing, withheld, or not grouped by."
-                keys[member.name] = Member(self._key_type(member) | None, about)
+                keys[_attribute(member)] = Member(self._key_type(member) | None, about)
                 inputs[member.api_name] = _group_input(member)
-        for relation in _to_one(entity):
-            about = f"Keys of `{relation.api_name}`; null when not grouped by."
-            keys[relation.name] = Member(self._keys[relation.target] | None, about)
-            about = f"Group by fields of `{relation.api_name}`."
-            inputs[relation.api_name] = Member(self._group_by[relation.target] | None, about)
-        define_type(self._keys[entity.name], f"What {entity.api_name} records are grouped by.", keys)
-        define_input(self._group_by[entity.name], f"What {entity.api_name} records are grouped by.", inputs)
+        return keys, inputs
 
     def _key_type(self, member: Field) -> Any:
         if member.kind is Kind.MONEY:
@@ -188,16 +207,15 @@ class Aggregates:
         for function in functions:
             kind = _INPUTS[function]
             if kind not in made:
-                conditions = {
-                    m.api_name: Member(
-                        self._filters.scalar(Measure(function, m).as_field(m.name)) | None,
-                        f"Condition on the value for `{m.api_name}`.",
-                    )
-                    for m in _fields(entity, function)
-                }
-                made[kind] = define_input(empty(f"{name}{kind}Having"), "Conditions; all given ones hold.", conditions)
+                made[kind] = _measured_input(
+                    entity, function, f"{kind}Having", "Conditions; all given ones hold.", self._condition
+                )
             members[function.value] = Member(made[kind] | None, f"Conditions on `{function.value}`.")
         define_input(having, f"Conditions on a group of {name} records; all given ones hold.", members)
+
+    def _condition(self, function: Function, member: Field) -> Member:
+        condition = self._filters.scalar(Measure(function, member).as_field(member.name))
+        return Member(condition | None, f"Condition on the value for `{member.api_path}`.")
 
     def _define_orders(self, entity: EntityType, functions: Iterable[Function]) -> None:
         name = entity.api_name
@@ -209,17 +227,36 @@ class Aggregates:
         for function in functions:
             kind = _INPUTS[function]
             if kind not in made:
-                orders = {
-                    m.api_name: Member(OrderDirection | None, f"Order by the value for `{m.api_name}`.")
-                    for m in _fields(entity, function)
-                }
-                made[kind] = define_input(empty(f"{name}{kind}OrderBy"), "Order by values of a group.", orders)
+                made[kind] = _measured_input(
+                    entity, function, f"{kind}OrderBy", "Order by values of a group.", _value_order
+                )
             members[function.value] = Member(made[kind] | None, f"Order by `{function.value}`.")
         define_input(self._order[entity.name], f"Order of groups of {name} records.", members)
 
 
-def _fields(entity: EntityType, function: Function) -> list[Field]:
-    return [m for m in entity.fields.values() if applies(function, m)]
+def _fields(fields: Mapping[str, Field], function: Function) -> list[Field]:
+    return [m for m in fields.values() if applies(function, m)]
+
+
+def _attribute(member: Field) -> str:
+    """What a field is called where types are made."""
+    return member.api_name if member.custom else member.name
+
+
+def _measured_input(
+    entity: EntityType, function: Function, suffix: str, about: str, made_of: Callable[[Function, Field], Member]
+) -> Any:
+    """An input that names what the function applies to, custom fields in an input of their own."""
+    members = {m.api_name: made_of(function, m) for m in _fields(entity.fields, function)}
+    custom = {m.api_name: made_of(function, m) for m in _fields(entity.custom, function)}
+    if custom:
+        input_ = define_input(empty(f"{custom_type(entity)}{suffix}"), about, custom)
+        members[CUSTOM] = Member(input_ | None, "The same of custom fields.")
+    return define_input(empty(f"{entity.api_name}{suffix}"), about, members)
+
+
+def _value_order(_: Function, member: Field) -> Member:
+    return Member(OrderDirection | None, f"Order by the value for `{member.api_path}`.")
 
 
 def _to_one(entity: EntityType) -> list[Relation]:
@@ -227,7 +264,7 @@ def _to_one(entity: EntityType) -> list[Relation]:
 
 
 def _group_input(member: Field) -> Member:
-    name = member.api_name
+    name = member.api_path
     if member.kind is Kind.DATE_TIME:
         return Member(DateTimeGroupBy | None, f"Group by periods of `{name}`.")
     if member.kind is Kind.DATE:
@@ -239,7 +276,7 @@ def _about(function: Function, member: Field) -> str:
     is_money = member.kind is Kind.MONEY
     text = _MEASURED[Function.MIN if function is Function.MAX else function]
     return text.format(
-        field=member.api_name, money=_CURRENCY if is_money else "", decimals="two" if is_money else "six"
+        field=member.api_path, money=_CURRENCY if is_money else "", decimals="two" if is_money else "six"
     )
 
 

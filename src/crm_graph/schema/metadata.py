@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import strawberry
 from graphql import GraphQLSchema
 
 from crm_graph.access import Access, Level
-from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
+from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape, custom_type
+from crm_graph.custom_fields import CustomDefinition
 from crm_graph.models.fields import DataClass
 from crm_graph.resolvers.documents import CONSTANT
 from crm_graph.schema.building import Argument, Member, define_enum, enum_of
+from crm_graph.schema.custom_fields import described, option_declarations
 from crm_graph.schema.declarations import EnumDeclaration, Label
 from crm_graph.schema.entities import COMMON, COMMON_LABELS, NOUNS, declarations_of
 
@@ -30,6 +33,7 @@ class FieldKind(StrEnum):
     DATE_TIME = "DATE_TIME"
     ENUM = "ENUM"
     MONEY = "MONEY"
+    TEXT_LIST = "TEXT_LIST"
     RECORD = "RECORD"
 
 
@@ -54,6 +58,7 @@ ENUMS = (
         DATE_TIME="A moment.",
         ENUM="One of `options`.",
         MONEY="An amount in the record's currency.",
+        TEXT_LIST="Any number of texts.",
         RECORD="Another record, of type `target`; inputs name it by `<name>Id`.",
     ),
     enum_of(
@@ -94,7 +99,10 @@ class OptionMetadata:
 
 @strawberry.type(description="A field or a to-one relation of a type, as you may see and write it.")
 class FieldMetadata:
-    name: str = strawberry.field(description="Its name in this API.")
+    name: str = strawberry.field(
+        description="Its name in this API, of a custom field with what leads to it: `custom.<key>`."
+    )
+    custom: bool = strawberry.field(description="Whether the company added it; it stands under `custom` everywhere.")
     kind: FieldKind = strawberry.field(description="What it holds.")
     label: Labels = strawberry.field(description="What people call it.")
     description: str = strawberry.field(description="What it means, with unit and rule.")
@@ -159,7 +167,9 @@ class _Describing:
         self._catalog = catalog
         self._access = access
         self._declarations = declarations_of(catalog)
-        self._enums: Mapping[Any, EnumDeclaration] = {d.enum: d for noun in NOUNS for d in noun.ENUMS}
+        of_nouns = (d for noun in NOUNS for d in noun.ENUMS)
+        of_custom = (d for entity in catalog.types.values() for d in option_declarations(entity))
+        self._enums: Mapping[Any, EnumDeclaration] = {d.enum: d for d in chain(of_nouns, of_custom)}
 
     def types(self, names: Sequence[str] | None) -> list[EntityMetadata]:
         """The types of those names, or all, that the role set may see; each once."""
@@ -184,8 +194,12 @@ class _Describing:
         for relation in entity.relations.values():
             if relation.shape is Shape.ONE and relation.api_name in type_.fields:
                 yield relation
+        custom: Any = self._schema.type_map.get(custom_type(entity))
+        yield from (f for f in entity.custom.values() if custom is not None and f.api_name in custom.fields)
 
     def _field(self, entity: EntityType, member: Field | Relation) -> FieldMetadata:
+        if isinstance(member, Field) and member.custom:
+            return self._custom_field(entity, member, member.custom)
         declaration, name = self._declarations[entity.name], member.name
         relation = isinstance(member, Relation)
         given = f"{member.api_name}Id" if relation else member.api_name
@@ -194,6 +208,7 @@ class _Describing:
         settable = given in self._input(create)
         return FieldMetadata(
             name=member.api_name,
+            custom=False,
             label=_labels(declaration.labels.get(name) or COMMON_LABELS[name]),
             description=declaration.members.get(name) or COMMON[name],
             required=required and settable and not (isinstance(member, Field) and member.has_default),
@@ -203,6 +218,22 @@ class _Describing:
             filterable=member.api_name in self._input(f"{entity.api_name}Where"),
             sortable=member.api_name in self._input(f"{entity.api_name}OrderBy"),
             **(self._of_relation(member) if isinstance(member, Relation) else self._of_value(entity, member)),
+        )
+
+    def _custom_field(self, entity: EntityType, member: Field, custom: CustomDefinition) -> FieldMetadata:
+        return FieldMetadata(
+            name=member.api_path,
+            custom=True,
+            label=_labels((custom.label_zh, custom.label_en)),
+            description=described(custom),
+            required=False,
+            nullable=True,
+            # No input takes custom values.
+            writable_on_create=False,
+            writable_on_update=False,
+            filterable=member.api_name in self._input(f"{custom_type(entity)}Where"),
+            sortable=member.api_name in self._input(f"{custom_type(entity)}OrderBy"),
+            **self._of_value(entity, member),
         )
 
     def _of_relation(self, relation: Relation) -> dict[str, Any]:

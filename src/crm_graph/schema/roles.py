@@ -94,7 +94,8 @@ class _RoleSchema:
             # ExternalRefInput is how a record is looked up; refs are written by the bulk upsert alone.
             if t.name != "external_ref"
         }
-        custom = {f"{custom_type(t)}{s}": (t, _CUSTOM + s) for t in self._custom.values() for s in ("Where", "OrderBy")}
+        of_custom = ("Where", "OrderBy", *FIELD_TYPES)
+        custom = {f"{custom_type(t)}{s}": (t, _CUSTOM + s) for t in self._custom.values() for s in of_custom}
         return {**writes, **filters, **custom}
 
     @cached_property
@@ -184,7 +185,10 @@ class _RoleSchema:
         type_: Any = self.full.type_map[type_name]
         members: Mapping[str, Field | Relation] = entity.custom if suffix.startswith(_CUSTOM) else entity.by_api_name
         fields = (members.get(name) for name in type_.fields)
-        return any(isinstance(f, Field) and self._ceiling(entity, f) is Level.READ for f in fields)
+        below = type_.fields.get(CUSTOM) if entity.custom and members is not entity.custom else None
+        return any(isinstance(f, Field) and self._ceiling(entity, f) is Level.READ for f in fields) or (
+            below is not None and self._names_any(get_named_type(below.type).name)
+        )
 
     def _visible(self, entity: EntityType, name: str, least: Level) -> bool:
         if name == CUSTOM and entity.custom:
@@ -216,7 +220,7 @@ class _RoleSchema:
         """Whether nothing is left of what an order, or a part of an aggregate, can name."""
         named = get_named_type(member.type).name
         _, suffix = self._inputs.get(named, (None, ""))
-        return suffix in ("OrderBy", f"{_CUSTOM}OrderBy", *FIELD_TYPES) and not self._names_any(named)
+        return suffix.removeprefix(_CUSTOM) in ("OrderBy", *FIELD_TYPES) and not self._names_any(named)
 
     def _has_input(self, type_name: str, name: str) -> bool:
         entity, suffix = self._inputs.get(type_name, (None, ""))

@@ -1,11 +1,11 @@
 """The selection and the arguments of an aggregate become its plan. What the asker does not read in full is unknown."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_graph.catalog import EntityType, Field, Kind, Relation, Shape
+from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type
 from crm_graph.criteria.predicates import AllOf, AnyOf, Criteria, Not
 from crm_graph.criteria.reading import MAX_DEPTH, Holder, Reader
 from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
@@ -39,6 +39,7 @@ KEY = "key"
 
 Spot = tuple[tuple[Relation, ...], Field]
 """A field, and the to-one relations that lead to it."""
+Steps = tuple[str, ...]
 
 
 def plan_aggregate(selected: Selected, rows: RowSet, size: Fragment, reader: Reader) -> Aggregate:
@@ -103,11 +104,10 @@ class _Planner:
             raise ValidationFailed("too_many_group_keys", keys=MAX_KEYS, relations=MAX_JOINS)
 
     def _add_keys(self, entity: EntityType, tree: Any, path: tuple[Relation, ...], holder: Holder) -> None:
-        for name, value in (tree or {}).items():
+        for steps, member, value in _named(entity, tree or {}):
             if value is None:
                 continue
-            member = entity.by_api_name.get(name)
-            with _led_from(name):
+            with _led_from(*steps):
                 if isinstance(member, Relation) and member.shape is Shape.ONE:
                     target = self.reader.catalog[member.target]
                     self._add_keys(target, value, (*path, member), holder.into(member, target))
@@ -138,18 +138,14 @@ class _Planner:
         """The column of a key; None when rows are not grouped by it."""
         return f"k{list(self.keys).index(spot) + 1}" if spot in self.keys else None
 
-    def _measure(self, function: Function, name: str | None = None) -> Measure:
-        """A measure by the API name of its field."""
-        if name is None:
-            return Measure(function)
-        member = self.entity.by_api_name.get(name)
+    def _measure(self, function: Function, member: Field | Relation | None) -> Measure:
         if (
             isinstance(member, Field)
             and applies(function, member)
             and self.reader.readable(Holder(self.entity.name, ""), member)
         ):
             return Measure(function, member)
-        raise ValidationFailed("unknown_field").at(name)
+        raise ValidationFailed("unknown_field")
 
     def _column(self, measure: Measure) -> str:
         return self.measures.setdefault(measure, f"a{len(self.measures) + 1}")
@@ -175,8 +171,10 @@ class _Planner:
         elif name == Function.COUNT:
             yield self._comparisons(Measure(Function.COUNT), value)
         else:
-            for member, conditions in value.items():
-                with _led_from(member):
+            for steps, member, conditions in _named(self.entity, value):
+                with _led_from(*steps):
+                    if conditions is None:
+                        raise Invalid("predicate_null")
                     yield self._comparisons(self._measure(Function(name), member), conditions)
 
     def _comparisons(self, measure: Measure, conditions: Any) -> Criteria:
@@ -204,21 +202,25 @@ class _Planner:
                 elif name == Function.COUNT:
                     yield self._column(Measure(Function.COUNT)), value
                 else:
-                    given = ((member, direction) for member, direction in value.items() if direction is not None)
-                    yield from ((self._column(self._measure(Function(name), m)), direction) for m, direction in given)
+                    yield from self._ordered_measures(Function(name), value)
+
+    def _ordered_measures(self, function: Function, tree: Any) -> Iterator[tuple[str, Any]]:
+        for steps, member, direction in _named(self.entity, tree):
+            if direction is not None:
+                with _led_from(*steps):
+                    yield self._column(self._measure(function, member)), direction
 
     def _ordered_keys(self, entity: EntityType, tree: Any, path: tuple[Relation, ...]) -> Iterator[tuple[str, Any]]:
-        for name, value in (tree or {}).items():
+        for steps, member, value in _named(entity, tree or {}):
             if value is None:
                 continue
-            member = entity.by_api_name.get(name)
             if isinstance(member, Relation):
-                with _led_from(name):
+                with _led_from(*steps):
                     yield from self._ordered_keys(self.reader.catalog[member.target], value, (*path, member))
                 continue
             column = self._key_column((path, member)) if member else None
             if column is None:
-                raise ValidationFailed("order_by_no_key").at(name)
+                raise ValidationFailed("order_by_no_key").at(*steps)
             yield column, value
 
     def part(self, selected: Selected) -> Typename | Capped | Nested:
@@ -243,31 +245,61 @@ class _Planner:
     def _measured(self, function: Function, selected: Selected) -> GroupMember:
         if selected.name == TYPENAME:
             return Typename(selected.key, f"{self.entity.api_name}{TYPE_SUFFIXES[function]}")
-        return self._shown(selected, self._measure(function, selected.name))
+        if selected.name == CUSTOM:
+            return Nested(selected.key, tuple(self._custom_measured(function, member) for member in selected.only()))
+        return self._shown(selected, self._measure(function, self.entity.by_api_name.get(selected.name)))
+
+    def _custom_measured(self, function: Function, selected: Selected) -> GroupMember:
+        if selected.name == TYPENAME:
+            return Typename(selected.key, f"{custom_type(self.entity)}{TYPE_SUFFIXES[function]}")
+        return self._shown(selected, self._measure(function, self.entity.custom.get(selected.name)))
 
     def _shown(self, selected: Selected, measure: Measure) -> Shown:
         return Shown(selected.key, self._column(measure), measure, _parts(selected, measure.kind))
 
     def _key_members(self, entity: EntityType, selected: Selected, path: tuple[Relation, ...]) -> Iterator[GroupMember]:
         for member in selected.only():
+            found = entity.by_api_name.get(member.name)
             if member.name == TYPENAME:
                 yield Typename(member.key, f"{entity.api_name}GroupKey")
-                continue
-            found = entity.by_api_name[member.name]
-            if isinstance(found, Field):
-                column = self._key_column((path, found))
-                key = self.keys.get((path, found))
-                yield (
-                    Shown(member.key, column, key, _parts(member, found.kind))
-                    if column and key
-                    else Missing(member.key)
-                )
-            elif any(spot[: len(path) + 1] == (*path, found) for spot, _ in self.keys):
-                yield Nested(
-                    member.key, tuple(self._key_members(self.reader.catalog[found.target], member, (*path, found)))
-                )
+            elif member.name == CUSTOM:
+                yield self._custom_keys(entity, member, path)
+            elif isinstance(found, Field):
+                yield self._key(member, (path, found))
+            elif found and any(spot[: len(path) + 1] == (*path, found) for spot, _ in self.keys):
+                target = self.reader.catalog[found.target]
+                yield Nested(member.key, tuple(self._key_members(target, member, (*path, found))))
             else:
                 yield Missing(member.key)
+
+    def _custom_keys(self, entity: EntityType, selected: Selected, path: tuple[Relation, ...]) -> GroupMember:
+        """The custom keys of a record; null where it is not grouped by one."""
+        if not any(here == path and field.custom for here, field in self.keys):
+            return Missing(selected.key)
+        members = (
+            Typename(member.key, f"{custom_type(entity)}GroupKey")
+            if member.name == TYPENAME
+            else self._key(member, (path, entity.custom[member.name]))
+            for member in selected.only()
+        )
+        return Nested(selected.key, tuple(members))
+
+    def _key(self, selected: Selected, spot: Spot) -> Shown | Missing:
+        key, column = self.keys.get(spot), self._key_column(spot)
+        return (
+            Shown(selected.key, column, key, _parts(selected, spot[1].kind))
+            if column and key
+            else Missing(selected.key)
+        )
+
+
+def _named(entity: EntityType, tree: Mapping[str, Any]) -> Iterator[tuple[Steps, Field | Relation | None, Any]]:
+    """What a tree names: each member with the steps to it and what is said of it. Custom fields are below `custom`."""
+    for name, value in tree.items():
+        if name == CUSTOM and entity.custom and value is not None:
+            yield from (((name, key), entity.custom.get(key), said) for key, said in value.items())
+        else:
+            yield (name,), entity.by_api_name.get(name), value
 
 
 def _parts(selected: Selected, kind: Kind) -> tuple[tuple[str, str], ...]:

@@ -190,6 +190,9 @@ class _AggregateWriter:
         Grouped by currency it is the amount as it stands, if the asker may read in which currency that is.
         """
         readable, value = compiler.cell(row, member, Level.READ), row.comparable(member)
+        if member.custom is not None and member.kind is Kind.DECIMAL:
+            # Equal numbers are one key and one smallest value, and 1.5 and 1.50 are equal: they are written alike.
+            value = sql("trim_scale({v})", v=value)
         if member.kind is Kind.MONEY and row is self.row and self._currency is not None:
             _, currency = self._currency
             readable, value = all_of([readable, compiler.cell(row, currency, Level.READ)]), row.value(member)
