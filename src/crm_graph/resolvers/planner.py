@@ -46,13 +46,8 @@ from crm_graph.resolvers.plan import (
 from crm_graph.resolvers.search.planning import DEFAULT_HITS, by_relevance, plan_lookup, plan_search
 from crm_graph.resolvers.search.queries import wanted_text
 from crm_graph.resolvers.selection import TYPENAME, Selected
-from crm_graph.resolvers.timeline import (
-    TIMELINE_SIGNATURE,
-    moment_of,
-    open_ways,
-    plan_timeline,
-    timeline_order,
-)
+from crm_graph.resolvers.timeline.planner import TIMELINE_SIGNATURE, plan_timeline, timeline_order
+from crm_graph.resolvers.timeline.sources import moment_of, open_ways
 from crm_graph.scalars import (
     Parser,
     is_timed,

@@ -52,7 +52,7 @@ from crm_graph.resolvers.plan import (
 from crm_graph.resolvers.rows import Context, RowFlags
 from crm_graph.resolvers.search.hits import search
 from crm_graph.resolvers.search.lookup import value_lookup
-from crm_graph.resolvers.timeline_sql import timeline
+from crm_graph.resolvers.timeline.sql import timeline
 
 
 def compile_read(plan: ReadPlan, catalog: Catalog, access: Access, limits: Limits) -> Statement:

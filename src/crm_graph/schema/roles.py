@@ -24,7 +24,7 @@ from graphql import (
 from crm_graph.access import Access, Level
 from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Relation, custom_type
 from crm_graph.resolvers.aggregates.plan import AGGREGATE
-from crm_graph.resolvers.timeline import TimelineKind
+from crm_graph.resolvers.timeline.sources import TimelineKind
 from crm_graph.schema import search
 from crm_graph.schema.aggregates import FIELD_TYPES
 from crm_graph.schema.timeline import INTERFACE, RoleTimeline

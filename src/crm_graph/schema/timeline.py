@@ -9,7 +9,7 @@ from graphql import GraphQLEnumType
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog, EntityType
-from crm_graph.resolvers.timeline import HOLDER, SOURCES, TimelineKind, open_ways
+from crm_graph.resolvers.timeline.sources import HOLDER, SOURCES, TimelineKind, open_ways
 from crm_graph.schema.building import Argument, Member, define_enum, define_interface, define_type, empty, list_of
 from crm_graph.schema.declarations import EnumDeclaration
 
