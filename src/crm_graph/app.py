@@ -230,7 +230,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations, hub.budgets.charge, hub.replica, hub.budgets.deposit),
+        Reader(hub.lanes, operations, hub.budgets, hub.replica),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,

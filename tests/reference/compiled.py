@@ -116,6 +116,21 @@ def _below(tables: Tables, own: Collection[UUID]) -> Sequence[UUID]:
     return sorted(t["id"] for t in tables["teams"] if any(t["path"].startswith(path) for path in paths))
 
 
+class Boundless:
+    """A purse without a bottom."""
+
+    def spend(self, _principal: Principal, _cost: int) -> None:
+        """Leave it to `charge`."""
+
+    async def charge(self, _principal: Principal, _cost: int) -> None:
+        """Nothing is ever missing from it."""
+
+    @asynccontextmanager
+    async def deposit(self, _principal: Principal, _cost: int) -> AsyncIterator[None]:
+        """Hold nothing."""
+        yield
+
+
 @dataclass
 class Compiled:
     """Compiled reads on one connection."""
@@ -126,7 +141,7 @@ class Compiled:
 
     def __post_init__(self) -> None:
         self.operations = Operations(catalog(), schema_of, self.limits, max_tokens=20_000)
-        self.reader = Reader(Lanes(self._held, 1, wait_s=1), self.operations)
+        self.reader = Reader(Lanes(self._held, 1, wait_s=1), self.operations, Boundless())
 
     async def _held(self) -> Connection:
         return self.connection
@@ -134,10 +149,10 @@ class Compiled:
     async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
         """The `data` of the answer. Raises CrmError."""
         document = await self.operations.document(text, principal.access)
-        answered = await self.reader.run(
+        data, _, _ = await self.reader.run(
             document, document.operation(None), variables or {}, principal=principal, now=self.now, locale="en"
         )
-        return answered.data
+        return data
 
     async def data(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> Any:
         """The answer, read."""

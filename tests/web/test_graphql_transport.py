@@ -222,10 +222,7 @@ async def test_other_methods_are_not_allowed(crm: Crm, method: str) -> None:
 
 
 async def test_answers_are_of_one_asker_and_are_not_kept(crm: Crm) -> None:
-    headers = (await crm.post(TYPENAME)).response.headers
-
-    assert headers["cache-control"] == "no-store"
-    assert headers["vary"] == "Accept, Accept-Encoding, Accept-Language, Authorization"
+    assert (await crm.post(TYPENAME)).response.headers["cache-control"] == "no-store"
 
 
 async def test_a_page_for_people_is_served_to_browsers_only(crm: Crm) -> None:

@@ -137,26 +137,35 @@ class Budgets:
         own = principal.cost_per_minute
         return self._default if own is None else own
 
+    def spend(self, principal: Principal, cost: int) -> int | None:
+        """Take a cost out of what is leased, and give about what is left; None where that does not do, which `charge`
+        sees to.
+        """
+        account = self._accounts.get(principal.client_id or principal.user_id)
+        own = principal.cost_per_minute
+        if account is None or account.left < cost or account.per_minute != (self._default if own is None else own):
+            return None
+        return self._spent(account, cost)
+
+    def _spent(self, account: Account, cost: int) -> int:
+        account.left -= cost
+        account.spent = True
+        if account.left < account.low:
+            self._ask(account)
+        remaining = account.left + account.beyond
+        return min(account.per_minute, remaining)
+
     async def charge(self, principal: Principal, cost: int) -> int | None:
         """Take the cost of something out of the budget of who asks for it, before it is done.
 
         Gives about what is left, None where there is no end. Raises RateLimited with the seconds to wait, CostExceeded
         for more than the whole budget, Unavailable where nothing is leased and the database cannot be asked.
         """
-        own = principal.cost_per_minute
-        per_minute = self._default if own is None else own
-        if not per_minute:
-            return None
-        subject = principal.client_id or principal.user_id
-        account = self._accounts.get(subject)
-        if account is None or account.left < cost or account.per_minute != per_minute:
-            account = await self._covered(subject, per_minute, cost)
-        account.left -= cost
-        account.spent = True
-        if account.left < account.low:
-            self._ask(account)
-        remaining = account.left + account.beyond
-        return min(per_minute, remaining)
+        left = self.spend(principal, cost)
+        per_minute = self.per_minute(principal)
+        if left is not None or not per_minute:
+            return left
+        return self._spent(await self._covered(principal.client_id or principal.user_id, per_minute, cost), cost)
 
     @asynccontextmanager
     async def deposit(self, principal: Principal, cost: int) -> AsyncIterator[None]:

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -214,12 +213,15 @@ class Principals:
                 await self._listener.close(timeout=COMMAND_TIMEOUT_S)
             self._listener = None
 
-    def known(self, token: bytes) -> Principal | None:
-        """Whose token this is, where that is known without asking anybody: a hash and a look-up."""
-        if self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S:
-            return None
-        seen = self._seen.get(sha256(token).digest())
-        if seen is None or seen.version != self._policy.version or self._clock().timestamp() >= seen.until:
+    def known(self, token: bytes, now: datetime) -> Principal | None:
+        """Whose token this is, where that is known without asking anybody: a look-up."""
+        seen = self._seen.get(token)
+        if (
+            seen is None
+            or seen.version != self._policy.version
+            or now.timestamp() >= seen.until
+            or self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S
+        ):
             return None
         return seen.principal
 
@@ -230,12 +232,12 @@ class Principals:
         if self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S:
             await self.refresh()
         raw = token.encode("utf-8", "surrogatepass")
-        known = self.known(raw)
+        known = self.known(raw, self._clock())
         if known is not None:
             return known
         claims = await self._verify(token)
         loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
-        self._seen.put(sha256(raw).digest(), _Seen(loaded.principal, min(claims.ends_at, loaded.until), loaded.version))
+        self._seen.put(raw, _Seen(loaded.principal, min(claims.ends_at, loaded.until), loaded.version))
         return loaded.principal
 
     async def of_user(self, user_id: UUID) -> Principal:

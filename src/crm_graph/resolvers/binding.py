@@ -9,6 +9,7 @@ from crm_graph.fragments import Above, Const, Now, Reckoned, Viewer
 from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import Given
+from crm_graph.scalars import Parser
 
 
 class Binding:
@@ -17,22 +18,30 @@ class Binding:
     Raises BadVariables for a literal that does not fit.
     """
 
-    __slots__ = ("_fixed", "_open")
+    __slots__ = ("_fixed", "_open", "_plain")
 
     def __init__(self, sources: Sequence[Any] = ()) -> None:
         self._fixed: list[Any] = [None] * len(sources)
+        self._plain: list[tuple[int, str, Parser]] = []
         self._open: list[tuple[int, Any]] = []
         for place, source in enumerate(sources):
             if isinstance(source, Const):
                 self._fixed[place] = source.value
             elif isinstance(source, Given) and not source.path:
                 self._fixed[place] = bound(source, {})
+            elif isinstance(source, Given) and len(source.path) == 1:
+                self._plain.append((place, str(source.path[0]), source.parse))
             else:
                 self._open.append((place, source))
 
     def values(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The arguments for one request. Raises BadVariables for a value that does not fit."""
         values = self._fixed.copy()
+        for place, name, parse in self._plain:
+            try:
+                values[place] = parse(variables[name])
+            except CrmError as error:
+                raise error.at(name) from None
         for place, source in self._open:
             values[place] = _value(source, variables, principal, now)
         return values

@@ -82,12 +82,14 @@ class Operation:
 
     def shape(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of the given variables may change the SQL."""
-        found: list[Any] = []
-        for name in self.variables:
-            if name in variables:
-                value = variables[name]
-                found += (name, self._structure(name, value) if name in self.structural else shape(value))
-        return tuple(found)
+        structural = self.structural
+        return tuple(
+            [
+                (name, self._structure(name, variables[name]) if name in structural else shape(variables[name]))
+                for name in self.variables
+                if name in variables
+            ]
+        )
 
     def _structure(self, name: str, value: Any) -> Any:
         type_ = self.structural[name]

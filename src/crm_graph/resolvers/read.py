@@ -1,11 +1,11 @@
 """Stage 4: a prepared operation is bound to the request's variables and run; the bytes of Postgres are the answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -244,32 +244,21 @@ def of_request(fault: UserFault) -> CrmError:
     return kind(fault.template_key, path=fault.path, **fault.details)
 
 
-Charge = Callable[[Principal, int], Awaitable[int | None]]
-"""Takes what an operation costs from the budget of who asks, and gives what is left there, None where there is no end.
-Raises RateLimited.
-"""
+class Purse(Protocol):
+    """Pays for operations, as `Budgets` does."""
+
+    def spend(self, principal: Principal, cost: int) -> int | None:
+        """What is left after paying out of what is at hand; None where that does not do, and nothing is paid."""
+
+    async def charge(self, principal: Principal, cost: int) -> int | None:
+        """What is left after paying, None where there is no end. Raises RateLimited."""
+
+    def deposit(self, principal: Principal, cost: int) -> AbstractAsyncContextManager[None]:
+        """Hold what a document costs should it be refused, and give it back where it is not. Raises RateLimited."""
 
 
-async def unlimited(_principal: Principal, _requested: int) -> None:
-    """Charges nothing."""
-
-
-Deposit = Callable[[Principal, int], AbstractAsyncContextManager[None]]
-"""Holds what a document costs should it be refused, and gives it back where it is not. Raises RateLimited."""
-
-
-@asynccontextmanager
-async def unheld(_principal: Principal, _cost: int) -> AsyncIterator[None]:
-    """Holds nothing."""
-    yield
-
-
-class Answered(NamedTuple):
-    """The `data` of a query as JSON bytes, what it cost, and what is left to who asked."""
-
-    data: bytes
-    requested: int
-    remaining: int | None
+Answered = tuple[bytes, int, int | None]
+"""The `data` of a query as JSON bytes, what it cost, and what is left to who asked, None where there is no end."""
 
 
 _LOST = (
@@ -321,31 +310,23 @@ class _Ask:
 class Reader:
     """Runs compiled reads on a few connections: to a replica, where there is one that can answer, or to the primary."""
 
-    def __init__(
-        self,
-        lanes: Lanes,
-        operations: Operations,
-        charge: Charge = unlimited,
-        replica: Replica | None = None,
-        deposit: Deposit = unheld,
-    ) -> None:
+    def __init__(self, lanes: Lanes, operations: Operations, purse: Purse, replica: Replica | None = None) -> None:
         self._lanes = lanes
         self._operations = operations
-        self._charge = charge
+        self._purse = purse
         self._replica = replica
-        self._deposit = deposit
 
     async def document(self, text: str, principal: Principal) -> Document:
         """A document that is new for its asker. Raises ParseFailed, ValidationFailed or CostExceeded, and RateLimited
         where the budget does not have what a refusal costs.
         """
-        async with self._deposit(principal, cost_of_refusal(text)):
+        async with self._purse.deposit(principal, cost_of_refusal(text)):
             return await self._operations.document(text, principal.access)
 
     async def _prepare(
         self, document: Document, operation: Operation, variables: Mapping[str, Any], principal: Principal
     ) -> PreparedRead:
-        async with self._deposit(principal, cost_of_refusal(document.text)):
+        async with self._purse.deposit(principal, cost_of_refusal(document.text)):
             return await self._operations.prepare(document, operation, variables, principal.access)
 
     async def run(
@@ -373,18 +354,16 @@ class Reader:
             raise
         requested = prepared.cost.of(arguments)
         require_within(requested, self._operations.limits)
-        remaining = await self._charge(principal, requested)
+        remaining = self._purse.spend(principal, requested)
+        if remaining is None:
+            remaining = await self._purse.charge(principal, requested)
         if prepared.known is not None:
-            return Answered(prepared.known, requested, remaining)
+            return prepared.known, requested, remaining
         ask = _Ask(prepared, arguments, principal, self._operations.catalog, now, locale)
-        return Answered(await self._data(ask, after), requested, remaining)
+        data = None if self._replica is None else await self._from_replica(self._replica, ask, after)
+        return data or await self._from_primary(ask), requested, remaining
 
-    async def _data(self, ask: _Ask, after: int) -> bytes:
-        """The answer of whichever server can give it."""
-        if self._replica is not None:
-            answer = await self._from_replica(self._replica, ask, after)
-            if answer is not None:
-                return answer
+    async def _from_primary(self, ask: _Ask) -> bytes:
         try:
             connection = self._lanes.at_hand() or await self._lanes.take()
         except (*_LOST, TimeoutError):

@@ -1,15 +1,16 @@
 """Who asks over HTTP: the bearer token of a request."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from crm_graph.errors import Unauthenticated
 from crm_graph.permissions.principals import Principal, Principals
 
 
-def known(principals: Principals, headers: Mapping[bytes, bytes]) -> Principal | None:
+def known(principals: Principals, headers: Mapping[bytes, bytes], now: datetime) -> Principal | None:
     """The principal of a token that was seen before and still holds, without asking anybody."""
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    return principals.known(token) if scheme == b"Bearer" else None
+    return principals.known(token, now) if scheme == b"Bearer" else None
 
 
 async def authenticate(principals: Principals, headers: Mapping[bytes, bytes]) -> Principal:

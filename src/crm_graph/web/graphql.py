@@ -39,7 +39,7 @@ from crm_graph.web import graphiql
 from crm_graph.web.authentication import authenticate, challenge, known
 from crm_graph.web.compression import WORTH_BYTES, packed
 from crm_graph.web.disconnects import ClientGone, Disconnects
-from crm_graph.web.graphql_requests import GraphQLRequest, from_json, from_query, is_plain_json, read_body
+from crm_graph.web.graphql_requests import from_json, from_query, is_plain_json, read_body
 from crm_graph.web.negotiation import JSON, RESPONSE_JSON, media_type, takes_gzip
 from crm_graph.web.quota import quota, spent
 
@@ -47,7 +47,8 @@ log = structlog.get_logger(__name__)
 
 _POSITION = HEADER.lower().encode()
 Headers = list[tuple[bytes, bytes]]
-_ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Accept-Encoding, Accept-Language, Authorization"))
+_NO_STORE = (b"cache-control", b"no-store")
+"""No cache may keep an answer, so that none has to be told what it varies with."""
 _CONTENT_TYPES = {media: (b"content-type", media + b"; charset=utf-8") for media in (JSON, RESPONSE_JSON)}
 _PARTIAL_SUCCESS = 294
 """An answer with data and errors (GraphQL over HTTP, September 2026)."""
@@ -152,34 +153,44 @@ class GraphQLEndpoint:
     async def _answer(self, call: Call) -> Answer:
         if call.media is None:
             raise NotAcceptable
-        principal = known(self._principals, call.headers) or await authenticate(self._principals, call.headers)
-        request = await self._read_request(call)
-        text = request.query
-        if text is None or request.document_id is not None or self._trusted.only:
-            text = await self._trusted.text(request.document_id, text)
+        now = self._clock()
+        principal = known(self._principals, call.headers, now) or await authenticate(self._principals, call.headers)
+        if call.method == "POST":
+            if not is_plain_json(call.headers):
+                raise UnsupportedMediaType
+            request = from_json(await read_body(call.receive, call.headers, self._max_body))
+        elif call.method == "GET":
+            request = from_query(call.query_string)
+        else:
+            raise MethodNotAllowed(allow="GET, POST")
+        text, document_id, operation_name, variables = request
+        if text is None or document_id is not None or self._trusted.only:
+            text = await self._trusted.text(document_id, text)
         kept = self.operations.kept_document(text, principal.access)
         document = kept or await self._reader.document(text, principal)
-        operation = document.operation(request.operation_name)
+        operation = document.operation(operation_name)
         if operation.is_query:
-            answered = await self._read(call, principal, document, operation, request.variables)
-            told = quota(self._budgets.per_minute(principal), answered.remaining)
-            return Answer(200, _query_body(answered), told)
+            asked = (document, operation, variables)
+            answered = await self._read(call, asked, principal, now)
+            return Answer(200, _query_body(answered), quota(self._budgets.per_minute(principal), answered[2]))
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")
-        return await self._mutate(call, principal, document, operation, request.variables)
+        return await self._mutate(call, principal, document, operation, variables)
 
     async def _read(
-        self, call: Call, principal: Principal, document: Document, operation: Operation, variables: Mapping[str, Any]
+        self,
+        call: Call,
+        asked: tuple[Document, Operation, Mapping[str, Any]],
+        principal: Principal,
+        now: datetime,
     ) -> Answered:
         """The answer to a query. Raises ClientGone where nobody waits for it any more; its statement is cancelled."""
         task = self._disconnects.enter(call.receive)
         try:
             return await self._reader.run(
-                document,
-                operation,
-                variables,
+                *asked,
                 principal=principal,
-                now=self._clock(),
+                now=now,
                 locale=call.locale,
                 after=_position(call.headers) if self._knows_positions else 0,
             )
@@ -189,15 +200,6 @@ class GraphQLEndpoint:
             raise ClientGone from None
         finally:
             self._disconnects.leave(task)
-
-    async def _read_request(self, call: Call) -> GraphQLRequest:
-        if call.method == "GET":
-            return from_query(call.query_string)
-        if call.method != "POST":
-            raise MethodNotAllowed(allow="GET, POST")
-        if not is_plain_json(call.headers):
-            raise UnsupportedMediaType
-        return from_json(await read_body(call.receive, call.headers, self._max_body))
 
     async def _mutate(
         self, call: Call, principal: Principal, document: Document, operation: Operation, variables: Mapping[str, Any]
@@ -328,6 +330,6 @@ async def _send(
     if len(body) >= WORTH_BYTES and takes_gzip(asked.get(b"accept-encoding", b"")):
         body = await packed(body)
         headers = [*headers, (b"content-encoding", b"gzip")]
-    sent = [*headers, (b"content-length", b"%d" % len(body)), *_ALWAYS]
+    sent = [*headers, (b"content-length", b"%d" % len(body)), _NO_STORE]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})

@@ -2,23 +2,21 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from crm_graph.errors import ContentTooLarge, CostExceeded, MalformedRequest
 from crm_graph.web.negotiation import JSON
 
+WRITABLE_DEPTH = 254
+"""The levels that orjson writes."""
 
-class GraphQLRequest(NamedTuple):
-    """What was asked, as it came: a document as text, by its id, or both."""
 
-    query: str | None
-    document_id: str | None
-    operation_name: str | None
-    variables: Mapping[str, Any]
+GraphQLRequest = tuple[str | None, str | None, str | None, Mapping[str, Any]]
+"""What was asked, as it came: a document as text, by its id, or both; the name of an operation, and variables."""
 
 
 def is_plain_json(headers: Mapping[bytes, bytes]) -> bool:
@@ -41,18 +39,26 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > limit:
         raise ContentTooLarge(limit=limit)
-    chunks, size = [], 0
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > limit:
+        return await _rest(body, message, receive, limit)
+    return body
+
+
+async def _rest(body: bytes, message: Message, receive: Receive, limit: int) -> bytes:
+    """A body that comes in pieces, after the first of them."""
+    chunks, size = [body], len(body)
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise MalformedRequest("body_cut_off")
-        chunk = message.get("body", b"")
-        size += len(chunk)
         if size > limit:
             raise ContentTooLarge(limit=limit)
-        chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
 
 
 def from_json(body: bytes) -> GraphQLRequest:
@@ -65,7 +71,7 @@ def from_json(body: bytes) -> GraphQLRequest:
         raise MalformedRequest("body_is_batch")
     if not isinstance(data, dict):
         raise MalformedRequest("body_not_object")
-    return _request(data)
+    return _request(data, may_be_deep=body.count(b"[") + body.count(b"{") > WRITABLE_DEPTH)
 
 
 def from_query(query_string: bytes) -> GraphQLRequest:
@@ -83,10 +89,10 @@ def from_query(query_string: bytes) -> GraphQLRequest:
                 raise MalformedRequest("parameter_not_object", name=name) from None
         else:
             data.pop(name, None)
-    return _request(data)
+    return _request(data, may_be_deep=True)
 
 
-def _request(data: Mapping[str, Any]) -> GraphQLRequest:
+def _request(data: Mapping[str, Any], *, may_be_deep: bool) -> GraphQLRequest:
     query, name, document_id = data.get("query"), data.get("operationName"), data.get("documentId")
     variables, extensions = data.get("variables"), data.get("extensions")
     if document_id is not None and not isinstance(document_id, str):
@@ -99,13 +105,14 @@ def _request(data: Mapping[str, Any]) -> GraphQLRequest:
         raise MalformedRequest("parameter_not_object", name="variables")
     if extensions is not None and not isinstance(extensions, dict):
         raise MalformedRequest("parameter_not_object", name="extensions")
-    return GraphQLRequest(query, document_id, name or None, _within_depth(variables or {}))
+    if may_be_deep:
+        _require_shallow(variables)
+    return query, document_id, name or None, variables or {}
 
 
-def _within_depth(variables: dict[str, Any]) -> dict[str, Any]:
-    """The variables, unless they are nested deeper than the 254 levels that orjson writes: what reads them recurses."""
+def _require_shallow(variables: dict[str, Any] | None) -> None:
+    """Refuse variables that are nested deeper than orjson writes: what reads them recurses."""
     try:
         orjson.dumps(variables)
     except orjson.JSONEncodeError:
         raise CostExceeded("too_deep_to_parse") from None
-    return variables
