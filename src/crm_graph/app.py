@@ -116,7 +116,9 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         stack.push_async_callback(budgets.stop)
         replica = None
         if settings.replica_url is not None:
-            replica = replica_of(settings.replica_url, settings, primary, migrations.is_behind)
+            replica = replica_of(
+                settings.replica_url, settings, primary, migrations.is_behind, lambda: principals.keys.secrets
+            )
             stack.push_async_callback(replica.stop)
             await replica.start()
         ids = IdSource(clock)
@@ -242,7 +244,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
             max_tokens=settings.max_tokens,
             only=settings.trusted_documents_only,
         ),
-        knows_positions=hub.replica is not None,
+        position=None if hub.replica is None else hub.replica.position,
         max_body_bytes=settings.max_body_bytes,
         idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
     )

@@ -207,10 +207,6 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "parameter_not_string": ("{name} is a string.", "{name} 应为字符串。"),
     "parameter_not_object": ("{name} is a JSON object.", "{name} 应为 JSON 对象。"),
     "idempotency_key": ("An idempotency key has 1 to 200 characters.", "幂等键应为 1 至 200 个字符。"),
-    "position_invalid": (
-        "A position is what CRM-Graph-Position held in the answer to a mutation.",
-        "位置应为变更操作响应头 CRM-Graph-Position 中的值。",
-    ),
     "idempotency_key_invalid": ("An idempotency key has 1 to {max} characters.", "幂等键应为 1 至 {max} 个字符。"),
     # Writing.
     "archived": ("The record is archived. Restore it first.", "记录已归档，请先恢复。"),

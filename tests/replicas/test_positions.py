@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from crm_graph.errors import BadVariables, Unavailable
-from crm_graph.replicas.positions import UNKNOWN, Writes, end_of_record, read_position, write_position
+from crm_graph.errors import Unavailable
+from crm_graph.replicas.positions import UNKNOWN, Writes, end_of_record
 from crm_graph.replicas.watch import Lag
 
 WANG, CHEN, LI = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -130,19 +130,6 @@ def test_nobody_is_answered_from_before_a_time_that_nobody_listened() -> None:
 )
 def test_a_page_header_is_no_part_of_the_record_before_it(told: int, ends_at: int) -> None:
     assert end_of_record(told) == ends_at
-
-
-@pytest.mark.parametrize(("position", "text"), [(0, "0/0"), (0x16B3748, "0/16B3748"), (0x5_0000_00FF, "5/FF")])
-def test_positions_are_told_as_postgres_writes_them(position: int, text: str) -> None:
-    assert write_position(position) == text
-    assert read_position(f" {text.lower()} ") == position
-
-
-@pytest.mark.parametrize("text", ["", "/", "1", "0/16B3748/2", "123456789/0", "g/0", "-1/0", "１/0", "0/1\x00"])
-def test_what_is_no_position_is_refused(text: str) -> None:
-    with pytest.raises(BadVariables) as refused:
-        read_position(text)
-    assert (refused.value.template_key, refused.value.path) == ("position_invalid", ("CRM-Graph-Position",))
 
 
 def test_lag_is_the_age_of_the_oldest_mark_that_is_not_replayed() -> None:

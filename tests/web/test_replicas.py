@@ -243,15 +243,16 @@ async def test_a_position_that_a_client_gives_back_is_seen_by_whoever_asks_where
     assert await other.went("qian", CRM_Graph_Position=position) == ["replica"]
 
 
-async def test_what_is_no_position_is_refused(pair: Pair, hub: Reading) -> None:
-    told = await hub.ask("sun", NAMES, CRM_Graph_Position="yesterday")
-    assert told.error == (
-        400,
-        "BAD_VARIABLES",
-        "A position is what CRM-Graph-Position held in the answer to a mutation.",
-    )
-    assert told.json["errors"][0]["extensions"]["argument"] == [POSITION]
-    assert await hub.went("sun", CRM_Graph_Position="FFFFFFFF/FFFFFFFF") == ["primary_unreplayed"]
+async def test_what_is_no_position_of_ours_is_answered_by_the_primary(pair: Pair, hub: Reading) -> None:
+    for told in ("yesterday", "0/0", "FFFFFFFF/FFFFFFFF", ""):
+        assert await hub.went("qian", CRM_Graph_Position=told) == ["primary_unreplayed"]
+
+
+async def test_a_position_tells_nothing_of_the_log(pair: Pair, hub: Reading) -> None:
+    first, second = [(await pair.create(hub, "封")).response.headers[POSITION] for _ in range(2)]
+    assert len(first) == len(second)
+    assert "/" not in first
+    assert first[20:60] != second[20:60]
 
 
 async def test_without_a_replica_nothing_is_told_or_read_of_positions(pair: Pair) -> None:

@@ -6,7 +6,7 @@ has ended, with a margin for processes that had not heard of the rotation yet.
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -26,11 +26,14 @@ RETIREMENT_MARGIN = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The keys of a moment: `signing` signs (None before the first exists), `verifying` has all valid ones."""
+    """The keys of a moment: `signing` signs (None before the first exists), `verifying` has all valid ones. `secrets`
+    are their private parts, newest first: what every process of the hub knows, to derive other keys from.
+    """
 
     signing: ECKey | None
     signing_kid: str
     verifying: Mapping[str, ECKey]
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
     def public(self) -> dict[str, Any]:
         """The JWK Set (RFC 7517, section 5) that anyone may read: public parts alone."""
@@ -52,9 +55,11 @@ async def load_keys(connection: Connection, *, now: datetime, token_lifetime_s: 
         " WHERE retired_at IS NULL OR retired_at > $1 ORDER BY created_at DESC, kid",
         _verifies_if_retired_after(now, token_lifetime_s),
     )
-    keys = {record["kid"]: ECKey.import_key(orjson.loads(record["jwk"])) for record in records}
+    jwks = {record["kid"]: orjson.loads(record["jwk"]) for record in records}
+    keys = {kid: ECKey.import_key(jwk) for kid, jwk in jwks.items()}
+    secrets_ = tuple(jwk["d"].encode("ascii") for jwk in jwks.values())
     active = next((record["kid"] for record in records if record["retired_at"] is None), "")
-    return KeyRing(keys.get(active), active, MappingProxyType(keys))
+    return KeyRing(keys.get(active), active, MappingProxyType(keys), secrets_)
 
 
 async def ensure_signing_key(session: AsyncSession, *, now: datetime) -> None:

@@ -1,13 +1,14 @@
 """The replica that the settings name, with what watches it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from crm_graph.db import DATABASE_FAILURES, ReadPool, connect, read_connection
 from crm_graph.errors import Unavailable
 from crm_graph.replicas.positions import Writes
 from crm_graph.replicas.reads import Replica, ReplicaConnection
+from crm_graph.replicas.seals import Seals
 from crm_graph.replicas.watch import LOOK_WITHIN_S, POSITION, Watch
 from crm_graph.settings import Settings
 
@@ -17,8 +18,16 @@ _DETECTED_WITHIN_S = 10.0
 """Longer than it takes to see that a replica has fallen too far behind."""
 
 
-def replica_of(url: str, settings: Settings, primary: ReadPool, is_behind: Callable[[str | None], bool]) -> Replica:
-    """What reads from the standby at `url` of `primary`; `is_behind` tells which revisions are too old to be read."""
+def replica_of(
+    url: str,
+    settings: Settings,
+    primary: ReadPool,
+    is_behind: Callable[[str | None], bool],
+    secrets: Callable[[], Sequence[bytes]],
+) -> Replica:
+    """What reads from the standby at `url` of `primary`; `is_behind` tells which revisions are too old to be read,
+    `secrets` what all processes know and nobody else.
+    """
     if settings.database_url is None:
         raise ValueError("a replica needs a primary")
     quick = settings.model_copy(update={"connect_timeout_s": min(settings.connect_timeout_s, LOOK_WITHIN_S)})
@@ -46,5 +55,6 @@ def replica_of(url: str, settings: Settings, primary: ReadPool, is_behind: Calla
         settings.read_pool_size,
         writes,
         lambda heard: watch(heard=heard),
+        Seals(secrets),
         wait_s=settings.pool_wait_s,
     )

@@ -1,17 +1,16 @@
 """How far in the primary's log (WAL) somebody's writes reach: a standby answers them once it has replayed as much.
 
-A position is a byte of the log as a number, what `pg_lsn` writes as two hexadecimal numbers.
+A position is a byte of the log as a number; clients are told it sealed (`seals.py`).
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
-from crm_graph.errors import BadVariables, CrmError
+from crm_graph.errors import CrmError
 
 log = structlog.get_logger(__name__)
 
@@ -21,22 +20,8 @@ UNKNOWN = 2**64 - 1
 """Beyond every log: the position of a write until it is known."""
 HEADER = "CRM-Graph-Position"
 
-_FORM = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 _PAGE = 8192
 _LONGEST_PAGE_HEADER = 40
-
-
-def read_position(text: str) -> int:
-    """A position as a client gives it back. Raises BadVariables."""
-    match = _FORM.fullmatch(text.strip())
-    if match is None:
-        raise BadVariables("position_invalid", path=(HEADER,))
-    return int(match[1], 16) << 32 | int(match[2], 16)
-
-
-def write_position(position: int) -> str:
-    """A position as clients are told it."""
-    return f"{position >> 32:X}/{position & 0xFFFF_FFFF:X}"
 
 
 def end_of_record(position: int) -> int:

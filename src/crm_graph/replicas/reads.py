@@ -12,7 +12,8 @@ import structlog
 
 from crm_graph.db import DATABASE_FAILURES
 from crm_graph.lanes import Lanes
-from crm_graph.replicas.positions import UNKNOWN, Writes, write_position
+from crm_graph.replicas.positions import UNKNOWN, Writes
+from crm_graph.replicas.seals import Seals
 from crm_graph.replicas.watch import LOOK_WITHIN_S, REPLAYED, Server, State, Watch
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class Replica:
         size: int,
         writes: Writes,
         watch: Callable[[Callable[[], None]], Watch],
+        seals: Seals,
         *,
         wait_s: float,
         monotonic: Callable[[], float] = time.monotonic,
@@ -50,6 +52,7 @@ class Replica:
         self._open = open_connection
         self._lanes = Lanes(self._opened, size, wait_s=wait_s)
         self._writes = writes
+        self._seals = seals
         self._heard = asyncio.Event()
         self._watch = watch(self._heard.set)
         self._monotonic = monotonic
@@ -132,7 +135,11 @@ class Replica:
         """
         self._writes.note(user_id)
         position = await self._writes.settle()
-        return None if position is None else write_position(position)
+        return None if position is None else self._seals.seal(position)
+
+    def position(self, told: bytes) -> int:
+        """The position that a client was told, as it gives it back; one that is not ours is answered by the primary."""
+        return self._seals.open(told)
 
     async def _has_replayed(self, connection: ReplicaConnection, needed: int) -> bool:
         """Ask the server, unless it was just asked. The connection goes back if it cannot be used."""

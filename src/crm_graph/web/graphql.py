@@ -29,7 +29,7 @@ from crm_graph.errors import (
 from crm_graph.messages import Locale, locale_of, render
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.principals import Principal, Principals
-from crm_graph.replicas.positions import HEADER, read_position
+from crm_graph.replicas.positions import HEADER
 from crm_graph.resolvers.cost import cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.read import Answered, Operations, Reader
@@ -95,7 +95,7 @@ class GraphQLEndpoint:
         *,
         budgets: Budgets,
         trusted: TrustedDocuments,
-        knows_positions: bool,
+        position: Callable[[bytes], int] | None,
         max_body_bytes: int,
         idempotency_lifetime: timedelta,
     ) -> None:
@@ -106,7 +106,7 @@ class GraphQLEndpoint:
         self._trusted = trusted
         self._begin_for = begin_for
         self._clock = clock
-        self._knows_positions = knows_positions
+        self._position = position
         self._max_body = max_body_bytes
         self._idempotency_lifetime = idempotency_lifetime
         self._process = token_hex(8)
@@ -192,7 +192,7 @@ class GraphQLEndpoint:
                 principal=principal,
                 now=now,
                 locale=call.locale,
-                after=_position(call.headers) if self._knows_positions else 0,
+                after=_position(call.headers, self._position) if self._position is not None else 0,
             )
         except asyncio.CancelledError:
             if not self._disconnects.took(task):
@@ -240,10 +240,10 @@ class GraphQLEndpoint:
         context.remaining = await self._budgets.charge(principal, context.requested)
 
 
-def _position(headers: Mapping[bytes, bytes]) -> int:
+def _position(headers: Mapping[bytes, bytes], read: Callable[[bytes], int]) -> int:
     """The position that a client has been told and wants to see."""
     told = headers.get(_POSITION)
-    return 0 if told is None else read_position(told.decode("latin-1"))
+    return 0 if told is None else read(told)
 
 
 def _idempotency_key(raw: bytes) -> str:
