@@ -278,6 +278,16 @@ async def test_one_of_several_operations_is_run(compiled: Compiled) -> None:
         assert (caught.value.code, caught.value.template_key) == ("VALIDATION_FAILED", "unknown_operation")
 
 
+async def test_a_list_that_was_empty_when_its_document_came_is_checked_when_it_is_not(compiled: Compiled) -> None:
+    query = "query($w: [CustomerWhere!]) { customers(where: { and: $w }) { totalCount } }"
+    everyone = await ask(compiled, query, w=[])
+
+    assert await refusal(compiled, query, w=["x"]) == ("BAD_VARIABLES", ())
+    assert await refusal(compiled, query, w=[[]]) == ("BAD_VARIABLES", ())
+    assert await ask(compiled, query, w=[{"name": {"eq": "x"}}]) == {"customers": {"totalCount": 0}}
+    assert await ask(compiled, query, w=[]) == everyone
+
+
 async def test_fragment_that_spreads_itself_is_refused(compiled: Compiled) -> None:
     query = f"{{ {ONE} {{ ...a }} }} fragment a on Customer {{ ...b }} fragment b on Customer {{ parent {{ ...a }} }}"
     assert await refusal(compiled, query) == ("VALIDATION_FAILED", ())
