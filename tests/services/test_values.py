@@ -301,7 +301,8 @@ def test_tax_ids_are_judged_by_their_country() -> None:
 
 def test_time_zones_are_those_of_iana() -> None:
     assert read("timeZone", "Asia/Shanghai", "team") == "Asia/Shanghai"
-    assert read("timeZone", "Mars/Base", "team") == ("INVALID", "time_zone_invalid")
+    for unknown in ("Mars/Base", "Asia", "posix/Asia/Shanghai", "../Asia/Shanghai", "localtime", "Asia/Shanghai\0"):
+        assert read("timeZone", unknown, "team") == ("INVALID", "time_zone_invalid")
 
 
 def test_the_lists_of_the_standards_are_whole() -> None:

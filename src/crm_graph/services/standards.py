@@ -5,13 +5,13 @@ import unicodedata
 from datetime import date
 from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from babel import Locale
 from babel.numbers import get_territory_currencies
 from stdnum.cn import ric, uscc
 
 from crm_graph.errors import Invalid
+from crm_graph.moments import is_zone
 from crm_graph.services.texts import clean
 
 # CLDR's two-letter codes that are not in ISO 3166-1: groupings, exceptional reservations, pseudo-locales, unknown.
@@ -38,12 +38,6 @@ def currencies() -> frozenset[str]:
         for country in countries()
         for code in get_territory_currencies(country, _CURRENCIES_SINCE, _CURRENCIES_UNTIL, tender=True)
     )
-
-
-@lru_cache(maxsize=1)
-def time_zones() -> frozenset[str]:
-    """The names of the IANA time zone database."""
-    return frozenset(available_timezones())
 
 
 def currency(value: Any) -> str | None:
@@ -76,7 +70,7 @@ def language(value: Any) -> str | None:
 
 def time_zone(value: Any) -> str | None:
     """A name of the IANA time zone database."""
-    if not isinstance(value, str) or (value.strip() and value.strip() not in time_zones()):
+    if not isinstance(value, str) or (value.strip() and not is_zone(value.strip())):
         raise Invalid("time_zone_invalid")
     return value.strip() or None
 
