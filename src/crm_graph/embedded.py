@@ -94,6 +94,8 @@ class EmbeddedServer:
     second start raises. `durable=False` trades safety for speed and is for tests.
     """
 
+    _making_timeout_s = 120.0
+
     def __init__(
         self, home: Path, *, bin_dir: Path | None = None, durable: bool = True, options: Mapping[str, str] | None = None
     ) -> None:
@@ -253,22 +255,15 @@ class EmbeddedServer:
         unfinished = self._data.with_name("postgres-18.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         self._own(unfinished)
-        done = self._account.run(
-            [
-                self._bin / "initdb",
-                f"--pgdata={unfinished}",
-                f"--username={SUPERUSER}",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C",
-                *([] if self._durable else ["--no-sync"]),
-            ],
-            cwd=unfinished,
-            timeout=_INITDB_TIMEOUT_S,
-        )
+        command = [*self._making(), f"--pgdata={unfinished}", *([] if self._durable else ["--no-sync"])]
+        done = self._account.run(command, cwd=unfinished, timeout=self._making_timeout_s)
         if done.returncode != 0:
             raise EmbeddedServerError(f"the database could not be made in {self._home}:\n{done.stderr.strip()}")
         unfinished.rename(self._data)
+
+    def _making(self) -> Sequence[str | Path]:
+        """The command that makes the cluster, but for where to."""
+        return [self._bin / "initdb", f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", "--locale=C"]
 
     def _launch(self) -> None:
         options = {**self._options, "unix_socket_directories": f'"{self._sockets}"'}

@@ -1,13 +1,10 @@
 """A streaming standby of any PostgreSQL 18 server, from the bundled binaries: to try replicas out, and for tests."""
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crm_graph.db import dsn
-from crm_graph.embedded import EmbeddedServer, EmbeddedServerError
-
-_COPY_TIMEOUT_S = 3600
+from crm_graph.embedded import EmbeddedServer
 
 
 class StandbyServer(EmbeddedServer):
@@ -16,6 +13,8 @@ class StandbyServer(EmbeddedServer):
 
     The primary must let its user replicate, which an embedded one does; as root, both run as the same system user.
     """
+
+    _making_timeout_s = 3600.0
 
     def __init__(
         self,
@@ -29,27 +28,14 @@ class StandbyServer(EmbeddedServer):
         super().__init__(home, bin_dir=bin_dir, durable=durable, options=options)
         self._primary_url = dsn(primary_url)
 
-    def _init(self) -> None:
-        """Copy the primary aside and move the copy in place: an interrupted start leaves none that is half made."""
-        unfinished = self._data.with_name("postgres-18.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        self._own(unfinished)
-        done = self._account.run(
-            [
-                self._bin / "pg_basebackup",
-                f"--dbname={self._primary_url}",
-                f"--pgdata={unfinished}",
-                "--write-recovery-conf",
-                "--wal-method=stream",
-                "--checkpoint=fast",
-                *([] if self._durable else ["--no-sync"]),
-            ],
-            cwd=unfinished,
-            timeout=_COPY_TIMEOUT_S,
-        )
-        if done.returncode != 0:
-            raise EmbeddedServerError(f"the primary could not be copied to {self._home}:\n{done.stderr.strip()}")
-        unfinished.rename(self._data)
+    def _making(self) -> Sequence[str | Path]:
+        return [
+            self._bin / "pg_basebackup",
+            f"--dbname={self._primary_url}",
+            "--write-recovery-conf",
+            "--wal-method=stream",
+            "--checkpoint=fast",
+        ]
 
     def _make_database(self) -> None:
         """A standby has what its primary has."""

@@ -146,7 +146,7 @@ def test_xlsx_texts_are_texts(text: str) -> None:
         (Kind.DATE, "1900-03-01", date(1900, 3, 1)),
         (Kind.DATE, "1900-02-28", "1900-02-28"),
         (Kind.DATE, "0001-01-01", "0001-01-01"),
-        (Kind.DATE_TIME, "2026-11-22T16:30:15.5+00:00", datetime(2026, 11, 23, 0, 30, 15, 500_000)),  # noqa: DTZ001
+        (Kind.DATE_TIME, "2026-11-22T16:30:15.5+00:00", datetime.fromisoformat("2026-11-23T00:30:15.500")),
         (Kind.DATE_TIME, "1850-01-01T00:00:00+00:00", "1850-01-01T00:00:00+00:00"),
         (Kind.ID, "01a20169-2e00-70fe-874c-23c08f0db969", "01a20169-2e00-70fe-874c-23c08f0db969"),
         (Kind.ENUM, "ORGANIZATION", "ORGANIZATION"),
