@@ -15,7 +15,9 @@ from crm_graph.permissions.rules import EVERYONE
 from crm_graph.resolvers.exports.encoders import encoder_for
 from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
 from reference.datasets import Dataset
-from reference.operations import Generated, OperationMaker
+from reference.operations.drafts import Draft
+from reference.operations.generated import Generated
+from reference.operations.making import OperationMaker
 from reference.policies import PolicyMaker
 from reference.rows import Connection, insert, load
 from reference.settings import tried
@@ -54,7 +56,7 @@ async def telling(connection: Connection, random: Random, access: Access) -> lis
     twin = Twin(random, catalog(), View(catalog(), tables, who, access)).grow(15)
     made = [
         OperationMaker(
-            random, schema_of(access), catalog(), access, random.choice((tables, twin.tables)), SMALL
+            Draft(random, schema_of(access), catalog(), access, random.choice((tables, twin.tables)), SMALL)
         ).make_list()
         for _ in range(LISTS)
     ]

@@ -20,7 +20,9 @@ from crm_graph.permissions.rules import EVERYONE
 from crm_graph.resolvers.rows import RowFlags
 from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
 from reference.datasets import Dataset
-from reference.operations import Generated, OperationMaker
+from reference.operations.drafts import Draft
+from reference.operations.generated import Generated
+from reference.operations.making import OperationMaker
 from reference.policies import PolicyMaker
 from reference.rows import Connection, insert, load
 from reference.settings import tried
@@ -60,7 +62,8 @@ async def differing(
     twin = Twin(random, catalog(), View(catalog(), tables, who, access)).grow(ATTEMPTS)
     makers = [
         OperationMaker(
-            random, schema_of(access), catalog(), access, random.choice((tables, twin.tables)), SMALL, without=LOOKUPS
+            Draft(random, schema_of(access), catalog(), access, random.choice((tables, twin.tables)), SMALL),
+            without=LOOKUPS,
         )
         for _ in range(queries)
     ]

@@ -14,7 +14,9 @@ from reference.cursors import difference
 from reference.datasets import Dataset
 from reference.interpreter import Interpreter
 from reference.moments import ZONES
-from reference.operations import Generated, OperationMaker
+from reference.operations.drafts import Draft
+from reference.operations.generated import Generated
+from reference.operations.making import OperationMaker
 from reference.rows import Connection, Row, Tables, insert, load
 from reference.view import View
 
@@ -47,7 +49,7 @@ class Company:
     def query(self) -> Generated:
         """Some query."""
         schema = schema_of(self._access)
-        return OperationMaker(self.random, schema, catalog(), self._access, self._tables, SMALL).make()
+        return OperationMaker(Draft(self.random, schema, catalog(), self._access, self._tables, SMALL)).make()
 
     async def compare(self, made: Generated, most: int) -> int:
         """Compare at most so many answers to a query, and say how many."""

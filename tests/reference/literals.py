@@ -20,6 +20,12 @@ class Written:
     text: str
 
 
+def arguments_in_document(arguments: Mapping[str, Any]) -> str:
+    """Arguments as a document writes them behind a field; nothing where there are none."""
+    written = ", ".join(f"{name}: {in_document(value)}" for name, value in arguments.items())
+    return f"({written})" if written else ""
+
+
 def in_document(value: Any) -> str:
     """A value as a GraphQL literal."""
     match value:

@@ -25,7 +25,8 @@ from crm_graph.resolvers.exports.columns import Column
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for
 from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
 from reference.datasets import Dataset
-from reference.operations import OperationMaker
+from reference.operations.drafts import Draft
+from reference.operations.making import OperationMaker
 from reference.policies import PolicyMaker
 from reference.rows import Connection, insert, load
 from reference.settings import tried
@@ -54,7 +55,7 @@ async def compare(connection: Connection, random: Random, access: Access, querie
         compiled = Compiled(connection, SMALL)
         who = principal_of(tables, random.choice(tables["users"])["id"], access)
         for _ in range(queries):
-            made = OperationMaker(random, schema_of(access), catalog(), access, tables, SMALL).make_list()
+            made = OperationMaker(Draft(random, schema_of(access), catalog(), access, tables, SMALL)).make_list()
             nodes = await pages_of(compiled, who, made.text, made.variables)
             given = {**made.variables, "first": random.choice((None, 2, 10_000)), "after": "of another screen"}
             prepared, rows = await compiled.export(who, made.text, given)

@@ -22,7 +22,8 @@ from crm_graph.resolvers.plan import Limits
 from reference.compiled import Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
 from reference.datasets import Dataset
 from reference.literals import Written, in_document
-from reference.operations import OperationMaker
+from reference.operations.conditions import ConditionMaker
+from reference.operations.drafts import Draft
 from reference.policies import PolicyMaker
 from reference.rows import Connection, Tables, insert, load
 from reference.settings import tried
@@ -56,20 +57,20 @@ class List:
     closed: str
     name: str
     arguments: Mapping[str, Any]
-    maker: OperationMaker
+    draft: Draft
 
     async def page(self, **window: Any) -> Page | None:
         """A page by `first`, `last`, `after`, `before` and `offset`; None where the row of the relation is not seen."""
         written = {**self.arguments, **{name: Written(f"${name}") for name in window}}
         types = {"after": "String", "before": "String"}
-        head = ", ".join([*self.maker._definitions, *(f"${name}: {types.get(name, 'Int')}" for name in window)])
+        head = ", ".join([*self.draft.definitions, *(f"${name}: {types.get(name, 'Int')}" for name in window)])
         arguments = ", ".join(f"{name}: {in_document(value)}" for name, value in written.items())
         listed = self.name + (f"({arguments})" if written else "")
         text = (
             f"query Q{f'({head})' if head else ''} {{ {self.opened} rows: {listed}"
             f" {{ nodes {{ id }} edges {{ cursor node {{ id }} }} {PAGE_INFO} totalCount }} {self.closed} }}"
         )
-        data = await self.compiled.data(self.who, text, {**self.maker._variables, **window})
+        data = await self.compiled.data(self.who, text, {**self.draft.variables, **window})
         for step in ("row",) if self.opened else ():
             data = data[step]
         if data is None:
@@ -114,29 +115,29 @@ async def nothing() -> None:
 
 def some_list(random: Random, tables: Tables, compiled: Compiled, who: Principal, *, plain: bool = False) -> List:
     """A list that the asker's schema has; a `plain` one is of a type, unfiltered, of what is not archived."""
-    maker = OperationMaker(random, schema_of(who.access), catalog(), who.access, tables, LIMITS)
-    fields = maker._fields("Query")
+    draft = Draft(random, schema_of(who.access), catalog(), who.access, tables, LIMITS)
+    fields, maker = draft.fields("Query"), ConditionMaker(draft)
     entity = random.choice([e for e in catalog().roots if e.api_plural in fields])
     opened = closed = ""
     name = entity.api_plural
-    relations = [] if plain or random.random() < 0.5 else _lists_of(entity, maker)
+    relations = [] if plain or random.random() < 0.5 else _lists_of(entity, draft)
     if relations and tables[entity.table]:
         relation = random.choice(relations)
         opened = (
             f'row: {entity.api_name[0].lower() + entity.api_name[1:]}(id: "{_a_parent(random, tables, entity)}") {{'
         )
         closed, name, entity = "}", relation.api_name, catalog()[relation.target]
-    arguments = maker._conditions(entity)
+    arguments = maker.conditions(entity)
     if plain:
-        arguments, maker._definitions, maker._variables = {}, [], {}
+        arguments, draft.definitions, draft.variables = {}, [], {}
     if "orderBy" not in arguments or plain:
-        wanted = [maker._order(entity, entity, "", 0 if plain else 2) for _ in range(random.randint(0, 3))]
+        wanted = [maker.order(entity, 0 if plain else 2) for _ in range(random.randint(0, 3))]
         arguments["orderBy"] = [order for order in wanted if order]
-    return List(compiled, who, entity, opened, closed, name, arguments, maker)
+    return List(compiled, who, entity, opened, closed, name, arguments, draft)
 
 
-def _lists_of(entity: EntityType, maker: OperationMaker) -> list[Relation]:
-    known = set(maker._fields(entity.api_name))
+def _lists_of(entity: EntityType, draft: Draft) -> list[Relation]:
+    known = set(draft.fields(entity.api_name))
     return [r for r in entity.relations.values() if r.shape is Shape.CONNECTION and r.api_name in known]
 
 

@@ -22,7 +22,7 @@ from reference.compiled import catalog, default_access, principal_of, schema_of
 from reference.cursors import difference
 from reference.datasets import Dataset
 from reference.interpreter import Interpreter
-from reference.operations import LEFT_OUT
+from reference.operations.drafts import LEFT_OUT
 from reference.rows import insert, load
 from reference.settings import EFFORT, tried
 from reference.view import View

@@ -1,22 +1,19 @@
 """Random aggregates, valid for a role's schema."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
-from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
+from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 
-from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, custom_type
+from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, custom_type
 from crm_graph.criteria.predicates import OPERATORS, Op
 from crm_graph.resolvers.aggregates.plan import DateBucket, Function, Measure
-from reference.custom import custom_value
 from reference.interpreter import as_json
-from reference.literals import Name, in_document
-from reference.rows import Row, Tables
+from reference.literals import Name, arguments_in_document
+from reference.operations.conditions import DIRECTIONS, stored
+from reference.operations.drafts import Draft
 
 ZONES = ("Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati")
-DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
 FUNCTIONS = ("sum", "avg", "min", "max", "countDistinct")
 Spot = tuple[str, ...]
 """Names that lead to a field."""
@@ -24,81 +21,67 @@ Spot = tuple[str, ...]
 
 @dataclass
 class AggregateMaker:
-    """Makes arguments and selections of aggregates. `either` writes a value or a variable of a type that has it."""
+    """Makes arguments and selections of aggregates."""
 
-    random: Random
-    schema: GraphQLSchema
-    catalog: Catalog
-    tables: Tables
-    max_groups: int
-    either: Callable[[str, Any], Any]
-    fresh: Callable[[str], str]
+    draft: Draft
 
     def field(self, key: str, name: str, entity: EntityType, filters: dict[str, Any]) -> str:
         """An aggregate with these filters and random groups."""
         arguments = dict(filters)
         spots: list[Spot] = []
-        if self._chance(0.75):
-            trees = [t for _ in range(self.random.randint(0, 3)) if (t := self._group_by(entity, (), spots, 2))]
-            arguments["groupBy"] = self.either(f"[{entity.api_name}GroupBy!]", trees)
-        if self._chance(0.4):
-            arguments["having"] = self.either(f"{entity.api_name}Having", self._having(entity, 2))
-        if self._chance(0.5):
-            orders = [o for _ in range(self.random.randint(0, 3)) if (o := self._order(entity, spots))]
-            arguments["orderBy"] = self.either(f"[{entity.api_name}AggregateOrderBy!]", orders)
-        if self._chance(0.3):
-            arguments["first"] = self.either("Int", self.random.randint(0, self.max_groups))
-        written = ", ".join(f"{k}: {in_document(v)}" for k, v in arguments.items())
-        groups = f"{self.fresh('g')}: groups {{ {self._group(entity, spots)} }}"
-        parts = self.random.choice(
+        if self.draft.chance(0.75):
+            trees = [t for _ in range(self.draft.random.randint(0, 3)) if (t := self._group_by(entity, (), spots, 2))]
+            arguments["groupBy"] = self.draft.either(f"[{entity.api_name}GroupBy!]", trees)
+        if self.draft.chance(0.4):
+            arguments["having"] = self.draft.either(f"{entity.api_name}Having", self._having(entity, 2))
+        if self.draft.chance(0.5):
+            orders = [o for _ in range(self.draft.random.randint(0, 3)) if (o := self._order(entity, spots))]
+            arguments["orderBy"] = self.draft.either(f"[{entity.api_name}AggregateOrderBy!]", orders)
+        if self.draft.chance(0.3):
+            arguments["first"] = self.draft.either("Int", self.draft.random.randint(0, self.draft.limits.max_groups))
+        written = arguments_in_document(arguments)
+        groups = f"{self.draft.fresh('g')}: groups {{ {self._group(entity, spots)} }}"
+        parts = self.draft.random.choice(
             (groups, f"{groups} groupsCapped __typename", f"groupsCapped {groups}", f"{groups} {groups}")
         )
-        return f"{key}: {name}{f'({written})' if written else ''} {{ {parts} }}"
-
-    def _chance(self, share: float) -> bool:
-        return self.random.randint(0, 99) >= 100 - share * 100
+        return f"{key}: {name}{written} {{ {parts} }}"
 
     def _inputs(self, type_name: str) -> dict[str, Any]:
-        type_ = self.schema.type_map.get(type_name)
+        type_ = self.draft.schema.type_map.get(type_name)
         return dict(type_.fields) if isinstance(type_, GraphQLInputObjectType) else {}
-
-    def _pick(self, names: Iterable[str]) -> str:
-        """One of the names; custom fields are many under one name."""
-        known = list(names)
-        return CUSTOM if CUSTOM in known and self._chance(0.2) else self.random.choice(known)
 
     def _group_by(self, entity: EntityType, path: Spot, spots: list[Spot], depth: int) -> dict[str, Any]:
         """One key that rows are not grouped by yet; nothing where there is none."""
-        name = self._pick(self._inputs(f"{entity.api_name}GroupBy"))
+        name = self.draft.pick(self._inputs(f"{entity.api_name}GroupBy"))
         if name == CUSTOM:
-            key = self.random.choice(list(self._inputs(f"{custom_type(entity)}GroupBy")))
+            key = self.draft.random.choice(list(self._inputs(f"{custom_type(entity)}GroupBy")))
             inner = self._group_by_field(key, entity.custom[key], (*path, CUSTOM), spots)
             return {CUSTOM: inner} if inner else {}
         member = entity.by_api_name[name]
         if isinstance(member, Relation):
-            inner = self._group_by(self.catalog[member.target], (*path, name), spots, depth - 1) if depth else {}
+            inner = self._group_by(self.draft.catalog[member.target], (*path, name), spots, depth - 1) if depth else {}
             return {name: inner} if inner else {}
         return self._group_by_field(name, member, path, spots)
 
     def _group_by_field(self, name: str, member: Field, path: Spot, spots: list[Spot]) -> dict[str, Any]:
         if (*path, name) in spots or len(spots) == 3:
             return {}
-        if member.kind not in (Kind.DATE, Kind.DATE_TIME) and self._chance(0.05):
+        if member.kind not in (Kind.DATE, Kind.DATE_TIME) and self.draft.chance(0.05):
             return {name: False}
         spots.append((*path, name))
         if member.kind not in (Kind.DATE, Kind.DATE_TIME):
             return {name: True}
-        by = {"by": Name(self.random.choice(list(DateBucket)).value)}
-        zoned = member.kind is Kind.DATE_TIME and self._chance(0.7)
-        return {name: {**by, "zone": self.random.choice(ZONES)} if zoned else by}
+        by = {"by": Name(self.draft.random.choice(list(DateBucket)).value)}
+        zoned = member.kind is Kind.DATE_TIME and self.draft.chance(0.7)
+        return {name: {**by, "zone": self.draft.random.choice(ZONES)} if zoned else by}
 
     def _having(self, entity: EntityType, depth: int) -> dict[str, Any]:
         names = list(self._inputs(f"{entity.api_name}Having"))
         tree: dict[str, Any] = {}
-        for name in self.random.sample(names, min(len(names), self.random.randint(1, 2))):
+        for name in self.draft.random.sample(names, min(len(names), self.draft.random.randint(1, 2))):
             if name in ("and", "or"):
                 if depth:
-                    tree[name] = [self._having(entity, depth - 1) for _ in range(self.random.randint(0, 2))]
+                    tree[name] = [self._having(entity, depth - 1) for _ in range(self.draft.random.randint(0, 2))]
             elif name == "not":
                 if depth:
                     tree[name] = self._having(entity, depth - 1)
@@ -111,90 +94,86 @@ class AggregateMaker:
 
     def _measured(self, entity: EntityType, function: str) -> Field:
         inputs: Any = get_named_type(self._inputs(f"{entity.api_name}Having")[function].type)
-        name = self._pick(inputs.fields)
+        name = self.draft.pick(inputs.fields)
         if name == CUSTOM:
-            return entity.custom[self.random.choice(list(get_named_type(inputs.fields[name].type).fields))]
+            return entity.custom[self.draft.random.choice(list(get_named_type(inputs.fields[name].type).fields))]
         member = entity.by_api_name[name]
         assert isinstance(member, Field)
         return member
 
     def _conditions(self, entity: EntityType, measure: Measure) -> dict[str, Any]:
         kind = measure.as_field("measure").kind
-        op = self.random.choice([op for op in OPERATORS[kind] if op not in (Op.CONTAINS, Op.STARTS_WITH)])
+        op = self.draft.random.choice([op for op in OPERATORS[kind] if op not in (Op.CONTAINS, Op.STARTS_WITH)])
         if op is Op.IS_NULL:
-            return {op.value: self.random.choice((True, False))}
+            return {op.value: self.draft.random.choice((True, False))}
         if op in (Op.IN, Op.NOT_IN):
-            return {op.value: [self._operand(entity, measure, kind) for _ in range(self.random.randint(0, 2))]}
+            return {op.value: [self._operand(entity, measure, kind) for _ in range(self.draft.random.randint(0, 2))]}
         return {op.value: self._operand(entity, measure, kind)}
 
     def _operand(self, entity: EntityType, measure: Measure, kind: Kind) -> Any:
         if measure.field is None or measure.function is Function.COUNT_DISTINCT:
-            return self.random.randint(0, 3)
-        values = [v for row in self.tables[entity.table] if (v := _stored(row, measure.field)) is not None]
+            return self.draft.random.randint(0, 3)
+        values = [v for row in self.draft.tables[entity.table] if (v := stored(row, measure.field)) is not None]
         if kind is Kind.DECIMAL or not values:
             return {Kind.DATE: "2026-01-31", Kind.DATE_TIME: "2026-11-01T00:00:00Z", Kind.TEXT: "a", Kind.INT: 5}.get(
-                kind, self.random.choice(("0", "0.13", "5", "10", "99.99", "1000000"))
+                kind, self.draft.random.choice(("0", "0.13", "5", "10", "99.99", "1000000"))
             )
-        return as_json(self.random.choice(values))
+        return as_json(self.draft.random.choice(values))
 
     def _order(self, entity: EntityType, spots: list[Spot]) -> dict[str, Any]:
-        direction = Name(self.random.choice(DIRECTIONS))
-        name = self.random.choice(list(self._inputs(f"{entity.api_name}AggregateOrderBy")))
+        direction = Name(self.draft.random.choice(DIRECTIONS))
+        name = self.draft.random.choice(list(self._inputs(f"{entity.api_name}AggregateOrderBy")))
         if name == "count":
             return {name: direction}
         if name != "key":
             return {name: _below(self._measured(entity, name), direction)}
         tree: Any = direction
-        for step in reversed(self.random.choice(spots) if spots else ()):
+        for step in reversed(self.draft.random.choice(spots) if spots else ()):
             tree = {step: tree}
         return {name: tree} if spots else {}
 
     def _group(self, entity: EntityType, spots: list[Spot]) -> str:
-        parts = ["__typename"] if self._chance(0.1) else ["count"]
-        parts += [f"{self.fresh('k')}: key {{ {self._key(entity, spots)} }}"]
-        type_: Any = self.schema.type_map[f"{entity.api_name}Group"]
-        for name in self.random.sample(FUNCTIONS, self.random.randint(0, 4)):
+        parts = ["__typename"] if self.draft.chance(0.1) else ["count"]
+        parts += [f"{self.draft.fresh('k')}: key {{ {self._key(entity, spots)} }}"]
+        type_: Any = self.draft.schema.type_map[f"{entity.api_name}Group"]
+        for name in self.draft.random.sample(FUNCTIONS, self.draft.random.randint(0, 4)):
             if name in type_.fields:
                 parts.append(
-                    f"{self.fresh('m')}: {name} {{ {self._measures(get_named_type(type_.fields[name].type))} }}"
+                    f"{self.draft.fresh('m')}: {name} {{ {self._measures(get_named_type(type_.fields[name].type))} }}"
                 )
         return " ".join(parts)
 
     def _measures(self, type_: Any) -> str:
-        names = self.random.sample(list(type_.fields), min(len(type_.fields), self.random.randint(1, 3)))
-        if CUSTOM in type_.fields and CUSTOM not in names and self._chance(0.2):
+        names = self.draft.random.sample(list(type_.fields), min(len(type_.fields), self.draft.random.randint(1, 3)))
+        if CUSTOM in type_.fields and CUSTOM not in names and self.draft.chance(0.2):
             names.append(CUSTOM)
         parts = [self._value(type_, name) for name in names]
-        return " ".join([*parts, "__typename"] if self._chance(0.1) else parts)
+        return " ".join([*parts, "__typename"] if self.draft.chance(0.1) else parts)
 
     def _value(self, type_: Any, name: str) -> str:
         money = get_named_type(type_.fields[name].type).name == "Money"
         if name == CUSTOM:
-            return f"{self.fresh('o')}: {name} {{ {self._measures(get_named_type(type_.fields[name].type))} }}"
-        return f"{self.fresh('x')}: {name}{' { amount currency __typename }' if money else ''}"
+            return f"{self.draft.fresh('o')}: {name} {{ {self._measures(get_named_type(type_.fields[name].type))} }}"
+        return f"{self.draft.fresh('x')}: {name}{' { amount currency __typename }' if money else ''}"
 
     def _key(self, entity: EntityType, spots: list[Spot]) -> str:
         """The keys that rows are grouped by, and one that they need not be grouped by."""
         parts = [self._at(f"{entity.api_name}GroupKey", spot) for spot in spots]
-        type_: Any = self.schema.type_map[f"{entity.api_name}GroupKey"]
-        other = self._pick(type_.fields)
+        type_: Any = self.draft.schema.type_map[f"{entity.api_name}GroupKey"]
+        other = self.draft.pick(type_.fields)
         if other != CUSTOM and isinstance(get_named_type(type_.fields[other].type), GraphQLObjectType):
             return " ".join([*parts, "__typename"])
         return " ".join([*parts, self._value(type_, other)])
 
     def _at(self, type_name: str, spot: Spot) -> str:
-        type_: Any = self.schema.type_map[type_name]
+        type_: Any = self.draft.schema.type_map[type_name]
         if len(spot) == 1:
             return self._value(type_, spot[0])
         inner: Any = get_named_type(type_.fields[spot[0]].type)
-        return f"{self.fresh('o')}: {spot[0]} {{ {self._at(inner.name, spot[1:])} }}"
+        return f"{self.draft.fresh('o')}: {spot[0]} {{ {self._at(inner.name, spot[1:])} }}"
 
 
 def _below(member: Field, said: Any) -> dict[str, Any]:
     """What is said of a field, a custom one below `custom`."""
     inner = {member.api_name: said}
     return {CUSTOM: inner} if member.custom else inner
-
-
-def _stored(row: Row, member: Field) -> Any:
-    return custom_value(member, row["custom"]) if member.custom else row[member.name]

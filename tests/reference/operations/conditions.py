@@ -1,0 +1,193 @@
+"""Conditions and orders of lists, with values taken from the data so that they hold now and then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import get_named_type
+
+from crm_graph.access import Level
+from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type, searched_fields
+from crm_graph.criteria.predicates import COUNT_OPERATORS, MANY, OPERATORS, YES_OR_NO, Op
+from reference.custom import custom_value
+from reference.datasets import TEXTS
+from reference.interpreter import as_json
+from reference.literals import Name, Written
+from reference.moments import some_relative
+from reference.operations.drafts import Draft
+from reference.operations.searches import some_text
+
+_PARTS = (
+    Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH, Op.EQ_INSENSITIVE, Op.CONTAINS_INSENSITIVE, Op.STARTS_WITH_INSENSITIVE,
+    Op.ENDS_WITH_INSENSITIVE,
+)  # fmt: skip
+DIRECTIONS = ("ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST")
+
+
+@dataclass
+class ConditionMaker:
+    """Makes the arguments that say which rows a list or an aggregate is about."""
+
+    draft: Draft
+
+    def conditions(self, entity: EntityType, *, search: bool = True) -> dict[str, Any]:
+        """The arguments that say which rows a list has and in which order; by relevance it is not whole."""
+        arguments = self.filters(entity)
+        if self.draft.chance(0.5):
+            order = [self.order(entity, 2) for _ in range(self.draft.random.randint(0, 3))]
+            arguments["orderBy"] = self.draft.swappable(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
+        if search and searched_fields(self.draft.catalog, entity) and self.draft.chance(0.3):
+            arguments["search"] = self.draft.either("String", some_text(self.draft, entity))
+        return arguments
+
+    def filters(self, entity: EntityType) -> dict[str, Any]:
+        """Which rows a list or an aggregate is about."""
+        arguments: dict[str, Any] = {}
+        if self.draft.chance(0.5):
+            where = self._where(entity, entity, "", 3)
+            whole = not self._holds_variables(where)
+            arguments["where"] = self.draft.swappable(f"{entity.api_name}Where", where) if whole else where
+        if self.draft.chance(0.25):
+            arguments["archived"] = self.draft.swappable(
+                "Archived", Name(self.draft.random.choice(("INCLUDE", "ONLY", "EXCLUDE")))
+            )
+        return arguments
+
+    def _readable(self, root: EntityType, path: str) -> bool:
+        return self.draft.access.ceiling(root.name, path) is Level.READ
+
+    def _where(self, entity: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
+        tree: dict[str, Any] = {}
+        names = self.draft.inputs(f"{entity.api_name}Where")
+        for _ in range(self.draft.random.randint(0 if self.draft.chance(0.1) else 1, 2)):
+            name = self.draft.pick(names)
+            value = None if name in tree else self._condition(entity, root, prefix, name, depth)
+            if value is not None:
+                tree[name] = value
+        return tree
+
+    def _condition(self, entity: EntityType, root: EntityType, prefix: str, name: str, depth: int) -> Any:
+        member = entity.by_api_name.get(name)
+        if isinstance(member, Field):
+            return self._comparison(entity, member) if self._readable(root, prefix + member.name) else None
+        if depth == 0 or name == CUSTOM:
+            return self._custom_condition(entity, root, prefix) if name == CUSTOM else None
+        if name == "not":
+            return self._where(entity, root, prefix, depth - 1)
+        if not isinstance(member, Relation):
+            return [self._where(entity, root, prefix, depth - 1) for _ in range(self.draft.random.randint(0, 2))]
+        target = self.draft.catalog[member.target]
+        inner, below = (root, f"{prefix}{member.name}.") if target.is_child else (target, "")
+        if member.shape is Shape.ONE:
+            return self._where(target, inner, below, depth - 1)
+        quantifiers = self.draft.random.sample(("some", "every", "none"), self.draft.random.randint(1, 2))
+        found: dict[str, Any] = {q: self._where(target, inner, below, depth - 1) for q in quantifiers}
+        if self.draft.chance(0.3):
+            found["count"] = self._count(target, inner, below, depth)
+        return found
+
+    def _count(self, target: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for op in self.draft.random.sample(COUNT_OPERATORS, self.draft.random.randint(0, 2)):
+            many = op in (Op.IN, Op.NOT_IN)
+            number = self.draft.random.randint(-1, 3)
+            found[op.value] = self.draft.swappable("[Int!]" if many else "Int", [number, 1] if many else number)
+        if self.draft.chance(0.6):
+            found["where"] = self._where(target, root, prefix, depth - 1)
+        return found
+
+    def _custom_condition(self, entity: EntityType, root: EntityType, prefix: str) -> dict[str, Any]:
+        known = self.draft.inputs(f"{custom_type(entity)}Where")
+        names = self.draft.random.sample(known, min(len(known), 2))
+        readable = [m for m in map(entity.custom.__getitem__, names) if self._readable(root, prefix + m.name)]
+        return {m.api_name: self._comparison(entity, m) for m in readable}
+
+    def _comparison(self, entity: EntityType, member: Field) -> dict[str, Any]:
+        where: Any = self.draft.schema.type_map[f"{custom_type(entity) if member.custom else entity.api_name}Where"]
+        filter_: Any = get_named_type(where.fields[member.api_name].type)
+        conditions: dict[str, Any] = {}
+        for op in self.draft.random.sample(OPERATORS[member.kind], self.draft.random.randint(1, 2)):
+            value = self._operand(entity, member, op)
+            if value is not None:
+                conditions[op.value] = self._operand_or_variables(str(filter_.fields[op.value].type), value)
+        return conditions
+
+    def _operand_or_variables(self, type_: str, value: Any) -> Any:
+        if isinstance(value, list) and self.draft.chance(0.2):
+            return [self.draft.swappable(type_.strip("[]"), item) for item in value]
+        return self.draft.swappable(type_, value)
+
+    def _operand(self, entity: EntityType, member: Field, op: Op) -> Any:
+        if op in YES_OR_NO:
+            return self.draft.random.choice((True, False))
+        values = [v for row in self.draft.tables[entity.table] if (v := stored(row, member)) is not None]
+        if member.kind is Kind.TEXT_LIST:
+            values = [item for found in values for item in found]
+        if op in MANY:
+            chosen = (
+                [self.draft.random.choice(values) for _ in range(self.draft.random.randint(0, 3))] if values else []
+            )
+            return [_typed(member, v) for v in chosen] + self._relative(member, 0.2)
+        return self._single(member, op, values)
+
+    def _single(self, member: Field, op: Op, values: Sequence[Any]) -> Any:
+        text = member.kind in (Kind.TEXT, Kind.TEXT_LIST)
+        relative = self._relative(member, 0.4)
+        if relative:
+            return relative[0]
+        if not values or (text and self.draft.chance(0.2)):
+            return self.draft.random.choice(TEXTS) if text else None
+        value = _typed(member, self.draft.random.choice(values))
+        if member.kind is Kind.TEXT and op in _PARTS:
+            return self._part_of(value, op)
+        return value
+
+    def _part_of(self, value: str, op: Op) -> str:
+        start, length = self.draft.random.randint(0, 2), self.draft.random.randint(0, 3)
+        if op in (Op.STARTS_WITH, Op.STARTS_WITH_INSENSITIVE):
+            start = 0
+        elif op in (Op.ENDS_WITH, Op.ENDS_WITH_INSENSITIVE):
+            start = max(len(value) - length, 0)
+        part = value[start : start + length]
+        return part.swapcase() if self.draft.chance(0.4) else part
+
+    def _relative(self, member: Field, share: float) -> list[Any]:
+        timed = member.kind in (Kind.DATE, Kind.DATE_TIME)
+        return (
+            [some_relative(self.draft.random, dated=member.kind is Kind.DATE)]
+            if timed and self.draft.chance(share)
+            else []
+        )
+
+    def order(self, entity: EntityType, depth: int) -> dict[str, Any]:
+        """One key of an order, through at most so many relations."""
+        name = self.draft.pick(self.draft.inputs(f"{entity.api_name}OrderBy"))
+        if name == CUSTOM:
+            key = self.draft.random.choice(self.draft.inputs(f"{custom_type(entity)}OrderBy"))
+            readable = self._readable(entity, f"{CUSTOM}.{key}")
+            return {name: {key: Name(self.draft.random.choice(DIRECTIONS))}} if readable else {}
+        member = entity.by_api_name[name]
+        if isinstance(member, Field):
+            return {name: Name(self.draft.random.choice(DIRECTIONS))} if self._readable(entity, member.name) else {}
+        if depth == 0:
+            return {}
+        target = self.draft.catalog[member.target]
+        inner = self.order(target, depth - 1)
+        return {name: inner} if inner else {}
+
+    def _holds_variables(self, value: Any) -> bool:
+        if isinstance(value, dict):
+            return any(self._holds_variables(v) for v in value.values())
+        if isinstance(value, list):
+            return any(self._holds_variables(v) for v in value)
+        return isinstance(value, Written)
+
+
+def stored(row: Mapping[str, Any], member: Field) -> Any:
+    """What a row holds of a field."""
+    return custom_value(member, row["custom"]) if member.custom else row[member.name]
+
+
+def _typed(member: Field, value: Any) -> Any:
+    """A stored value as a client writes it."""
+    return Name(value) if member.kind is Kind.ENUM else as_json(value)

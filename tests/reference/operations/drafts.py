@@ -1,0 +1,81 @@
+"""A query that is being written: where its chance comes from, what it may ask, and what it has of variables so far."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
+
+from crm_graph.access import Access
+from crm_graph.catalog import CUSTOM, Catalog
+from crm_graph.resolvers.plan import Limits
+from reference.literals import Written, in_document
+from reference.operations.generated import Place
+from reference.rows import Tables
+
+LEFT_OUT = frozenset({"availableTransitions", "entityMetadata"})
+"""What no SQL computes: derived fields, and what the role set alone decides. It has tests of its own."""
+
+
+@dataclass
+class Draft:
+    """`random` may be driven by Hypothesis. `types` are those of variables that may get any other value of theirs."""
+
+    random: Random
+    schema: GraphQLSchema
+    catalog: Catalog
+    access: Access
+    tables: Tables
+    limits: Limits
+    variables: dict[str, Any] = field(default_factory=dict)
+    definitions: list[str] = field(default_factory=list)
+    fragments: list[str] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+    names: int = 0
+
+    def chance(self, share: float) -> bool:
+        """True in about that share of cases."""
+        return self.random.randint(0, 99) >= 100 - share * 100
+
+    def pick(self, names: Iterable[str]) -> str:
+        """One of the names; custom fields are many under one name."""
+        known = list(names)
+        return CUSTOM if CUSTOM in known and self.chance(0.15) else self.random.choice(known)
+
+    def fresh(self, prefix: str) -> str:
+        """A name that the document does not have yet."""
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    def variable(self, type_: str, value: Any) -> Written:
+        """A variable of the document that has the value, given by the request or by default."""
+        name = self.fresh("v")
+        default = f" = {in_document(value)}" if self.chance(0.15) else ""
+        self.definitions.append(f"${name}: {type_}{default}")
+        if not default or self.chance(0.3):
+            self.variables[name] = value
+        return Written(f"${name}")
+
+    def swappable(self, type_: str, value: Any, pool: str | None = None) -> Any:
+        """The value itself, or a variable that may get any other value of its type, or of its pool."""
+        either = self.either(type_, value)
+        if isinstance(either, Written):
+            self.types[either.text[1:]] = pool or type_
+        return either
+
+    def either(self, type_: str, value: Any) -> Any:
+        """The value itself, or a variable that has it."""
+        return self.variable(type_, value) if self.chance(0.3) else value
+
+    def fields(self, type_name: str) -> list[str]:
+        """What can be selected of a type."""
+        type_ = self.schema.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)
+        return [*(name for name in type_.fields if name not in LEFT_OUT), "__typename"]
+
+    def inputs(self, type_name: str) -> list[str]:
+        """What an input takes; nothing where the role does not have it."""
+        type_ = self.schema.type_map.get(type_name)
+        return list(type_.fields) if isinstance(type_, GraphQLInputObjectType) else []
