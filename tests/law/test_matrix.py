@@ -16,7 +16,7 @@ from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE, GrantRule
 from reference.compiled import Compiled, catalog, default_access, principal_of, reading, schema_of
 from reference.datasets import Dataset
-from reference.interpreter import as_json
+from reference.json_values import as_json
 from reference.masks import MASKS
 from reference.rows import Connection, Row, insert, load
 from reference.view import Record, View

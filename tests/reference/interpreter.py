@@ -1,108 +1,57 @@
 """A naive interpreter of queries: walks the document over plain rows, field by field, and builds the answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from functools import cmp_to_key, lru_cache
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from graphql import (
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLSchema,
-    InlineFragmentNode,
-    ListValueNode,
-    NullValueNode,
-    ObjectValueNode,
-    OperationDefinitionNode,
-    SelectionNode,
-    ValueNode,
-    VariableNode,
-    is_abstract_type,
-    parse,
-)
-from graphql.utilities import value_from_ast_untyped
+from graphql import FieldNode, GraphQLSchema
 
 from crm_graph.access import Level
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type
-from crm_graph.resolvers import plan
 from crm_graph.resolvers.plan import Limits
 from reference import search
 from reference.aggregates import Aggregator
 from reference.cursors import Cursor, row_of
+from reference.json_values import as_json
+from reference.paging import Page, Pager
+from reference.selections import Selections
 from reference.view import Record, View, listed
 
-
-class _Absent:
-    """A variable that was not given."""
-
-
-_ABSENT = _Absent()
 MOMENTS = {"interaction": "occurred_at", "ticket": "created_at", "stage_change": "entered_at"}
 """The fields that tell when an entry of a timeline happened."""
 
 
-@lru_cache(16)
-def _parsed(text: str) -> DocumentNode:
-    return parse(text)
-
-
 @dataclass(frozen=True)
-class Key:
-    """One key of an order."""
-
-    path: tuple[Relation, ...]
-    member: Field
-    descending: bool
-    nulls_first: bool
-
-
-@dataclass(frozen=True)
-class Order:
-    """The keys of a list, and the text that it is searched for."""
-
-    keys: tuple[Key, ...]
-    text: str | None
-
-
-RANK = Key((), plan.RANK, descending=False, nulls_first=False)
-
-
-@dataclass
 class Interpreter:
     """Answers documents for one asker."""
 
     schema: GraphQLSchema
     view: View
     limits: Limits
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    _fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
-    _defaults: Mapping[str, ValueNode] = field(default_factory=dict)
 
     def answer(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The `data` of the answer; cursors stand in it as `Cursor`."""
-        document = _parsed(text)
-        (operation,) = (d for d in document.definitions if isinstance(d, OperationDefinitionNode))
-        fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-        defaults = {
-            d.variable.name.value: d.default_value
-            for d in operation.variable_definitions or ()
-            if d.default_value is not None
-        }
-        run = Interpreter(self.schema, self.view, self.limits, variables, fragments, defaults)
-        return {
-            key: run._root(nodes) for key, nodes in run._collect("Query", operation.selection_set.selections).items()
-        }
+        selections = Selections.of(self.schema, text, variables)
+        walk = _Walk(self.view, self.limits, selections, Pager(self.view, self.limits))
+        return {key: walk.root(nodes) for key, nodes in selections.roots().items()}
 
-    def _root(self, nodes: list[FieldNode]) -> Any:
+
+@dataclass(frozen=True)
+class _Walk:
+    """Goes through one document, from its root fields down."""
+
+    view: View
+    limits: Limits
+    asked: Selections
+    pager: Pager
+
+    def root(self, nodes: list[FieldNode]) -> Any:
         name, catalog = nodes[0].name.value, self.view.catalog
         if name == "__typename":
             return "Query"
-        arguments = self._arguments(nodes[0])
+        arguments = self.asked.arguments(nodes[0])
         if name == "node":
             id_ = UUID(arguments["id"])
             return self._by_id(catalog.by_code.get(id_.bytes[8] & 0x3F), id_, nodes)
@@ -135,7 +84,7 @@ class Interpreter:
         found.sort(key=lambda hit: (hit[0], -hit[1].int))
         first = arguments.get("first")
         hits = found[: min(20, self.limits.search_hits) if first is None else first]
-        below = self._below("SearchResult", nodes)
+        below = self.asked.below("SearchResult", nodes)
         return {key: [self._hit(h, same) for h in hits] for key, same in below.items()}
 
     def _hit(self, hit: tuple[int, UUID, Record], nodes: list[FieldNode]) -> dict[str, Any]:
@@ -143,7 +92,7 @@ class Interpreter:
         facts = {"type": record.entity.name.upper(), "match": search.TIERS[rank], "__typename": "SearchHit"}
         return {
             key: self._object(record, same) if same[0].name.value == "node" else facts[same[0].name.value]
-            for key, same in self._below("SearchHit", nodes).items()
+            for key, same in self.asked.below("SearchHit", nodes).items()
         }
 
     def _lookup(self, nodes: list[FieldNode], arguments: Mapping[str, Any]) -> Any:
@@ -177,7 +126,7 @@ class Interpreter:
         return self._object(found[0], nodes) if found else None
 
     def _object(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
-        fields = self._below(record.entity.api_name, nodes)
+        fields = self.asked.below(record.entity.api_name, nodes)
         return {key: self._member(record, same) for key, same in fields.items()}
 
     def _member(self, record: Record, nodes: list[FieldNode]) -> Any:
@@ -191,7 +140,7 @@ class Interpreter:
         if member.shape is Shape.ONE:
             return self._object(related[0], nodes) if related else None
         if member.shape is Shape.CONNECTION:
-            return self._connection(self.view.catalog[member.target], related, nodes, self._arguments(nodes[0]))
+            return self._connection(self.view.catalog[member.target], related, nodes, self.asked.arguments(nodes[0]))
         kept = [r for r in related if r.row.get("archived_at") is None]
         return [self._object(r, nodes) for r in kept[: self.limits.max_children]]
 
@@ -211,7 +160,7 @@ class Interpreter:
 
     def _custom(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
         answer = {}
-        for key, same in self._below(custom_type(record.entity), nodes).items():
+        for key, same in self.asked.below(custom_type(record.entity), nodes).items():
             member = record.entity.custom.get(same[0].name.value)
             answer[key] = custom_type(record.entity) if member is None else self._cell(record, member, same)
         return answer
@@ -221,20 +170,17 @@ class Interpreter:
         if member.kind is not Kind.MONEY or value is None:
             return None if value is None else as_json(value)
         parts = {"__typename": "Money", "amount": as_json(value), "currency": record.row["currency"]}
-        return {key: parts[same[0].name.value] for key, same in self._below("Money", nodes).items()}
+        return {key: parts[same[0].name.value] for key, same in self.asked.below("Money", nodes).items()}
 
     def _connection(
         self, entity: EntityType, records: Sequence[Record], nodes: list[FieldNode], arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
         kept = self._matching(records, arguments)
-        text, order_by = arguments.get("search"), arguments.get("orderBy")
+        text = arguments.get("search")
         kept = [r for r in kept if text is None or search.rank(self.view, r, text) is not None]
-        by_rank = text is not None and not order_by
-        order = Order((*((RANK,) if by_rank else ()), *self._order(entity, order_by)), text)
-        kept.sort(key=cmp_to_key(lambda a, b: self._compare(order, a, b)))
-        best = kept[: self.limits.search_window] if by_rank else kept
-        page = self._page(entity, order, best, arguments)
-        below = self._below(f"{entity.api_name}Connection", nodes)
+        order, best = self.pager.ordered(entity, kept, arguments)
+        page = self.pager.page(entity, order, best, arguments)
+        below = self.asked.below(f"{entity.api_name}Connection", nodes)
         return {key: self._part(entity, kept, page, same) for key, same in below.items()}
 
     def _matching(self, records: Sequence[Record], arguments: Mapping[str, Any]) -> list[Record]:
@@ -247,15 +193,15 @@ class Interpreter:
         relation = record.entity.by_api_name[nodes[0].name.value.removesuffix("Aggregate")]
         assert isinstance(relation, Relation)
         records, target = self.view.related(record, relation), self.view.catalog[relation.target]
-        return self._aggregate(target, records, nodes, self._arguments(nodes[0]))
+        return self._aggregate(target, records, nodes, self.asked.arguments(nodes[0]))
 
     def _aggregate(
         self, entity: EntityType, records: Sequence[Record], nodes: list[FieldNode], arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
-        aggregator = Aggregator(self.view, self.limits, entity, arguments, self._below, as_json)
+        aggregator = Aggregator(self.view, self.limits, entity, arguments, self.asked.below, as_json)
         return aggregator.answer(self._matching(records, arguments), nodes)
 
-    def _part(self, entity: EntityType, kept: list[Record], page: "Page", nodes: list[FieldNode]) -> Any:
+    def _part(self, entity: EntityType, kept: list[Record], page: Page, nodes: list[FieldNode]) -> Any:
         match nodes[0].name.value:
             case "nodes":
                 return [self._object(r, nodes) for r in page.records]
@@ -267,12 +213,12 @@ class Interpreter:
                 return len(kept) > self.limits.count_cap
             case "pageInfo":
                 facts = page.facts()
-                return {key: facts[same[0].name.value] for key, same in self._below("PageInfo", nodes).items()}
+                return {key: facts[same[0].name.value] for key, same in self.asked.below("PageInfo", nodes).items()}
         return f"{entity.api_name}Connection"
 
     def _edge(self, type_name: str, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
         answer: dict[str, Any] = {}
-        for key, same in self._below(type_name, nodes).items():
+        for key, same in self.asked.below(type_name, nodes).items():
             match same[0].name.value:
                 case "node":
                     answer[key] = self._object(record, same)
@@ -283,7 +229,7 @@ class Interpreter:
         return answer
 
     def _timeline(self, customer: Record, nodes: list[FieldNode]) -> dict[str, Any]:
-        arguments = self._arguments(nodes[0])
+        arguments = self.asked.arguments(nodes[0])
         kinds = arguments.get("kinds")
         wanted = {"INTERACTION", "TICKET", "STAGE_CHANGE"} if kinds is None else set(listed(kinds))
         entries = [e for e in self._entries(customer) if e.entity.name.upper() in wanted]
@@ -299,10 +245,10 @@ class Interpreter:
         else:
             size = self.limits.default_page if arguments.get("first") is None else arguments["first"]
             page = Page(window[:size], len(window) > size or follows, precedes)
-        below = self._below("TimelineConnection", nodes)
+        below = self.asked.below("TimelineConnection", nodes)
         return {key: self._timeline_part(page, same) for key, same in below.items()}
 
-    def _timeline_part(self, page: "Page", nodes: list[FieldNode]) -> Any:
+    def _timeline_part(self, page: Page, nodes: list[FieldNode]) -> Any:
         match nodes[0].name.value:
             case "nodes":
                 return [self._object(e, nodes) for e in page.records]
@@ -310,7 +256,7 @@ class Interpreter:
                 return [self._edge("TimelineEdge", e, nodes) for e in page.records]
             case "pageInfo":
                 facts = page.facts()
-                return {key: facts[same[0].name.value] for key, same in self._below("PageInfo", nodes).items()}
+                return {key: facts[same[0].name.value] for key, same in self.asked.below("PageInfo", nodes).items()}
         return "TimelineConnection"
 
     def _entries(self, customer: Record) -> Iterable[Record]:
@@ -336,161 +282,6 @@ class Interpreter:
         moments = (row[name] for name in ("occurred_at", "entered_at", "created_at") if name in row)
         return next(moments), id_
 
-    def _page(self, entity: EntityType, order: "Order", kept: list[Record], arguments: Mapping[str, Any]) -> "Page":
-        after, before = (self._at(entity, arguments.get(name)) for name in ("after", "before"))
-        behind = [r for r in kept if after is None or self._compare(order, r, after) > 0]
-        window = [r for r in behind if before is None or self._compare(order, r, before) < 0]
-        follows = before is not None and any(self._compare(order, r, before) >= 0 for r in kept)
-        precedes = after is not None and any(self._compare(order, r, after) <= 0 for r in kept)
-        if arguments.get("last") is not None:
-            start = max(len(window) - arguments["last"], 0)
-            return Page(window[start:], follows, start > 0 or precedes)
-        first, offset = arguments.get("first"), arguments.get("offset") or 0
-        size = self.limits.default_page if first is None else first
-        records = window[offset : offset + size]
-        return Page(records, len(window) > offset + size or follows, (offset > 0 and len(window) > 0) or precedes)
-
-    def _at(self, entity: EntityType, cursor: str | None) -> Record | None:
-        """The row that a cursor was made of; in these tests no row goes away between two pages."""
-        if cursor is None:
-            return None
-        id_ = row_of(cursor)
-        (row,) = (r for r in self.view.tables[entity.table] if r["id"] == id_)
-        return Record(entity, row, entity, row)
-
-    def _order(self, entity: EntityType, order_by: Any) -> list[Key]:
-        keys: list[Key] = []
-        for tree in listed(order_by or []):
-            for key in self._order_keys(entity, tree, ()):
-                if not any((k.path, k.member) == (key.path, key.member) for k in keys):
-                    keys.append(key)
-        return [*keys, Key((), entity.fields["id"], keys[-1].descending if keys else True, nulls_first=False)]
-
-    def _order_keys(self, entity: EntityType, tree: Mapping[str, Any], path: tuple[Relation, ...]) -> Iterable[Key]:
-        for name, value in tree.items():
-            if value is None:
-                continue
-            if name == CUSTOM:
-                yield from (self._key(path, entity.custom[k], d) for k, d in value.items() if d is not None)
-                continue
-            member = entity.by_api_name[name]
-            if isinstance(member, Relation):
-                yield from self._order_keys(self.view.catalog[member.target], value, (*path, member))
-            else:
-                yield self._key(path, member, value)
-
-    def _key(self, path: tuple[Relation, ...], member: Field, direction: str) -> Key:
-        return Key(path, member, direction.startswith("DESC"), direction in ("DESC", "ASC_NULLS_FIRST"))
-
-    def _compare(self, order: "Order", one: Record, other: Record) -> int:
-        for key in order.keys:
-            a, b = (self._rank(order, r) if key is RANK else self._sort_value(key, r) for r in (one, other))
-            if a == b:
-                continue
-            if a is None or b is None:
-                return -1 if (a is None) is key.nulls_first else 1
-            return -1 if (a > b) is key.descending else 1
-        return 0
-
-    def _rank(self, order: "Order", record: Record) -> int | None:
-        """How like a record is to what the list is searched for; that of a cursor may stand elsewhere."""
-        return search.rank(self.view, record, order.text or "")
-
-    def _sort_value(self, key: Key, record: Record) -> Any:
-        for relation in key.path:
-            found = self.view.related(record, relation)
-            if not found:
-                return None
-            record = found[0]
-        return self.view.comparable(record, key.member)
-
-    def _below(self, type_name: str, nodes: Iterable[FieldNode]) -> dict[str, list[FieldNode]]:
-        selections = [s for n in nodes if n.selection_set for s in n.selection_set.selections]
-        return self._collect(type_name, selections)
-
-    def _collect(self, type_name: str, selections: Iterable[SelectionNode]) -> dict[str, list[FieldNode]]:
-        """GraphQL specification, section 6.3.2."""
-        found: dict[str, list[FieldNode]] = {}
-        for selection in selections:
-            if not self._included(selection) or self._unknown(type_name, selection):
-                continue
-            if isinstance(selection, FieldNode):
-                key = selection.alias.value if selection.alias else selection.name.value
-                found.setdefault(key, []).append(selection)
-                continue
-            if isinstance(selection, FragmentSpreadNode):
-                fragment = self._fragments[selection.name.value]
-                condition, inner = fragment.type_condition.name.value, fragment.selection_set
-            else:
-                assert isinstance(selection, InlineFragmentNode)
-                condition = selection.type_condition.name.value if selection.type_condition else type_name
-                inner = selection.selection_set
-            if self._applies(condition, type_name):
-                for key, nodes in self._collect(type_name, inner.selections).items():
-                    found.setdefault(key, []).extend(nodes)
-        return found
-
-    def _applies(self, condition: str, type_name: str) -> bool:
-        wanted, type_ = self.schema.type_map[condition], self.schema.type_map[type_name]
-        return condition == type_name or (is_abstract_type(wanted) and self.schema.is_sub_type(wanted, type_))
-
-    def _included(self, selection: SelectionNode) -> bool:
-        for directive in selection.directives or ():
-            if directive.name.value != "optional":
-                condition = self._plain((directive.arguments or ())[0].value)
-                if condition is (directive.name.value == "skip"):
-                    return False
-        return True
-
-    def _unknown(self, type_name: str, selection: SelectionNode) -> bool:
-        """Whether it is optional, and a field or a fragment's type that the schema does not have."""
-        if not any(directive.name.value == "optional" for directive in selection.directives or ()):
-            return False
-        if isinstance(selection, FieldNode):
-            type_: Any = self.schema.type_map[type_name]
-            return selection.name.value not in type_.fields and selection.name.value != "__typename"
-        holder: Any = selection
-        if isinstance(selection, FragmentSpreadNode):
-            holder = self._fragments[selection.name.value]
-        condition = holder.type_condition
-        return condition is not None and condition.name.value not in self.schema.type_map
-
-    def _arguments(self, node: FieldNode) -> dict[str, Any]:
-        values = {a.name.value: self._plain(a.value) for a in node.arguments or ()}
-        return {key: value for key, value in values.items() if value is not _ABSENT}
-
-    def _plain(self, node: ValueNode) -> Any:
-        if isinstance(node, VariableNode):
-            name = node.name.value
-            if name in self.variables:
-                return self.variables[name]
-            return self._plain(self._defaults[name]) if name in self._defaults else _ABSENT
-        if isinstance(node, NullValueNode):
-            return None
-        if isinstance(node, ListValueNode):
-            return [self._plain(item) for item in node.values or ()]
-        if isinstance(node, ObjectValueNode):
-            pairs = {f.name.value: self._plain(f.value) for f in node.fields or ()}
-            return {key: value for key, value in pairs.items() if value is not _ABSENT}
-        return value_from_ast_untyped(node)
-
-
-@dataclass(frozen=True)
-class Page:
-    records: list[Record]
-    has_next: bool
-    has_previous: bool
-
-    def facts(self) -> dict[str, Any]:
-        """What `pageInfo` says."""
-        return {
-            "__typename": "PageInfo",
-            "hasNextPage": self.has_next,
-            "hasPreviousPage": self.has_previous,
-            "startCursor": Cursor(self.records[0].row["id"]) if self.records else None,
-            "endCursor": Cursor(self.records[-1].row["id"]) if self.records else None,
-        }
-
 
 def _moment_field(entry: Record) -> Field:
     return entry.entity.fields[MOMENTS[entry.entity.name]]
@@ -498,16 +289,3 @@ def _moment_field(entry: Record) -> Field:
 
 def _moment(entry: Record) -> tuple[datetime, UUID]:
     return entry.row[MOMENTS[entry.entity.name]], entry.row["id"]
-
-
-def as_json(value: Any) -> Any:
-    """A value as the API writes it."""
-    if isinstance(value, datetime):
-        moment = value.astimezone(UTC)
-        fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
-        return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}+00:00"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return str(value) if isinstance(value, UUID) else value

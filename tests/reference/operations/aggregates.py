@@ -8,7 +8,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, custom_type
 from crm_graph.criteria.predicates import OPERATORS, Op
 from crm_graph.resolvers.aggregates.plan import DateBucket, Function, Measure
-from reference.interpreter import as_json
+from reference.json_values import as_json
 from reference.literals import Name, arguments_in_document
 from reference.operations.conditions import DIRECTIONS, stored
 from reference.operations.drafts import Draft

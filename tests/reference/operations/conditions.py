@@ -11,7 +11,7 @@ from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, 
 from crm_graph.criteria.predicates import COUNT_OPERATORS, MANY, OPERATORS, YES_OR_NO, Op
 from reference.custom import custom_value
 from reference.datasets import TEXTS
-from reference.interpreter import as_json
+from reference.json_values import as_json
 from reference.literals import Name, Written
 from reference.moments import some_relative
 from reference.operations.drafts import Draft
