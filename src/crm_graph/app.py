@@ -30,8 +30,9 @@ from crm_graph.permissions.validation import require_sound
 from crm_graph.replicas.opening import replica_of
 from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.manifests import read_manifest
+from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.read import Operations, Reader
+from crm_graph.resolvers.read import Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_document
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas

@@ -15,13 +15,15 @@ def _one(_: Any) -> int:
 class Bounded(Generic[K, V]):
     """Holds values of a total weight of at most `limit`; the least recently used go first. For one event loop.
 
-    Without `weigh` every value weighs 1. A value that is heavier than the limit alone is not kept.
+    Without `weigh` every value weighs 1. A value that is heavier than the limit alone is not kept. One whose weight
+    has changed is put again.
     """
 
     def __init__(self, limit: int, weigh: Callable[[V], int] = _one) -> None:
         self._limit = limit
         self._weigh = weigh
         self._weight = 0
+        self._weights: dict[K, int] = {}
         self._values: OrderedDict[K, V] = OrderedDict()
 
     def __len__(self) -> int:
@@ -38,10 +40,11 @@ class Bounded(Generic[K, V]):
         """Keep a value; beyond the limit the oldest go."""
         self.discard(key)
         self._values[key] = value
-        self._weight += self._weigh(value)
+        self._weights[key] = self._weigh(value)
+        self._weight += self._weights[key]
         while self._weight > self._limit:
-            _, oldest = self._values.popitem(last=False)
-            self._weight -= self._weigh(oldest)
+            oldest, _ = self._values.popitem(last=False)
+            self._weight -= self._weights.pop(oldest)
 
     def values(self) -> list[V]:
         """What is kept, which does not count as used."""
@@ -49,11 +52,11 @@ class Bounded(Generic[K, V]):
 
     def discard(self, key: K) -> None:
         """Forget a value if it is there."""
-        value = self._values.pop(key, None)
-        if value is not None:
-            self._weight -= self._weigh(value)
+        if self._values.pop(key, None) is not None:
+            self._weight -= self._weights.pop(key)
 
     def clear(self) -> None:
         """Forget everything."""
         self._values.clear()
+        self._weights.clear()
         self._weight = 0

@@ -14,7 +14,7 @@ from crm_graph.access import Access
 from crm_graph.catalog import Kind, writable
 from crm_graph.models import Base
 from crm_graph.resolvers.documents import read_document
-from crm_graph.resolvers.read import Operations
+from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.write import MutationContext, run_mutation
 from crm_graph.transaction import begin
 from reference.compiled import SMALL, catalog, default_access, principal_of, reading, schema_of

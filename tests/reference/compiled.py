@@ -24,8 +24,9 @@ from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import Policy, RoleRule
 from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
 from crm_graph.resolvers.exports.running import Rows
+from crm_graph.resolvers.operations import Operations, RoleSchemas
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.read import Operations, Reader, RoleSchemas
+from crm_graph.resolvers.read import Reader
 from crm_graph.schema.build import build_schema, role_schemas
 from reference.custom import CUSTOM_FIELDS
 from reference.rows import NOON, Connection, Tables

@@ -10,7 +10,7 @@ import pytest
 
 from crm_graph.access import Access, TypeGrant
 from crm_graph.errors import BadVariables
-from crm_graph.resolvers.read import PreparedRead
+from crm_graph.resolvers.operations import PreparedRead
 from reference.company import PEOPLE, USER, company
 from reference.compiled import Compiled, default_access, principal_of
 from reference.rows import Connection

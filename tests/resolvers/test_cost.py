@@ -9,8 +9,8 @@ from crm_graph.errors import CostExceeded
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.cost import cost_of_mutation
 from crm_graph.resolvers.documents import check_variables
+from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.read import Operations
 from reference.company import USER, company
 from reference.compiled import Compiled, catalog, default_access, principal_of, reading, schema_of
 from reference.rows import Connection

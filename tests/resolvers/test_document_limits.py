@@ -10,8 +10,8 @@ from graphql import get_introspection_query
 from crm_graph.errors import BadVariables, CostExceeded, ParseFailed, ValidationFailed
 from crm_graph.messages import render
 from crm_graph.resolvers.documents import read_document
+from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.read import Operations
 from reference.compiled import catalog, default_access, schema_of
 
 MIXED = default_access(["sales", "service", "finance"])

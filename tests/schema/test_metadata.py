@@ -12,8 +12,8 @@ from crm_graph.access import Access, Level
 from crm_graph.catalog import CatalogError, EntityType, Field, Shape, writable
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import ALL, EVERYONE, OWN, RoleRule, grant
+from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.read import Operations
 from crm_graph.schema import users
 from crm_graph.schema.entities import declarations_of
 from crm_graph.services.nouns import NOUNS

@@ -21,7 +21,7 @@ from crm_graph.catalog import build_catalog
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import Policy
-from crm_graph.resolvers.read import RoleSchemas
+from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.web import graphiql
 

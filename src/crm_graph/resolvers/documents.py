@@ -1,7 +1,7 @@
 """Documents: GraphQL text parsed, limited and validated against a role's schema, once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -65,12 +65,14 @@ class Problem:
 @dataclass(frozen=True)
 class Operation:
     """One operation of a valid document. `structural` names the variables whose very values shape the SQL, or are
-    answered by a literal in it; with a type, those of an order or a grouping, whose texts are bound.
+    answered by a literal in it; with a type, those of an order or a grouping, whose texts are bound. `reads` is what
+    was compiled of it, by the shape of the variables.
     """
 
     node: OperationDefinitionNode
     variables: tuple[str, ...]
     structural: Mapping[str, GraphQLInputType | None]
+    reads: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:

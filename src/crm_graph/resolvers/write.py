@@ -22,9 +22,10 @@ from crm_graph.resolvers.arguments import require_short
 from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.derived import fill, in_object
 from crm_graph.resolvers.documents import Document, Operation, Problem
+from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan
 from crm_graph.resolvers.planner import Planner
-from crm_graph.resolvers.read import Operations, derived_fields
+from crm_graph.resolvers.read import derived_fields
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer

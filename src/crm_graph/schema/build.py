@@ -10,8 +10,8 @@ from strawberry.schema.config import StrawberryConfig
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog
+from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.resolvers.optional import OPTIONAL
-from crm_graph.resolvers.read import RoleSchemas
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.exports import FORMATS, create_export

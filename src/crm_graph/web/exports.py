@@ -31,7 +31,8 @@ from crm_graph.resolvers.derived import Compute
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for
 from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
 from crm_graph.resolvers.exports.running import Connect, Slots, open_rows
-from crm_graph.resolvers.read import Operations, derived_fields
+from crm_graph.resolvers.operations import Operations
+from crm_graph.resolvers.read import derived_fields
 from crm_graph.scalars import parse_id
 from crm_graph.services import exports
 from crm_graph.services.exports import StoredExport

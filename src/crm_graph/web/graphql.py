@@ -32,7 +32,8 @@ from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.replicas.positions import HEADER
 from crm_graph.resolvers.cost import cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation
-from crm_graph.resolvers.read import Answered, Operations, Reader
+from crm_graph.resolvers.operations import Operations
+from crm_graph.resolvers.read import Answered, Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.web import graphiql

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crm_graph.replicas.reads import Replica
 from crm_graph.replicas.watch import State
-from crm_graph.resolvers.read import Operations
+from crm_graph.resolvers.operations import Operations
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _BOUNDS = (*(str(float(bound)) for bound in _BUCKETS_S), "+Inf")

@@ -20,10 +20,10 @@ from crm_graph.resolvers.documents import Document, Operation, check_variables
 from crm_graph.resolvers.exports.columns import Column, columns_of
 from crm_graph.resolvers.json_sql import as_items
 from crm_graph.resolvers.matching import matching_rows
+from crm_graph.resolvers.operations import Operations, of_request
 from crm_graph.resolvers.paging import order_by, sort_keys
 from crm_graph.resolvers.plan import Connection, Limits, ObjectPlan, Part, ReadPlan
 from crm_graph.resolvers.planner import Planner
-from crm_graph.resolvers.read import Operations, of_request
 from crm_graph.resolvers.relevance import unranked
 from crm_graph.resolvers.rows import Context
 from crm_graph.resolvers.selection import TYPENAME, Selected, SelectionReader, reader_of
