@@ -138,6 +138,29 @@ async def test_who_may_not_register_has_no_such_mutation(crm: Crm, who: str) -> 
         assert {e["extensions"]["code"] for e in errors} == {"VALIDATION_FAILED"}
 
 
+@pytest.mark.parametrize("who", ["wang", "zhao", "qian", "erp"])
+async def test_who_may_not_register_is_told_the_same_whatever_the_document_is(crm: Crm, who: str) -> None:
+    hidden, never_was = (f"{{ customers {{ nodes {{ {name} }} }} }}" for name in ("bankAccount", "neverWas"))
+    lists = [[], [hidden], [never_was], ["{"], ["x" * 100_001], [hidden] * 101]
+    built_in = "x-crm-graph:registerDocuments"
+
+    by_text = [await post(crm, who, query=REGISTER, variables={"d": documents}) for documents in lists]
+    by_id = [await post(crm, who, documentId=built_in, variables={"documents": documents}) for documents in lists]
+
+    for answers in (by_text, by_id):
+        assert [(a.status, a.response.content) for a in answers] == [(400, answers[0].response.content)] * len(lists)
+
+
+async def test_who_may_register_is_told_by_the_full_schema(crm: Crm) -> None:
+    names = ("bankAccount", "neverWas")
+    hidden, never_was = (f"{{ customers(first: 0) {{ nodes {{ {name} }} }} }}" for name in names)
+
+    assert await register(crm, hidden) == [sha(hidden)]
+    assert (await crm.ask("sun", REGISTER, {"d": [never_was]})).refusals("registerDocuments") == [
+        ("INVALID", ["documents", "0"])
+    ]
+
+
 async def test_rights_are_those_of_who_asks(crm: Crm) -> None:
     (id_,) = await register(crm, "{ customers(first: 0) { nodes { bankAccount } } }")
 

@@ -37,7 +37,9 @@ SINGLE_ACTIONS = frozenset(
         "documents:register",
     }
 )
-"""Actions apart from those that follow from a type."""
+"""Actions apart from those that follow from a type. `documents:register` tells the whole schema, custom fields and all:
+its documents are for other roles too (docs/decisions/0031).
+"""
 
 
 def actions_of(catalog: Catalog) -> frozenset[str]:

@@ -17,7 +17,8 @@ def trusted_document_mutations() -> Iterable[Mutation]:
     yield Mutation(
         "register_documents",
         REGISTER,
-        "Let clients name these documents by `documentId` instead of sending them. Rights stay those of whoever asks.",
+        "Let clients name these documents by `documentId` instead of sending them. Rights stay those of whoever asks."
+        " Documents are for every role: whoever registers is told by the full schema what is wrong with them.",
         {"documents": Argument(list[str], f"Texts, valid for the full schema; at most {MAX_AT_ONCE}.")},
         {"ids": Member(list[str] | None, "The id of each, in order: `sha256:` and the SHA-256 of its text.")},
         _register,
