@@ -54,6 +54,7 @@ class Dataset:
         self._catalog = catalog
         self._size = size
         self._ids = IdSource(lambda: NOON, Random(random.randrange(2**32)).getrandbits)
+        self._more = 0
         self.tables: dict[str, list[Row]] = {}
 
     def build(self) -> dict[str, list[Row]]:
@@ -87,6 +88,26 @@ class Dataset:
 
     def _some(self, items: list[tuple[str, UUID]]) -> list[tuple[str, UUID]]:
         return [self._random.choice(items) for _ in range(self._random.randint(0, self._size * 2))] if items else []
+
+    def another(self, table: str) -> Row | None:
+        """One more row of a table; None where nothing is there that it could belong to."""
+        self._more += 1
+        number = self._size * 2 + self._more
+        roots = self._roots()
+        if table == "collaborations":
+            (_, entity), user = self._random.choice(roots), self._random.choice(self.tables["users"])["id"]
+            there = any((c["entity_id"], c["user_id"]) == (entity, user) for c in self.tables[table])
+            return None if there else {"entity_id": entity, "user_id": user, "created_at": NOON}
+        if table == "contract_lines" and not self.tables["contracts"]:
+            return None
+        row = self._row(table, number)
+        if table == "external_refs":
+            type_, entity = self._random.choice(roots)
+            return {**row, "entity_type": type_, "entity_id": entity, "external_id": f"K{number % 5}-{number}"}
+        if table == "stage_changes":
+            flows = [id_ for type_, id_ in roots if self._catalog[type_].workflow]
+            return {**row, "entity_id": self._random.choice(flows)} if flows else None
+        return row
 
     def _join(self, roots: list[tuple[str, UUID]]) -> None:
         users, teams = self.tables["users"], self.tables["teams"]

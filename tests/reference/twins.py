@@ -1,7 +1,8 @@
 """Twins: a second database that one asker cannot tell from the first, however different it is from it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
@@ -24,7 +25,25 @@ MUTABLE = (
 )  # fmt: skip
 STRUCTURAL = frozenset({"id", "entity_type", "entity_id", "position", "key", "path", "workflow_type", "is_default"})
 """Columns whose values tie rows together; a row is taken away or moved as a whole instead."""
-REMOVABLE = ("interactions", "contact_points", "addresses", "contract_lines", "external_refs", "stage_changes")
+REMOVABLE = (
+    "interactions", "contact_points", "addresses", "contract_lines", "external_refs", "stage_changes", "collaborations",
+)  # fmt: skip
+ADDABLE = (
+    "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
+    "contract_lines", "external_refs", "stage_changes", "collaborations",
+)  # fmt: skip
+
+SIZE = 100
+"""Further rows are numbered behind those that are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One column of one row."""
+
+    table: str
+    row: UUID
+    column: str
 
 
 def everything_seen(view: View) -> dict[UUID, Any]:
@@ -32,6 +51,24 @@ def everything_seen(view: View) -> dict[UUID, Any]:
     assert view.access is not None
     types = [t for t in view.catalog.roots if view.access.grants(t.name)]
     return {record.row["id"]: _seen(view, record) for entity in types for record in view.records(entity)}
+
+
+def withheld_cells(view: View) -> list[Spot]:
+    """The cells of rows that exist for the asker which show nothing of themselves though others of their field do."""
+    found = list[Spot]()
+    for entity in view.catalog.roots:
+        for record in view.records(entity):
+            found.extend(_withheld(view, record))
+            for relation in view.catalog.children(entity):
+                for child in view.related(record, relation):
+                    found.extend(_withheld(view, child))
+    return found
+
+
+def _withheld(view: View, record: Record) -> Iterator[Spot]:
+    for member in record.entity.cells:
+        if view.level(record, member.name) < Level.READ <= view.ceiling(record, member.name):
+            yield Spot(record.entity.table, record.row["id"], "custom" if member.custom else member.name)
 
 
 def _seen(view: View, record: Record) -> dict[str, Any]:
@@ -55,17 +92,25 @@ def _cells(view: View, record: Record) -> Iterator[tuple[str, Any]]:
 
 
 class Twin:
-    """Changes one thing after another and keeps what the asker does not notice."""
+    """Changes one thing after another and keeps what the asker does not notice: rows that do not exist for them, and
+    withheld cells, all of them or those of some columns of some tables.
+    """
 
-    def __init__(self, random: Random, catalog: Catalog, view: View) -> None:
+    def __init__(
+        self, random: Random, catalog: Catalog, view: View, columns: Collection[tuple[str, str]] | None = None
+    ) -> None:
         self._random = random
         self._catalog = catalog
-        self._values = Dataset(random, catalog, 1)
+        self._values = Dataset(random, catalog, SIZE)
         self._seen = everything_seen(view)
+        cells = withheld_cells(view)
+        self.withheld = [s for s in cells if columns is None or (s.table, s.column) in columns]
         self.view = view
         self.tables: dict[str, list[Row]] = {name: list(rows) for name, rows in view.tables.items()}
         self._values.tables = self.tables
         self.changes = 0
+        self.cells: dict[Spot, None] = {}
+        self.rows: dict[str, set[str]] = {}
 
     def grow(self, attempts: int) -> "Twin":
         """Try so many changes."""
@@ -73,28 +118,78 @@ class Twin:
             before = dict(self.tables)
             if self._change() and self._unnoticed():
                 self.changes += 1
+                self._note(before)
             else:
                 self.tables.clear()
                 self.tables.update(before)
         return self
+
+    def _note(self, before: dict[str, list[Row]]) -> None:
+        """Write down which withheld cells have other values now, and which tables and columns differ elsewhere."""
+        for table, rows in self.tables.items():
+            if rows is before[table]:
+                continue
+            now, was = _by_id(rows), _by_id(before[table])
+            cells = [s for s in self.withheld if s.table == table and s.row in now and s.row in was]
+            told = [s for s in cells if any(now[s.row][c] != was[s.row][c] for c in _columns_of(s))]
+            self.cells.update(dict.fromkeys(told))
+            if not told:
+                pairs = [(now[id_], was[id_]) for id_ in now if id_ in was]
+                self.rows.setdefault(table, set()).update(c for n, w in pairs for c in n if n[c] != w[c])
+
+    def about(self) -> Mapping[str, Sequence[str]]:
+        """What differs, for a query to be about it: a column withheld, or rows that do not exist."""
+        if self.cells and self._random.random() < 0.7:
+            spot = self._random.choice(list(self.cells))
+            return {spot.table: (spot.column,)}
+        table = self._random.choice([*self.rows]) if self.rows else ""
+        return {table: sorted(self.rows[table])} if table else {}
 
     def _unnoticed(self) -> bool:
         who: Principal = self.view.principal
         return everything_seen(View(self._catalog, self.tables, who, self.view.access)) == self._seen
 
     def _change(self) -> bool:
+        way = self._random.random()
+        if way < 0.2:
+            return self._add(self._random.choice(ADDABLE))
+        if way < 0.3:
+            return self._remove(self._random.choice(REMOVABLE))
+        if way < 0.6 and self.withheld:
+            return self._replace_cell(self._random.choice(self.withheld))
         table = self._random.choice([t for t in MUTABLE if self.tables[t]])
+        return self._replace(table, self._random.randrange(len(self.tables[table])))
+
+    def _replace_cell(self, spot: Spot) -> bool:
+        columns = Base.metadata.tables[spot.table].columns
+        places = [n for n, row in enumerate(self.tables[spot.table]) if row["id"] == spot.row]
+        free = [columns[name] for name in _columns_of(spot) if name not in STRUCTURAL]
+        return bool(places and free) and spot.table in MUTABLE and self._replace(spot.table, places[0], free)
+
+    def _replace(self, table: str, place: int, columns: "Sequence[Column[Any]]" = ()) -> bool:
         rows = self.tables[table]
-        place = self._random.randrange(len(rows))
-        if table in REMOVABLE and self._random.random() < 0.15:
-            self.tables[table] = [*rows[:place], *rows[place + 1 :]]
-            return True
         row = deepcopy(rows[place])
-        for column in self._some_columns(Base.metadata.tables[table]):
+        for column in columns or self._some_columns(Base.metadata.tables[table]):
             custom = column.name == "custom"
             row[column.name] = self._values.custom(table) if custom else self._other(column, row[column.name])
         self.tables[table] = [*rows[:place], row, *rows[place + 1 :]]
         return row != rows[place]
+
+    def _add(self, table: str) -> bool:
+        row = self._values.another(table)
+        if row is None:
+            return False
+        columns = Base.metadata.tables[table].columns
+        self.tables[table] = [*self.tables[table], {name: _as_loaded(columns[name], row[name]) for name in row}]
+        return True
+
+    def _remove(self, table: str) -> bool:
+        rows = self.tables[table]
+        if not rows:
+            return False
+        place = self._random.randrange(len(rows))
+        self.tables[table] = [*rows[:place], *rows[place + 1 :]]
+        return True
 
     def _some_columns(self, table: Table) -> "list[Column[Any]]":
         free = [
@@ -108,8 +203,7 @@ class Twin:
             return self._disguised(value)
         if column.name in ("created_at", "updated_at"):
             return NOON - timedelta(days=self._random.randint(1, 9))
-        other = self._values.value(column, 0)
-        return Decimal(other) if isinstance(column.type, Numeric) and other is not None else other
+        return _as_loaded(column, self._values.value(column, 0))
 
     def _disguised(self, value: str) -> str:
         """The text with one character changed within its kind, so that its mask may stay the same."""
@@ -119,6 +213,21 @@ class Twin:
         place = self._random.choice(places)
         other = self._random.choice("0123456789" if value[place].isdigit() else "bcdxyz")
         return value[:place] + other + value[place + 1 :]
+
+
+def _columns_of(spot: Spot) -> list[str]:
+    """The columns that a field's value is in: money stands in base currency too."""
+    known = Base.metadata.tables[spot.table].columns
+    return [name for name in (spot.column, f"{spot.column}_base") if name in known]
+
+
+def _by_id(rows: Sequence[Row]) -> dict[Any, Row]:
+    return {row["id"]: row for row in rows if "id" in row}
+
+
+def _as_loaded(column: "Column[Any]", value: Any) -> Any:
+    """A value as it comes back from the database."""
+    return Decimal(value) if isinstance(column.type, Numeric) and value is not None else value
 
 
 def table_of(column: "Column[Any]") -> Any:

@@ -52,7 +52,7 @@ class AggregateMaker:
 
     def _group_by(self, entity: EntityType, path: Spot, spots: list[Spot], depth: int) -> dict[str, Any]:
         """One key that rows are not grouped by yet; nothing where there is none."""
-        name = self.draft.pick(self._inputs(f"{entity.api_name}GroupBy"))
+        name = self.draft.pick(self._inputs(f"{entity.api_name}GroupBy"), entity)
         if name == CUSTOM:
             key = self.draft.random.choice(list(self._inputs(f"{custom_type(entity)}GroupBy")))
             inner = self._group_by_field(key, entity.custom[key], (*path, CUSTOM), spots)
@@ -94,7 +94,7 @@ class AggregateMaker:
 
     def _measured(self, entity: EntityType, function: str) -> Field:
         inputs: Any = get_named_type(self._inputs(f"{entity.api_name}Having")[function].type)
-        name = self.draft.pick(inputs.fields)
+        name = self.draft.pick(inputs.fields, entity)
         if name == CUSTOM:
             return entity.custom[self.draft.random.choice(list(get_named_type(inputs.fields[name].type).fields))]
         member = entity.by_api_name[name]
@@ -138,15 +138,16 @@ class AggregateMaker:
         type_: Any = self.draft.schema.type_map[f"{entity.api_name}Group"]
         for name in self.draft.random.sample(FUNCTIONS, self.draft.random.randint(0, 4)):
             if name in type_.fields:
-                parts.append(
-                    f"{self.draft.fresh('m')}: {name} {{ {self._measures(get_named_type(type_.fields[name].type))} }}"
-                )
+                measures = self._measures(get_named_type(type_.fields[name].type), entity)
+                parts.append(f"{self.draft.fresh('m')}: {name} {{ {measures} }}")
         return " ".join(parts)
 
-    def _measures(self, type_: Any) -> str:
+    def _measures(self, type_: Any, entity: EntityType | None = None) -> str:
         names = self.draft.random.sample(list(type_.fields), min(len(type_.fields), self.draft.random.randint(1, 3)))
         if CUSTOM in type_.fields and CUSTOM not in names and self.draft.chance(0.2):
             names.append(CUSTOM)
+        if self.draft.about and (name := self.draft.pick(type_.fields, entity)) not in names:
+            names.append(name)
         parts = [self._value(type_, name) for name in names]
         return " ".join([*parts, "__typename"] if self.draft.chance(0.1) else parts)
 

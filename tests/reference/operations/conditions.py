@@ -60,7 +60,7 @@ class ConditionMaker:
         tree: dict[str, Any] = {}
         names = self.draft.inputs(f"{entity.api_name}Where")
         for _ in range(self.draft.random.randint(0 if self.draft.chance(0.1) else 1, 2)):
-            name = self.draft.pick(names)
+            name = self.draft.pick(names, entity)
             value = None if name in tree else self._condition(entity, root, prefix, name, depth)
             if value is not None:
                 tree[name] = value
@@ -161,7 +161,7 @@ class ConditionMaker:
 
     def order(self, entity: EntityType, depth: int) -> dict[str, Any]:
         """One key of an order, through at most so many relations."""
-        name = self.draft.pick(self.draft.inputs(f"{entity.api_name}OrderBy"))
+        name = self.draft.pick(self.draft.inputs(f"{entity.api_name}OrderBy"), entity)
         if name == CUSTOM:
             key = self.draft.random.choice(self.draft.inputs(f"{custom_type(entity)}OrderBy"))
             readable = self._readable(entity, f"{CUSTOM}.{key}")

@@ -1,6 +1,6 @@
 """A query that is being written: where its chance comes from, what it may ask, and what it has of variables so far."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
 from crm_graph.access import Access
-from crm_graph.catalog import CUSTOM, Catalog
+from crm_graph.catalog import CUSTOM, Catalog, EntityType
 from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.timeline.sources import HOLDER, SOURCES
 from reference.literals import Written, in_document
 from reference.operations.generated import Place
 from reference.rows import Tables
@@ -20,7 +21,10 @@ LEFT_OUT = frozenset({"availableTransitions", "entityMetadata"})
 
 @dataclass
 class Draft:
-    """`random` may be driven by Hypothesis. `types` are those of variables that may get any other value of theirs."""
+    """`random` may be driven by Hypothesis. `about` has columns by table that the query is to ask for, to look for, to
+    order and to group by more often than by chance, by the share `bent`. `types` are those of variables that may get
+    any other value of theirs.
+    """
 
     random: Random
     schema: GraphQLSchema
@@ -28,6 +32,8 @@ class Draft:
     access: Access
     tables: Tables
     limits: Limits
+    about: Mapping[str, Collection[str]] = field(default_factory=dict)
+    bent: float = 0.6
     variables: dict[str, Any] = field(default_factory=dict)
     definitions: list[str] = field(default_factory=list)
     fragments: list[str] = field(default_factory=list)
@@ -39,10 +45,36 @@ class Draft:
         """True in about that share of cases."""
         return self.random.randint(0, 99) >= 100 - share * 100
 
-    def pick(self, names: Iterable[str]) -> str:
-        """One of the names; custom fields are many under one name."""
+    def pick(self, names: Iterable[str], entity: EntityType | None = None) -> str:
+        """One of the names, of an entity's members rather one that the query is to be about; custom fields are many
+        under one name.
+        """
         known = list(names)
+        likelier = [name for name in self._likelier(entity) if name in known] if entity else []
+        if likelier and self.chance(self.bent):
+            return self.random.choice(likelier)
         return CUSTOM if CUSTOM in known and self.chance(0.15) else self.random.choice(known)
+
+    def pick_root(self, names: Sequence[str]) -> str:
+        """One of the root fields, rather a list or an aggregate of what the query is to be about."""
+        wanted = [e for e in self.catalog.roots if self._leads_there(e)]
+        likelier = [f for e in wanted for f in (e.api_plural, f"{e.api_plural}Aggregate") if f in names]
+        return self.random.choice(likelier if likelier and self.chance(self.bent) else names)
+
+    def _leads_there(self, entity: EntityType) -> bool:
+        related = (self.catalog[relation.target].table for relation in entity.relations.values())
+        return any(table in self.about for table in (entity.table, *related)) or self._timeline_leads_there(entity)
+
+    def _timeline_leads_there(self, entity: EntityType) -> bool:
+        return entity.name == HOLDER and any(self.catalog[source.entity].table in self.about for source in SOURCES)
+
+    def _likelier(self, entity: EntityType) -> list[str]:
+        """The members that the query is to be about, or that lead there."""
+        wanted = self.about.get(entity.table, ())
+        found = [f.api_name for f in entity.fields.values() if f.name in wanted]
+        found += [CUSTOM] if CUSTOM in wanted else []
+        found += [r.api_name for r in entity.relations.values() if self.catalog[r.target].table in self.about]
+        return [*found, "timeline"] if self._timeline_leads_there(entity) else found
 
     def fresh(self, prefix: str) -> str:
         """A name that the document does not have yet."""

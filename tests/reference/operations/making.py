@@ -25,7 +25,7 @@ class OperationMaker:
     def make(self) -> Generated:
         """A query of one to three root fields."""
         roots = [f for f in self.draft.fields("Query") if f != "__typename" and f not in self.without]
-        chosen = [self._root(self.draft.random.choice(roots)) for _ in range(self.draft.random.randint(1, 3))]
+        chosen = [self._root(self.draft.pick_root(roots)) for _ in range(self.draft.random.randint(1, 3))]
         if self.draft.chance(0.1):
             chosen.append("__typename")
         head = f"query Q({', '.join(self.draft.definitions)}) " if self.draft.definitions else ""
@@ -120,7 +120,7 @@ class OperationMaker:
             return f"{self._optional(entity)} {self._selection(entity, path, depth)}"
         if self.draft.chance(0.03):
             return self._optional(entity)
-        picked = [self.draft.pick(members) for _ in range(self.draft.random.randint(1, 5))]
+        picked = [self.draft.pick(members, entity) for _ in range(self.draft.random.randint(1, 5))]
         parts: list[str] = []
         for name in picked:
             parts.extend(self._member(entity, name, path, depth))
