@@ -94,3 +94,14 @@ async def test_a_search_for_the_end_of_a_masked_phone_looks_no_further(tail: str
         id_ = await customer_of_others(connection)
         assert await looks(Compiled(connection), "service", document, tail, id_) == 0
         assert (await looks(Compiled(connection), "crm_manager", document, tail, id_) > 0) is (tail == "5678")
+
+
+@pytest.mark.parametrize("tail", ["5678", "5679"])
+async def test_a_count_of_what_is_found_by_the_end_of_a_masked_phone_looks_no_further(
+    tail: str, connection: Connection
+) -> None:
+    declared = "query($guess: String!, $other: String!)"
+    document = f"{declared} {{ customers(search: $guess, where: {{ {SOME} }}) {{ totalCount }} }}"
+    async with reading(connection):
+        id_ = await customer_of_others(connection)
+        assert await looks(Compiled(connection), "service", document, tail, id_) == 0

@@ -41,7 +41,8 @@ SMALL = Limits(
     max_cost=10**9,
     search_window=3,
     search_hits=5,
-    search_candidates=1,
+    search_sample=2,
+    search_usual=1,
     search_newest=3,
     lookup_rows=2,
 )

@@ -10,8 +10,10 @@ import pytest
 
 from crm_graph.app import prepare
 from crm_graph.models.ids import EntityCode
-from crm_graph.services import customers, search_index
+from crm_graph.services import customers, leads, search_index
 from crm_graph.services.commands import Archive, Create, Mode, Restore, Update
+from crm_graph.services.leads import AssignLead
+from crm_graph.services.search_keys import KEYS_VERSION
 from crm_graph.services.upsert import upsert
 
 from .conftest import World
@@ -56,6 +58,47 @@ async def test_a_change_of_a_searched_field_changes_the_keys(world: World) -> No
     assert await found(world, "f13800000001") == []
     assert await found(world, "g李强") == [id_]
     assert await found(world, "f13900000002") == [id_]
+
+
+async def row_keys(world: World, id_: UUID) -> list[str]:
+    """The keys of its people and its team."""
+    rows = await world.rows(
+        "SELECT k FROM search_documents, unnest(tsvector_to_array(keys)) AS k"
+        " WHERE entity_id = $1 AND k ~ '^[0-9]' ORDER BY k",
+        id_,
+    )
+    return [row["k"] for row in rows]
+
+
+def key(kind: str, id_: UUID) -> str:
+    return kind + str(id_)[-12:]
+
+
+async def test_a_record_has_keys_of_its_owner_and_its_team_that_follow_an_assignment(world: World) -> None:
+    async with world.begin("li") as tx:
+        names = [Create({"name": name}) for name in ("王芳", "李强")]
+        one, other = [outcome.id for outcome in await leads.create(tx, names)]
+    assert one is not None
+    assert other is not None
+    li, zhao, east, north = world.people["li"], world.people["zhao"], world.teams["east"], world.teams["north"]
+    assert await row_keys(world, one) == [key("1", li.user_id), key("2", east)]
+    async with world.begin("manager") as tx:
+        await leads.assign(tx, [AssignLead(one, to_user=zhao.user_id), AssignLead(other, to_team=north)])
+    assert await row_keys(world, one) == [key("1", zhao.user_id), key("2", north)]
+    assert await row_keys(world, other) == [key("2", north)]
+    assert await found(world, "g王芳") == [one]
+
+
+async def test_a_record_has_keys_of_its_collaborators_as_of_its_owner(world: World) -> None:
+    id_ = await created(world)
+    li, wang = world.people["li"].user_id, world.people["wang"].user_id
+    sources = search_index.sources_of(world.catalog, world.catalog["customer"])
+    assert sources is not None
+    async with connected(world) as driver:
+        await driver.execute("INSERT INTO collaborations VALUES ($1, $2, $3)", id_, wang, world.clock.now)
+        await search_index.index(driver, sources, [id_])
+    people = sorted([key("1", li), key("1", wang)])
+    assert await row_keys(world, id_) == [*people, key("2", world.teams["east"])]
 
 
 async def test_an_archived_customer_keeps_its_keys(world: World) -> None:
@@ -160,7 +203,7 @@ async def test_a_version_whose_keys_are_made_of_something_else_fills_anew(
 ) -> None:
     await created(world)
     await fill(world)
-    monkeypatch.setattr(search_index, "KEYS_VERSION", 2)
+    monkeypatch.setattr(search_index, "KEYS_VERSION", KEYS_VERSION + 1)
 
     assert await fill(world) == 1
     assert await fill(world) == 0

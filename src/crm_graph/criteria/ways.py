@@ -44,11 +44,12 @@ def ways(compiler: Compiler, row: Row) -> tuple[Way, ...]:
     found: list[Way] = []
     for grant in compiler.access.grants(row.root.name):
         if grant.shows(row.prefix):
-            found += [way for way in _ways(compiler, row, grant.scope) if way not in found]
+            found += [way for way in ways_by(compiler, row, grant.scope) if way not in found]
     return tuple(found)
 
 
-def _ways(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way]:
+def ways_by(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way]:
+    """How rows of a scope are reached."""
     match scope.rule:
         case RowRule.OWN if row.entity.owned:
             for condition in compiler.own(row):

@@ -1,4 +1,8 @@
-"""Collaborators (协作人): users who work on a record beside its owner, and see it as the owner does."""
+"""Collaborators (协作人): users who work on a record beside its owner, and see it as the owner does.
+
+They are among the keys of the search index: who changes them writes the keys of their records anew, in the same
+transaction (`search_index.index`).
+"""
 
 from datetime import datetime
 from uuid import UUID

@@ -84,8 +84,13 @@ def matching_rows(plan: RowSet, parent: Row | None, row: Row, context: Context) 
         conditions.append(sql("{c} IS NULL", c=row.column("archived_at")))
     elif plan.archived is Archived.ONLY:
         conditions.append(sql("{c} IS NOT NULL", c=row.column("archived_at")))
-    if plan.criteria is not None:
-        conditions.append(compiler.condition(plan.criteria, row, compiler.visible(row)))
+    found = TRUE
     if isinstance(plan, Connection) and plan.search is not None:
-        conditions.append(Searching(context.catalog, row, compiler, plan.search).condition())
+        searching = Searching(context.catalog, row, compiler, plan.search)
+        conditions.append(searching.condition())
+        if any(group.readable != TRUE for group in searching.groups):
+            found = conditions[-1]
+    if plan.criteria is not None:
+        rights = all_of([compiler.visible(row), found])
+        conditions.append(compiler.condition(plan.criteria, row, rights))
     return Matching(table, name(row.alias), seen, all_of(conditions))

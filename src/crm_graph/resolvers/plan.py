@@ -32,9 +32,11 @@ class Limits:
     """Records of a list that is ordered by relevance."""
     search_hits: int = 50
     """Hits of a search over all types."""
-    search_candidates: int = 10_000
-    search_newest: int = 20_000
-    """How many candidates of the index, and how many of the newest records, are read before another way is taken."""
+    search_sample: int = 512
+    search_usual: int = 5
+    """The newest records that tell whether a text is common, and how many of them it finds then."""
+    search_newest: int = 25_000
+    """The newest records that are read for a common text, before all that it finds are."""
     lookup_rows: int = 10
 
 

@@ -9,7 +9,8 @@ from crm_graph.fragments import TRUE, all_of, name, sql
 from crm_graph.resolvers.matching import Matching, matching_rows
 from crm_graph.resolvers.plan import RANK, Connection, OrderKey
 from crm_graph.resolvers.rows import Context
-from crm_graph.resolvers.search.ranking import Searching, ranked, ranked_few, ranks
+from crm_graph.resolvers.search.best import ranked
+from crm_graph.resolvers.search.ranking import Searching, ranked_few, ranks
 
 
 def by_rank(plan: Connection) -> bool:

@@ -9,7 +9,7 @@ from crm_graph.catalog import Catalog, EntityType, Searched, searched_fields
 from crm_graph.fragments import Fragment, join, name, number, param, render, sql
 from crm_graph.permissions.store import Connection
 from crm_graph.services.drafts import Draft
-from crm_graph.services.search_keys import KEYS_VERSION, keys_of
+from crm_graph.services.search_keys import KEYS_VERSION, keys_of, row_keys
 from crm_graph.transaction import Input, Transaction
 
 BATCH = 2_000
@@ -29,11 +29,17 @@ class Sources:
     @property
     def columns(self) -> frozenset[str]:
         """The columns and the relations whose change may change keys."""
-        return frozenset(s.relation.name if s.relation else s.field.name for s in self.fields)
+        searched = frozenset(s.relation.name if s.relation else s.field.name for s in self.fields)
+        return searched | {"owner_id", "team_id"} if self.entity.owned else searched
 
     def values(self) -> Fragment:
-        """The searched values of a row `t`, as columns `v0…`; of a relation, an array."""
-        return join(", ", [sql("{v} AS {n}", v=self._value(s), n=name(f"v{i}")) for i, s in enumerate(self.fields)])
+        """The searched values of a row `t`, as columns `v0…`, of a relation an array; then its people and its team."""
+        searched = [sql("{v} AS {n}", v=self._value(s), n=name(f"v{i}")) for i, s in enumerate(self.fields)]
+        if not self.entity.owned:
+            return join(", ", [*searched, sql("'{}'::uuid[] AS people, NULL::uuid AS team_id")])
+        collaborators = sql("ARRAY(SELECT k.user_id FROM collaborations AS k WHERE k.entity_id = t.id)")
+        people = sql("array_remove(t.owner_id || {others}, NULL) AS people, t.team_id", others=collaborators)
+        return join(", ", [*searched, people])
 
     def _value(self, searched: Searched) -> Fragment:
         if searched.relation is None:
@@ -79,13 +85,17 @@ async def index(connection: Connection, sources: Sources, ids: Sequence[UUID]) -
 
 
 async def put(connection: Connection, sources: Sources, rows: Sequence[Any]) -> None:
-    """Write the keys of rows: an id each, then the searched values."""
+    """Write the keys of rows: an id each, then what `Sources.values` gives."""
     await connection.execute(
         _PUT,
         sources.entity.code,
         [row[0] for row in rows],
-        [keys_of(_values(sources.fields, row)) for row in rows],
+        [_keys(sources.fields, row) for row in rows],
     )
+
+
+def _keys(fields: Sequence[Searched], row: Any) -> str:
+    return f"{keys_of(_values(fields, row))} {row_keys(row['people'], row['team_id'])}"
 
 
 def _values(fields: Sequence[Searched], row: Any) -> Iterable[tuple[Searched, str]]:

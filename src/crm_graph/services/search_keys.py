@@ -10,12 +10,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
+from uuid import UUID
 
 from crm_graph.catalog import Searched
 from crm_graph.models.fields import Search
 from crm_graph.services.pinyin import FIRST_WIDE, readings
 
-KEYS_VERSION = 1
+KEYS_VERSION = 2
 """Raised when values get other keys than before: the next `migrate` then writes those of all records."""
 LONGEST_VALUE = 500
 LONGEST_NAME = 100
@@ -38,6 +39,16 @@ class Key(StrEnum):
     INITIALS = "i"
     TYPO = "t"
 
+
+class RowKey(StrEnum):
+    """Keys that tell by which row rules somebody may see a record; no tag begins with a digit."""
+
+    OWN = "1"
+    TEAM = "2"
+
+
+ROW_KEY_DIGITS = 12
+"""How much of an id stands in a row key, from its end: the random part. Two ids that share it cost time, no more."""
 
 _FORWARD, _BACKWARD, _PART = Key.FORWARD.value, Key.BACKWARD.value, Key.PART.value
 _PINYIN, _INITIALS, _TYPO = Key.PINYIN.value, Key.INITIALS.value, Key.TYPO.value
@@ -102,6 +113,13 @@ def keys_of(values: Iterable[tuple[Searched, str]]) -> str:
             found.extend([f"'{tag}{Key.GRAM.value}{gram}':{place}" for place, gram in places])
         found.extend([f"'{tag}{key}'" for key in keys_in(searched.how, folded)])
     return " ".join(found)
+
+
+def row_keys(people: Iterable[UUID], team: UUID | None) -> str:
+    """The keys of a record's owner and collaborators, and of its team, as the text of a tsvector."""
+    of_people = [f"'{RowKey.OWN.value}{id_.hex[-ROW_KEY_DIGITS:]}'" for id_ in people]
+    of_team = [] if team is None else [f"'{RowKey.TEAM.value}{team.hex[-ROW_KEY_DIGITS:]}'"]
+    return " ".join([*of_people, *of_team])
 
 
 def keys_in(how: Search, folded: str) -> list[str]:

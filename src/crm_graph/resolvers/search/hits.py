@@ -8,9 +8,10 @@ from crm_graph.fragments import Fragment, join, name, number, sql, text
 from crm_graph.resolvers.json_sql import as_object
 from crm_graph.resolvers.plan import ObjectPlan, Search, SearchHits, Typename
 from crm_graph.resolvers.rows import Context
+from crm_graph.resolvers.search.best import ranked
 from crm_graph.resolvers.search.planning import constant
 from crm_graph.resolvers.search.queries import Tier
-from crm_graph.resolvers.search.ranking import Searching, ranked
+from crm_graph.resolvers.search.ranking import Searching
 
 ByCode = Callable[[Fragment, Sequence[ObjectPlan]], Fragment]
 

@@ -96,7 +96,7 @@ def value_lookup(plan: ValueLookup, context: Context, write: ObjectWriter) -> Fr
 
 def _has(plan: ValueLookup, how: How, fields: "list[Searched] | tuple[Searched, ...]") -> Fragment:
     exact = Exact(how, tuple(searched.tag for searched in fields))
-    return sql("{d}.keys @@ {q}::tsquery", d=name(DOCUMENT), q=param(given(plan.value, exact), "text"))
+    return sql("{d}.keys @@ {q}", d=name(DOCUMENT), q=param(given(plan.value, exact), "tsquery"))
 
 
 def _same_email(plan: ValueLookup, row: Row, searched: Searched, context: Context) -> Fragment:

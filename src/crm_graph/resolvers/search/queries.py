@@ -96,13 +96,18 @@ class FoundIn(Likeness):
     """Parses a text into the query for records that are at least so like to it."""
 
     def __call__(self, raw: Any) -> str:
+        return _found_in(self.fields, self.tier, wanted_text(raw))
+
+
+@dataclass(frozen=True, slots=True)
+class NewIn(Likeness):
+    """The same, but empty where the tier before has the same query, hence all that it finds."""
+
+    def __call__(self, raw: Any) -> str:
         text = wanted_text(raw)
-        whole = self.word(text.whole)
-        if not text.apart:
-            return whole
-        each = [self.word(word) for word in text.apart]
-        together = f"({' & '.join(each)})" if all(each) else ""
-        return _any(part for part in (whole, together) if part)
+        found = _found_in(self.fields, self.tier, text)
+        before = _found_in(self.fields, Tier(self.tier - 1), text) if self.tier else ""
+        return "" if found == before else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,27 @@ class WordsIn(Likeness):
 
     def __call__(self, raw: Any) -> list[str]:
         return [self.word(word) for word in wanted_text(raw).apart]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWith(Likeness):
+    """The same for all records that may be more like to it by `more`, some of the fields."""
+
+    more: tuple[Tagged, ...]
+
+    def __call__(self, raw: Any) -> str:
+        return _found_in(self.fields, self.tier, wanted_text(raw), self.more)
+
+
+@lru_cache(maxsize=256)
+def _found_in(fields: tuple[Tagged, ...], tier: Tier, text: Wanted, whole_in: tuple[Tagged, ...] | None = None) -> str:
+    likeness = Likeness(fields, tier)
+    whole = Likeness(fields if whole_in is None else whole_in, tier).word(text.whole)
+    if not text.apart:
+        return whole
+    each = [likeness.word(word) for word in text.apart]
+    together = f"({' & '.join(each)})" if all(each) else ""
+    return _any(part for part in (whole, together) if part)
 
 
 def _any(alternatives_: Iterable[str]) -> str:

@@ -1,0 +1,250 @@
+"""The best rows that a text finds as SQL: tier after tier, each read the way that is likely to be the shortest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from crm_graph.criteria.ways import ways_by
+from crm_graph.fragments import EMPTY, TRUE, Fragment, all_of, any_of, join, name, number, sql
+from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.search.queries import Tier
+from crm_graph.resolvers.search.ranking import DOCUMENT, Group, Searching
+
+_D = name(DOCUMENT)
+_SAMPLE, _SAMPLED, _ASIDE = name("sample"), name("sampled"), name("aside")
+
+
+def ranked(search: Searching, rows: Fragment, matching: Fragment, limits: Limits) -> Fragment:
+    """The best of all rows as a sub-select of `id` and `rank`: the likest first, of those the newest.
+
+    Tier after tier is read, until there are as many rows as a ranked list holds. How a tier is read depends on how many
+    records its keys have, never on what comes out (docs/performance.md has the measurements).
+    """
+    best = _Best(search, rows, matching, limits)
+    found = join(" UNION ALL ", [sql("SELECT id, rank FROM {p}", p=_best(tier)) for tier in Tier])
+    return sql(
+        "(WITH {parts} SELECT id, rank FROM ({found}) AS f ORDER BY rank, id DESC LIMIT {window})",
+        parts=join(", ", chain(best.samples(), *(best.tier(tier) for tier in Tier))),
+        found=found,
+        window=number(limits.search_window),
+    )
+
+
+def _best(tier: Tier) -> Fragment:
+    return name(f"p{tier.value}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    search: Searching
+    rows: Fragment
+    matching: Fragment
+    limits: Limits
+
+    @property
+    def _more(self) -> list[Group]:
+        """The groups of fields that may be read on some rows alone, where the index does not know on which: to ask for
+        each of what a tier finds would take long.
+        """
+        if self.search.of_viewer != TRUE:
+            return []
+        return [group for group in self.search.groups if group.readable != TRUE]
+
+    def samples(self) -> Iterator[Fragment]:
+        """The newest records that the text finds at all, and those of them that the asker sees it on."""
+        search = self.search
+        yield sql(
+            "{sample} AS MATERIALIZED (SELECT {d}.entity_id, {d}.keys FROM {newest} WHERE {found})",
+            sample=_SAMPLE,
+            d=_D,
+            newest=self._newest(self.limits.search_sample, TRUE),
+            found=all_of([search.of_viewer, search.candidate(Tier.SIMILAR)]),
+        )
+        flags = [sql(", {c} AS {f}", c=g.readable, f=name(f"r{i}")) for i, g in enumerate(search.groups)]
+        known = [sql(", {a}.{f}", a=name(search.row.alias), f=name(f"r{i}")) for i in range(len(search.groups))]
+        yield sql(
+            "{sampled} AS MATERIALIZED (SELECT {d}.*, r.* FROM {sample} AS {d} CROSS JOIN {seen})",
+            sampled=_SAMPLED,
+            sample=_SAMPLE,
+            d=_D,
+            seen=self._seen(Tier.SIMILAR, join("", flags), join("", known)),
+        )
+        if self._more:
+            yield self._aside()
+
+    def _aside(self) -> Fragment:
+        """All records that may be found by more than what is read on every row, on rows where that may be read. If the
+        text is common there and such rows are rare, they are read, else what the index finds.
+        """
+        search, usual = self.search, number(self.limits.search_usual)
+        found = search.found_with(tuple(chain.from_iterable(g.fields for g in self._more)))
+        readable = sql(
+            "LATERAL (SELECT 1 FROM {rows} WHERE {of_row} AND {more} OFFSET 0) AS r",
+            rows=self.rows,
+            of_row=search.of_row,
+            more=any_of(g.readable for g in self._more),
+        )
+        rare = sql(
+            "(SELECT CASE WHEN (SELECT count(*) FROM {sample} AS {d} WHERE {found}) * 2 >= {usual}"
+            " THEN (SELECT count(*) FROM {newest} CROSS JOIN {readable}) <= {usual} ELSE FALSE END)",
+            sample=_SAMPLE,
+            d=_D,
+            found=found,
+            newest=self._newest(self.limits.search_sample, TRUE),
+            readable=readable,
+            usual=usual,
+        )
+        return sql(
+            "{aside} AS MATERIALIZED ("
+            "SELECT {d}.entity_id, {d}.keys FROM (SELECT id FROM ({rows}) AS m WHERE {rare} OFFSET 0) AS m"
+            " CROSS JOIN {keys} WHERE {found} UNION ALL"
+            " SELECT {d}.entity_id, {d}.keys FROM (SELECT * FROM {document}"
+            " WHERE NOT {rare} AND {type} AND {found} OFFSET 0) AS {d} CROSS JOIN {readable})",
+            aside=_ASIDE,
+            d=_D,
+            rows=join(" UNION ", self._rows_of_more()),
+            rare=rare,
+            keys=self._keys_of(sql("m.id")),
+            found=found,
+            document=search.document,
+            type=search.of_type,
+            readable=readable,
+        )
+
+    def _rows_of_more(self) -> list[Fragment]:
+        """Way by way, the ids of the rows on which more may be read."""
+        search = self.search
+        scopes = dict.fromkeys(chain.from_iterable(group.scopes or () for group in self._more))
+        ways = dict.fromkeys(way.condition for scope in scopes for way in ways_by(search.compiler, search.row, scope))
+        return [
+            sql("SELECT {id} AS id FROM {rows} WHERE {way}", id=search.row.column("id"), rows=self.rows, way=way)
+            for way in ways
+        ]
+
+    def tier(self, tier: Tier) -> Iterator[Fragment]:
+        """One tier, in two steps: if the sample says that it is common, the newest that the asker sees among the newest
+        records of the type; if these are too few, those among all that it finds.
+        """
+        n, p, window, rank = name(f"n{tier.value}"), _best(tier), number(self.limits.search_window), number(tier.value)
+        unlike, room, keyed = self._not_before(tier), self._room(tier), len(self.search.groups) > 1
+        readable = [name(f"r{i}") for i in range(len(self.search.groups))]
+        usual = sql(
+            "(SELECT count(*) FROM {sampled} AS {d} WHERE {new}) >= {usual}",
+            sampled=_SAMPLED,
+            d=_D,
+            new=all_of([self.search.candidate(tier, new=True), self.search.rights(tier, readable), unlike]),
+            usual=number(self.limits.search_usual),
+        )
+        # `IS TRUE` keeps the index on keys out of it: the order by id is to come from the primary key.
+        yield sql(
+            "{n} AS MATERIALIZED (SELECT r.id FROM {newest} CROSS JOIN {seen}"
+            " WHERE ({found}) IS TRUE AND {unlike} LIMIT {window})",
+            n=n,
+            newest=self._newest(self.limits.search_newest, all_of([room, usual])),
+            seen=self._seen(tier),
+            found=all_of([self.search.of_viewer, self.search.candidate(tier, new=True)]),
+            unlike=unlike,
+            window=window,
+        )
+        yield sql(
+            "{p} AS MATERIALIZED ((SELECT id, {rank} AS rank FROM {n} WHERE (SELECT count(*) FROM {n}) >= {window})"
+            " UNION ALL (SELECT r.id, {rank} FROM (SELECT entity_id FROM ({all}) AS i ORDER BY entity_id DESC) AS {i}"
+            " {keys} CROSS JOIN {seen} LIMIT {window}))",
+            p=p,
+            n=n,
+            rank=rank,
+            window=window,
+            all=self._all(tier, all_of([room, sql("(SELECT count(*) FROM {n}) < {window}", n=n, window=window)])),
+            # Without groups of rights the id is all that is asked for.
+            i=name("i") if keyed else _D,
+            keys=sql("CROSS JOIN {keys}", keys=self._keys_of(sql("i.entity_id"))) if keyed else EMPTY,
+            seen=self._seen(tier),
+        )
+
+    def _all(self, tier: Tier, when: Fragment) -> Fragment:
+        """The ids of all records that a tier finds in what may be read of some row."""
+        search, more = self.search, self._more
+        if not more:
+            return self._found(tier, when, search.candidate(tier, new=True))
+        known = search.found_in(
+            tuple(chain.from_iterable(g.fields for g in search.groups if g not in more)), tier, new=True
+        )
+        unknown = sql("({found} AND ({known}) IS NOT TRUE)", found=search.candidate(tier, new=True), known=known)
+        often = sql(
+            "(SELECT count(*) FROM {sample} AS {d} WHERE {unknown}) * 2 >= {usual}",
+            sample=_SAMPLE,
+            d=_D,
+            unknown=unknown,
+            usual=number(self.limits.search_usual),
+        )
+        return sql(
+            "{known} UNION ALL {seldom} UNION ALL SELECT {d}.entity_id FROM {aside} AS {d} WHERE {often}",
+            known=self._found(tier, when, known),
+            seldom=self._found(tier, all_of([when, sql("NOT ({often})", often=often)]), unknown),
+            d=_D,
+            aside=_ASIDE,
+            often=all_of([when, often, unknown, self._not_before(tier)]),
+        )
+
+    def _found(self, tier: Tier, when: Fragment, found: Fragment) -> Fragment:
+        return sql(
+            "SELECT {d}.entity_id FROM {document} WHERE {found}",
+            d=_D,
+            document=self.search.document,
+            found=all_of([when, self.search.of_type, self.search.of_viewer, found, self._not_before(tier)]),
+        )
+
+    def _newest(self, count: int, when: Fragment) -> Fragment:
+        """The newest records of the type, as a FROM item."""
+        return sql(
+            "(SELECT * FROM {document} WHERE {when} ORDER BY {d}.entity_id DESC LIMIT {count}) AS {d}",
+            document=self.search.document,
+            when=all_of([when, self.search.of_type]),
+            d=_D,
+            count=number(count),
+        )
+
+    def _keys_of(self, id_: Fragment) -> Fragment:
+        """The keys of one record, as a FROM item that comes after it."""
+        return sql(
+            "LATERAL (SELECT * FROM {document} WHERE {type} AND {d}.entity_id = {id} OFFSET 0) AS {d}",
+            document=self.search.document,
+            type=self.search.of_type,
+            d=_D,
+            id=id_,
+        )
+
+    def _seen(self, tier: Tier, flags: Fragment = EMPTY, known: Fragment = EMPTY) -> Fragment:
+        """The row of some keys, if the asker sees it and may read what the tier finds, as a FROM item that comes after
+        them; with `flags`, columns computed for it.
+
+        The outer OFFSET 0 keeps the planner from joining by a walk over all rows: it cannot know how few the index will
+        give. The inner one has rights asked for first, or the time that the rest takes would tell.
+        """
+        search = self.search
+        return sql(
+            "LATERAL (SELECT {id} AS id{known} FROM (SELECT {a}.*{flags} FROM {rows} WHERE {of_row} AND {rights}"
+            " OFFSET 0) AS {a} WHERE {matching} OFFSET 0) AS r",
+            id=search.row.column("id"),
+            known=known,
+            a=name(search.row.alias),
+            flags=flags,
+            rows=self.rows,
+            of_row=search.of_row,
+            rights=search.rights(tier),
+            matching=self.matching,
+        )
+
+    def _not_before(self, tier: Tier) -> Fragment:
+        """Whether the row is of no tier before. Those are known whole, or there would be no room for this one."""
+        if tier is Tier.EXACT:
+            return TRUE
+        before = [sql("SELECT id FROM {p}", p=_best(Tier(n))) for n in range(tier)]
+        return sql("{d}.entity_id NOT IN ({before})", d=_D, before=join(" UNION ALL ", before))
+
+    def _room(self, tier: Tier) -> Fragment:
+        """Whether the tiers before leave room."""
+        if tier is Tier.EXACT:
+            return TRUE
+        counts = [sql("(SELECT count(*) FROM {p})", p=_best(Tier(n))) for n in range(tier)]
+        return sql("{counts} < {window}", counts=join(" + ", counts), window=number(self.limits.search_window))
