@@ -213,9 +213,11 @@ class Principals:
                 await self._listener.close(timeout=COMMAND_TIMEOUT_S)
             self._listener = None
 
-    def known(self, token: bytes, now: datetime) -> Principal | None:
-        """Whose token this is, where that is known without asking anybody: a look-up."""
-        seen = self._seen.get(token)
+    def known(self, credentials: bytes, now: datetime) -> Principal | None:
+        """Whose token this is, where that is known without asking anybody: a look-up. `credentials` are a whole header,
+        `Bearer` and the token.
+        """
+        seen = self._seen.get(credentials)
         if (
             seen is None
             or seen.version != self._policy.version
@@ -231,13 +233,13 @@ class Principals:
         """
         if self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S:
             await self.refresh()
-        raw = token.encode("utf-8", "surrogatepass")
-        known = self.known(raw, self._clock())
+        credentials = b"Bearer " + token.encode("utf-8", "surrogatepass")
+        known = self.known(credentials, self._clock())
         if known is not None:
             return known
         claims = await self._verify(token)
         loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
-        self._seen.put(raw, _Seen(loaded.principal, min(claims.ends_at, loaded.until), loaded.version))
+        self._seen.put(credentials, _Seen(loaded.principal, min(claims.ends_at, loaded.until), loaded.version))
         return loaded.principal
 
     async def of_user(self, user_id: UUID) -> Principal:
