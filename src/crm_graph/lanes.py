@@ -23,7 +23,8 @@ class Lanes:
         self._kept: list[Any] = []
         self._open = 0
         self._ending: set[asyncio.Task[None]] = set()
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def at_hand(self) -> Any:
         """A connection that is free at this moment, or None."""
@@ -37,26 +38,37 @@ class Lanes:
     async def take(self) -> Any:
         """A connection. Raises TimeoutError when none is free in time."""
         connection = self.at_hand()
-        if connection is not None:
-            return connection
-        if self._open < self._size:
-            return await self._opened()
-        connection = await self._waited()
-        return connection if connection is not None else await self.take()
+        while connection is None:
+            if self._open < self._size:
+                return await self._opened()
+            waiter = self._queued()
+            try:
+                connection = await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not (waiter.cancelled() or waiter.exception()) and waiter.result() is not None:
+                    self.give(waiter.result())
+                raise
+        return connection
 
-    async def _waited(self) -> Any:
+    def _queued(self) -> "asyncio.Future[Any]":
+        """A place at the end of the queue. One alarm serves all who wait, since a timer for each would take as long as
+        the rest of the waiting.
+        """
         loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        self._waiting.append(waiter)
-        alarm = loop.call_later(self._wait_s, _expire, waiter)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None and waiter.result() is not None:
-                self.give(waiter.result())
-            raise
-        finally:
-            alarm.cancel()
+        waiter: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append((loop.time() + self._wait_s, waiter))
+        if self._alarm is None:
+            self._alarm = loop.call_later(self._wait_s, self._expire)
+        return waiter
+
+    def _expire(self) -> None:
+        """Tell those who have waited too long, and come back for the next."""
+        loop = asyncio.get_running_loop()
+        while self._waiting and (self._waiting[0][0] <= loop.time() or self._waiting[0][1].done()):
+            _, waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(TimeoutError())
+        self._alarm = loop.call_at(self._waiting[0][0], self._expire) if self._waiting else None
 
     async def _opened(self) -> Any:
         self._open += 1
@@ -96,7 +108,7 @@ class Lanes:
     def _wake(self, connection: Any) -> bool:
         """Hand the connection, or with None the leave to open one, to who waits longest."""
         while self._waiting:
-            waiter = self._waiting.popleft()
+            _, waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(connection)
                 return True
@@ -109,13 +121,10 @@ class Lanes:
 
     async def close(self) -> None:
         """Close what is kept, once what is being ended has ended."""
+        if self._alarm is not None:
+            self._alarm.cancel()
         await asyncio.gather(*self._ending)
         while self._kept:
             connection = self._kept.pop()
             self._open -= 1
             await connection.close(timeout=self._wait_s)
-
-
-def _expire(waiter: "asyncio.Future[Any]") -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
