@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 import pytest
 from graphql import GraphQLSchema
@@ -16,7 +17,7 @@ from graphql import GraphQLSchema
 from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, build_catalog
-from crm_graph.db import connect, raw_json
+from crm_graph.db import Fetch, LaneConnection, dsn, raw_json
 from crm_graph.lanes import Lanes
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
@@ -193,13 +194,21 @@ async def reading(connection: Connection) -> AsyncIterator[None]:
 
 @pytest.fixture(scope="session")
 async def connection(database_url: str) -> AsyncIterator[Connection]:
-    """A connection with the settings of the read pool, but for being read-only."""
-    made = await connect(database_url, application_name="tests reference")
-    await raw_json(made)
-    await made.execute("SET jit = off")
-    await made.execute("SET plan_cache_mode = force_generic_plan")
+    """`lane_to` the database of the tests."""
+    made = await lane_to(database_url)
     yield made
     await made.close()
+
+
+async def lane_to(url: str) -> "TestedConnection":
+    """A connection with the settings of those that reads take, but for being read-only."""
+    settings = {"jit": "off", "plan_cache_mode": "force_generic_plan", "TimeZone": "UTC"}
+    made: TestedConnection = await asyncpg.connect(
+        dsn(url), connection_class=TestedConnection, server_settings=settings
+    )
+    made.keep(100)
+    await raw_json(made)
+    return made
 
 
 @asynccontextmanager
@@ -211,9 +220,34 @@ async def counted(connection: Connection) -> AsyncIterator[list[str]]:
         texts.append(record.query)
 
     connection.add_query_logger(note)
+    if isinstance(connection, TestedConnection):
+        connection.texts = texts
     try:
         yield texts
         # asyncpg tells its loggers at the next turn of the loop.
         await asyncio.sleep(0)
     finally:
         connection.remove_query_logger(note)
+        if isinstance(connection, TestedConnection):
+            connection.texts = []
+
+
+class TestedConnection(LaneConnection):
+    """A connection of reads that notes what it runs prepared: asyncpg's loggers are not told."""
+
+    __slots__ = ("texts",)
+    __test__ = False
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.texts: list[str] = []
+
+    async def prepared(self, statement: str) -> Fetch:
+        fetch = await super().prepared(statement)
+
+        async def noted(*arguments: Any) -> bytes:
+            self.texts.append(statement)
+            return await fetch(*arguments)
+
+        self.fetches[statement] = noted
+        return noted

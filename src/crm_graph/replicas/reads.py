@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
 
-import asyncpg
 import structlog
 
-from crm_graph.db import DATABASE_FAILURES
+from crm_graph.db import DATABASE_FAILURES, LaneConnection
 from crm_graph.lanes import Lanes
 from crm_graph.replicas.positions import UNKNOWN, Writes
 from crm_graph.replicas.seals import Seals
@@ -23,7 +22,7 @@ ASK_EVERY_S = 0.005
 """How often, at most, a server is asked how far it is on behalf of who wrote lately."""
 
 
-class ReplicaConnection(asyncpg.Connection):
+class ReplicaConnection(LaneConnection):
     """A connection that knows which server it leads to."""
 
     __slots__ = ("server",)

@@ -65,7 +65,9 @@ class _Ask:
         """The answer; the connection goes back to where it came from, and an unfinished statement is ended with it."""
         ended_well = False
         try:
-            answer: bytes = await connection.fetchval(self.prepared.statement.text, *self.arguments)
+            statement = self.prepared.statement.text
+            fetch = connection.fetches.get(statement) or await connection.prepared(statement)
+            answer: bytes = await fetch(*self.arguments)
             if self.prepared.derived:
                 computed = derived_fields(connection, self.principal, self.catalog, self.now, self.locale)
                 answer = await fill(answer, self.prepared.derived, computed)
@@ -139,16 +141,16 @@ class Reader:
         if prepared.known is not None:
             return prepared.known, requested, remaining
         ask = _Ask(prepared, arguments, principal, self._operations.catalog, now, locale)
-        data = None if self._replica is None else await self._from_replica(self._replica, ask, after)
-        return data or await self._from_primary(ask), requested, remaining
-
-    async def _from_primary(self, ask: _Ask) -> bytes:
+        if self._replica is not None:
+            data = await self._from_replica(self._replica, ask, after)
+            if data is not None:
+                return data, requested, remaining
         try:
             connection = self._lanes.at_hand() or await self._lanes.take()
         except (*_LOST, TimeoutError):
             raise Unavailable from None
         try:
-            return await ask.run(self._lanes, connection)
+            return await ask.run(self._lanes, connection), requested, remaining
         except (asyncpg.QueryCanceledError, TimeoutError):
             raise TimedOut from None
         except _LOST:

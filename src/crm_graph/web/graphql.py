@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 from graphql import ExecutionResult, GraphQLError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from crm_graph.errors import (
     BadVariables,
@@ -119,8 +119,7 @@ class GraphQLEndpoint:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         accept = headers.get(b"accept") or b"*/*"
         if scope["method"] == "GET" and b"text/html" in accept and not scope["query_string"]:
-            await _send(send, headers, 200, graphiql.page(), list(graphiql.HEADERS))
-            return 200
+            return await _send(send, headers, Answer(200, graphiql.page(), graphiql.HEADERS))
         language = headers.get(b"accept-language")
         locale = locale_of(language.decode("latin-1")) if language else "en"
         media = media_type(accept)
@@ -136,8 +135,14 @@ class GraphQLEndpoint:
         except Exception:
             log.exception("request_failed", request_id=self._request_id(call))
             answer = self._refusal(CrmError(), call)
-        await _send(send, headers, answer.status, answer.body, (_CONTENT_TYPES[media or JSON], *answer.headers))
-        return answer.status
+        status, body, told = answer
+        told = (_CONTENT_TYPES[media or JSON], *told)
+        if len(body) >= WORTH_BYTES:
+            return await _send(send, headers, Answer(status, body, told))
+        # Not in a function of its own: each coroutine costs a small read a hundredth of its time.
+        await send(_start(status, told, len(body)))
+        await send({"type": "http.response.body", "body": body})
+        return status
 
     def _request_id(self, call: Call) -> str:
         """Unique over processes and starts, and cheap: a random part for the process, and a number."""
@@ -171,36 +176,28 @@ class GraphQLEndpoint:
         document = kept or await self._reader.document(text, principal)
         operation = document.operation(operation_name)
         if operation.is_query:
-            asked = (document, operation, variables)
-            answered = await self._read(call, asked, principal, now)
+            # Nobody may wait for the answer any more; then its statement is cancelled.
+            task = self._disconnects.enter(call.receive)
+            try:
+                answered = await self._reader.run(
+                    document,
+                    operation,
+                    variables,
+                    principal=principal,
+                    now=now,
+                    locale=call.locale,
+                    after=_position(call.headers, self._position) if self._position is not None else 0,
+                )
+            except asyncio.CancelledError:
+                if not self._disconnects.took(task):
+                    raise
+                raise ClientGone from None
+            finally:
+                self._disconnects.leave(task)
             return Answer(200, _query_body(answered), quota(self._budgets.per_minute(principal), answered[2]))
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")
         return await self._mutate(call, principal, document, operation, variables)
-
-    async def _read(
-        self,
-        call: Call,
-        asked: tuple[Document, Operation, Mapping[str, Any]],
-        principal: Principal,
-        now: datetime,
-    ) -> Answered:
-        """The answer to a query. Raises ClientGone where nobody waits for it any more; its statement is cancelled."""
-        task = self._disconnects.enter(call.receive)
-        try:
-            return await self._reader.run(
-                *asked,
-                principal=principal,
-                now=now,
-                locale=call.locale,
-                after=_position(call.headers, self._position) if self._position is not None else 0,
-            )
-        except asyncio.CancelledError:
-            if not self._disconnects.took(task):
-                raise
-            raise ClientGone from None
-        finally:
-            self._disconnects.leave(task)
 
     async def _mutate(
         self, call: Call, principal: Principal, document: Document, operation: Operation, variables: Mapping[str, Any]
@@ -324,13 +321,16 @@ def _speaking(principal: Principal, locale: Locale) -> Principal:
     return principal if principal.locale == locale else replace(principal, locale=locale)
 
 
-async def _send(
-    send: Send, asked: Mapping[bytes, bytes], status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]
-) -> None:
-    """Send an answer, compressed where the headers of the request take it so."""
+async def _send(send: Send, asked: Mapping[bytes, bytes], answer: Answer) -> int:
+    """Send an answer, compressed where the headers of the request take it so, and give its status."""
+    status, body, headers = answer
     if len(body) >= WORTH_BYTES and takes_gzip(asked.get(b"accept-encoding", b"")):
-        body = await packed(body)
-        headers = [*headers, (b"content-encoding", b"gzip")]
-    sent = [*headers, (b"content-length", b"%d" % len(body)), _NO_STORE]
-    await send({"type": "http.response.start", "status": status, "headers": sent})
+        body, headers = await packed(body), (*headers, (b"content-encoding", b"gzip"))
+    await send(_start(status, headers, len(body)))
     await send({"type": "http.response.body", "body": body})
+    return status
+
+
+def _start(status: int, headers: Sequence[tuple[bytes, bytes]], length: int) -> Message:
+    sent = [*headers, (b"content-length", b"%d" % length), _NO_STORE]
+    return {"type": "http.response.start", "status": status, "headers": sent}
