@@ -138,7 +138,7 @@ def _of_email(value: str, word: str) -> Iterator[int]:
 def _of_name(value: str, word: str) -> Iterator[int]:
     name = squeezed(value)
     spelled = word.isascii() and not word.isdigit() and len(word) > 1
-    sounds = list(readings(word)) if len(word) > 1 and all(c >= WIDE for c in word) else []
+    sounds = [sound for sound in readings(word) if sound] if len(word) > 1 and all(c >= WIDE for c in word) else []
     for syllables in readings(name[:100]) if not name.isascii() else []:
         letters = [s[0] if s.isalpha() and s.isascii() else s for s in syllables]
         whole = "".join(syllables)

@@ -19,6 +19,10 @@ from crm_graph.services.pinyin import FIRST_WIDE, readings
 KEYS_VERSION = 2
 """Raised when values get other keys than before: the next `migrate` then writes those of all records."""
 LONGEST_VALUE = 500
+LONGEST_NUMBER = 400
+"""Letters of a number in a key, from its beginning or its end: a key may have some 2,000 bytes. Folding makes texts
+longer, of `㌖` six letters; no text that is searched for is as long as this.
+"""
 LONGEST_NAME = 100
 WINDOW = 4
 """Syllables that can be found from the middle of a name; from its start all can."""
@@ -193,7 +197,7 @@ def dialled(digits: str) -> list[str]:
 
 def of_number(number: str) -> list[str]:
     """A number from its beginning and from its end."""
-    return [f"{_FORWARD}{number}", f"{_BACKWARD}{number[::-1]}"]
+    return [f"{_FORWARD}{number[:LONGEST_NUMBER]}", f"{_BACKWARD}{number[::-1][:LONGEST_NUMBER]}"]
 
 
 def of_email(address: str) -> list[str]:

@@ -17,7 +17,7 @@ from crm_graph.resolvers.rows import Context, RowFlags
 from crm_graph.resolvers.search.ranking import DOCUMENT, Searching
 from crm_graph.scalars import parse_text
 from crm_graph.services.contact_points import normalise_email, normalise_phone
-from crm_graph.services.search_keys import Key, fold, national, squeeze
+from crm_graph.services.search_keys import LONGEST_NUMBER, Key, fold, national, squeeze
 
 ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 
@@ -25,7 +25,8 @@ ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 @dataclass(frozen=True, slots=True)
 class Exact:
     """Parses a value into the query for records that have it, however it is written: phone numbers are read as in the
-    contact points, and of numbers spaces, case and punctuation do not count. What is no such value finds nothing.
+    contact points, and of numbers spaces, case and punctuation do not count. What is no such value finds nothing, nor
+    does one that is too long to stand in a key as a whole.
     """
 
     how: How
@@ -33,7 +34,8 @@ class Exact:
 
     def __call__(self, raw: Any) -> str:
         value = self._value(parse_text(raw))
-        return " | ".join(f"'{tag}{Key.FORWARD}{value}'" for tag in self.tags) if value else ""
+        known = 0 < len(value) < LONGEST_NUMBER
+        return " | ".join(f"'{tag}{Key.FORWARD}{value}'" for tag in self.tags) if known else ""
 
     def _value(self, text: str) -> str:
         if self.how is How.NUMBER:

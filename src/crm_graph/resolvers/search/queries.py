@@ -61,7 +61,7 @@ def wanted(text: str) -> Wanted:
     """What a text asks for; without a letter or digit it finds nothing. Raises BadVariables for a longer one."""
     folded = fold(text)
     words = tuple(dict.fromkeys(w for part in _BETWEEN_WORDS.split(folded) if (w := squeeze(part))))
-    if len(text) > LONGEST_TEXT or len(words) > MOST_WORDS:
+    if max(len(text), len(folded)) > LONGEST_TEXT or len(words) > MOST_WORDS:
         raise BadVariables("search_too_long", limit=LONGEST_TEXT, words=MOST_WORDS)
     return Wanted(squeeze(folded), words)
 
@@ -204,7 +204,8 @@ def _in_name(tag: str, word: str, tier: Tier) -> Iterator[str]:
         for typo in sorted(deletions(word)):
             yield _key(tag, Key.TYPO, typo)
     if tier >= Tier.SIMILAR and len(word) > 1 and is_wide(word):
-        for syllables in readings(word):
+        # Kana and hangul have no reading, and every name begins with nothing.
+        for syllables in filter(None, readings(word)):
             yield _key(tag, Key.PINYIN, "".join(syllables)[:LONGEST_PINYIN], begins=True)
 
 
