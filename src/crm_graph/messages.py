@@ -266,6 +266,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "文本含有控制字符或换行，请删除。",
     ),
     "number_invalid": ("A number is expected, such as 1280.50.", "应为数字，例如 1280.50。"),
+    "number_inexact": (
+        'A number of more than 15 digits may have been rounded on its way. Give it as a string: "9007199254740993.01".',
+        '超过 15 位的数字在传输中可能已被舍入，请以字符串形式给出，例如 "9007199254740993.01"。',
+    ),
     "integer_invalid": ("A whole number is expected.", "应为整数。"),
     "number_range": ("The number must lie between {min} and {max}.", "数字必须在 {min} 与 {max} 之间。"),
     "number_scale": ("At most {scale} decimal places are allowed.", "最多允许 {scale} 位小数。"),

@@ -1,12 +1,18 @@
-"""How each scalar kind is read from JSON, strictly; `services/values.py` reads the inputs of writes leniently."""
+"""How each scalar kind is read from JSON and from documents, strictly; `services/values.py` reads the inputs of writes
+leniently.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import partial
+from math import isfinite, nan
 from typing import Any
 from uuid import UUID
+
+from graphql import FloatValueNode, ListValueNode, ObjectValueNode, ValueNode
+from graphql.utilities import value_from_ast_untyped
 
 from crm_graph.catalog import Kind
 from crm_graph.errors import BadVariables
@@ -16,6 +22,8 @@ Parser = Callable[[Any], Any]
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
 _MAX_TEXT = 10_000
+_EXACT_DIGITS = 15
+"""The decimal digits that any double keeps (IEEE 754)."""
 
 
 _EXPECTED: Mapping[Kind, str] = {
@@ -71,10 +79,21 @@ def parse_big_int(raw: Any) -> int:
     raise _wrong(Kind.BIG_INT)
 
 
+def exact_decimal(number: float) -> Decimal | None:
+    """A finite float of JSON as it was written, or None where more was written than it holds: it has been rounded."""
+    written = f"{number:.{_EXACT_DIGITS}g}"
+    return Decimal(written) if abs(number) < 10**_EXACT_DIGITS and float(written) == number else None
+
+
 def parse_decimal(raw: Any) -> Decimal:
     """A finite decimal, as a string or a number; at most 40 characters."""
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float) or len(str(raw)) > 40:
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal) or len(str(raw)) > 40:
         raise _wrong(Kind.DECIMAL)
+    if isinstance(raw, float) and isfinite(raw):
+        exact = exact_decimal(raw)
+        if exact is None:
+            raise BadVariables("number_inexact")
+        raw = exact
     try:
         value = Decimal(str(raw))
     except InvalidOperation:
@@ -164,6 +183,21 @@ def parse_list(parse: Parser, items: Iterable[Any]) -> list[Any]:
         except BadVariables as error:
             raise error.at(index) from None
     return values
+
+
+def read_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
+    """A literal of a document as JSON has it, but for decimals: they are as exact as they are written."""
+    match node:
+        case FloatValueNode():
+            try:
+                return Decimal(node.value)
+            except InvalidOperation:
+                return nan
+        case ListValueNode():
+            return [read_literal(item, variables) for item in node.values]
+        case ObjectValueNode():
+            return {field.name.value: read_literal(field.value, variables) for field in node.fields}
+    return value_from_ast_untyped(node, None if variables is None else dict(variables))
 
 
 def is_timed(kind: Kind) -> bool:

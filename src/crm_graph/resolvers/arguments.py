@@ -19,11 +19,10 @@ from graphql import (
     get_nullable_type,
     is_leaf_type,
 )
-from graphql.utilities import value_from_ast_untyped
 
 from crm_graph.errors import BadVariables, CrmError
 from crm_graph.fragments import Fragment, join, param, sql
-from crm_graph.scalars import Parser
+from crm_graph.scalars import Parser, read_literal
 
 Path = tuple[str | int, ...]
 MAX_ITEMS = 20_000
@@ -140,7 +139,7 @@ class ArgumentReader:
         if isinstance(type_, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
             pairs = {f.name.value: self.read(f.value, type_.fields[f.name.value].type) for f in node.fields or ()}
             return {key: value for key, value in pairs.items() if value is not ABSENT}
-        return Leaf((), value_from_ast_untyped(node))
+        return Leaf((), read_literal(node))
 
     def _variable(self, variable: str, type_: GraphQLInputType) -> Any:
         if variable in self.variables:

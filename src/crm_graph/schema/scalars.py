@@ -13,7 +13,7 @@ from strawberry.types.scalar import ScalarDefinition
 from crm_graph.catalog import Kind
 from crm_graph.errors import CrmError
 from crm_graph.messages import render
-from crm_graph.scalars import PARSERS, Parser, operand_parser
+from crm_graph.scalars import PARSERS, Parser, operand_parser, read_literal
 
 BigInt = NewType("BigInt", int)
 Currency = NewType("Currency", str)
@@ -33,10 +33,12 @@ def _strict(parse: Parser, name: str) -> Callable[[Any], Any]:
     return parse_value
 
 
-def _scalar(name: str, description: str, parse: Callable[[Any], Any]) -> ScalarDefinition:
+def _scalar(
+    name: str, description: str, parse: Callable[[Any], Any], literal: Callable[..., Any] = read_literal
+) -> ScalarDefinition:
     def parse_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
         try:
-            return parse(value_from_ast_untyped(node, variables))
+            return parse(literal(node, variables))
         except GraphQLError as error:
             raise GraphQLError(error.message, node, original_error=error.original_error) from None
 
@@ -52,7 +54,9 @@ def _scalar(name: str, description: str, parse: Callable[[Any], Any]) -> ScalarD
 
 SCALARS: Mapping[object, ScalarDefinition] = {
     Decimal: _scalar(
-        "Decimal", 'A decimal number as a string: `"1200.50"`.', _strict(PARSERS[Kind.DECIMAL], "Decimal")
+        "Decimal",
+        'A decimal number as a string: `"1200.50"`. A number of JSON is taken up to 15 digits.',
+        _strict(PARSERS[Kind.DECIMAL], "Decimal"),
     ),
     date: _scalar(
         "Date",
@@ -78,5 +82,5 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         'Any scalar, as systems and people write it (`"是"`, `"2026/11/22"`, `12.5`); checked item by item.',
         lambda raw: raw,
     ),
-    JSON: _scalar("JSON", "Any JSON value.", lambda raw: raw),
+    JSON: _scalar("JSON", "Any JSON value.", lambda raw: raw, value_from_ast_untyped),
 }

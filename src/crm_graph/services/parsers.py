@@ -4,12 +4,14 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
+from math import isfinite
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from crm_graph.errors import Invalid
+from crm_graph.scalars import exact_decimal
 from crm_graph.services.texts import clean
 
 Parser = Callable[[Any], Any]
@@ -47,8 +49,11 @@ def _written(value: Any) -> str:
         return str(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise Invalid("text_invalid")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        value = _exact(value, "text_invalid")
+    if isinstance(value, Decimal):
+        value = _checked(value, "text_invalid")
+        return str(int(value)) if value == value.to_integral_value() else str(value)
     return str(value)
 
 
@@ -123,11 +128,20 @@ def _decimal(value: Any, template: str) -> Decimal | None:
         if not _NUMBER.fullmatch(written):
             raise Invalid(template)
         return Decimal(written.replace(",", ""))
-    try:
-        # A double carries 15 decimal digits faithfully (IEEE 754); what follows is noise of its binary form.
-        number = Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(value)
-    except InvalidOperation as fault:
-        raise Invalid(template) from fault
+    return _checked(_exact(value, template) if isinstance(value, float) else Decimal(value), template)
+
+
+def _exact(value: float, template: str) -> Decimal:
+    """A float as it was written; refused where it has been rounded."""
+    if not isfinite(value):
+        raise Invalid(template)
+    number = exact_decimal(value)
+    if number is None:
+        raise Invalid("number_inexact")
+    return number
+
+
+def _checked(number: Decimal, template: str) -> Decimal:
     if not number.is_finite() or number.adjusted() > MAX_NUMBER_LENGTH:
         raise Invalid(template)
     return number
