@@ -333,6 +333,23 @@ def forged(*parts: Any) -> str:
     return base64.b64encode(orjson.dumps(parts)).decode()
 
 
+async def test_a_cursor_of_the_longest_texts_continues_its_order(crm: Crm) -> None:
+    customer = await crm.make("sun", "customer", kind="PERSON", name="𠀀" * 200, website=f"https://{'a' * 400}.cn")
+    subject = "𠀀" * 499
+    for end in "甲乙":
+        await crm.make("sun", "ticket", subject=subject + end, customerId=customer["id"], serialNumber="𠀀" * 64)
+    order = "[{ customer: { name: ASC, website: ASC } }, { subject: ASC }, { serialNumber: ASC }]"
+    document = (
+        "query($w: TicketWhere, $a: String) {"
+        f" tickets(where: $w, first: 1, after: $a, orderBy: {order})"
+        " { nodes { subject } pageInfo { endCursor } } }"
+    )
+    variables = {"w": {"customer": {"id": {"eq": customer["id"]}}}, "a": None}
+    first = (await crm.ask("sun", document, variables)).data["tickets"]
+    second = (await crm.ask("sun", document, {**variables, "a": first["pageInfo"]["endCursor"]})).data["tickets"]
+    assert {page["nodes"][0]["subject"] for page in (first, second)} == {subject + "甲", subject + "乙"}
+
+
 async def test_a_cursor_continues_the_order_that_it_was_made_in_alone(crm: Crm) -> None:
     await crm.make("sun", "customer", name="上海百联", kind="ORGANIZATION")
     cursor, _ = await end_of(crm, "{ name: ASC }")
@@ -345,7 +362,7 @@ async def test_a_cursor_continues_the_order_that_it_was_made_in_alone(crm: Crm) 
     ):
         document = f"query($a: String) {{ {entity}(after: $a, orderBy: [{order}]) {{ nodes {{ id }} }} }}"
         assert (await crm.ask("sun", document, {"a": cursor})).error == other
-    for garbage in ("garbage", "", "e30=", cursor[:-4], "x" * 5_000, cursor + "\0"):
+    for garbage in ("garbage", "", "e30=", cursor[:-4], "x" * 50_000, "W1tb" * 7_000, cursor + "\0"):
         document = "query($a: String) { customers(after: $a, orderBy: [{ name: ASC }]) { nodes { id } } }"
         assert (await crm.ask("sun", document, {"a": garbage})).error == CURSOR
 

@@ -13,7 +13,8 @@ from crm_graph.catalog import Field, Kind
 from crm_graph.errors import BadVariables
 from crm_graph.scalars import Parser, parse_int, parser_for
 
-MAX_LENGTH = 4_000
+MAX_LENGTH = 32_000
+"""Room for a dozen texts of the longest that are ordered by, each of characters of four bytes."""
 
 
 def signature(entity: str, keys: Sequence[tuple[str, str, str]]) -> str:
