@@ -186,6 +186,15 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "client_secrets_last": ("This is the only secret. Add another one first.", "这是唯一的密钥，请先添加新密钥。"),
     "unknown_operation": ("Name an operation that the document has.", "请指定文档中存在的操作。"),
+    "variables_too_deep": ("The variables are nested deeper than {limit} levels.", "变量嵌套超过 {limit} 层。"),
+    "too_many_containers": (
+        "The request has more than {limit} JSON objects and lists; send it in several requests.",
+        "请求中的 JSON 对象和数组超过 {limit} 个，请分多次发送。",
+    ),
+    "too_many_values": (
+        "The request has more than {limit} values; send it in several requests.",
+        "请求中的值超过 {limit} 个，请分多次发送。",
+    ),
     "too_deep_to_parse": ("The document is nested too deeply.", "请求文档嵌套过深。"),
     "introspection_failed": ("The introspection query is not valid.", "内省查询无效。"),
     "method_not_allowed": ("Use {allow} for this request.", "该请求请使用 {allow}。"),

@@ -202,5 +202,55 @@ async def test_without_a_database_what_is_leased_is_spent_and_no_more(settings: 
     assert held is None
 
 
+@pytest.mark.usefixtures("clean")
+async def test_a_fine_is_paid_at_once_and_what_is_lacking_by_those_who_come_next(settings: Settings) -> None:
+    who, clock = someone(600), Clock()
+    async with process(settings, clock) as budgets:
+        await budgets.charge(who, 10)
+        budgets.fine(who, 90)
+        assert await budgets.charge(who, 0) == 500
+        budgets.fine(who, 520)
+        with pytest.raises(RateLimited) as refused:
+            await budgets.charge(who, 10)
+        clock.now += timedelta(seconds=2)
+        with pytest.raises(RateLimited):
+            await budgets.charge(who, 10)
+        clock.now += timedelta(seconds=1)
+        assert await budgets.charge(who, 10) == 0
+
+    assert dict(refused.value.details) == {"retry_after": 3, "limit": 600}
+
+
+@pytest.mark.usefixtures("clean")
+async def test_fines_hold_for_all_processes_and_come_to_a_budget_that_is_owed_at_most(settings: Settings) -> None:
+    who, clock = someone(600), Clock()
+    async with process(settings, clock) as one, process(settings, clock) as two:
+        assert await spend(one, who, 30, 20) == 600
+        for _ in range(3):
+            one.fine(who, 10**12)
+        with pytest.raises(RateLimited) as owed:
+            await one.charge(who, 600)
+        with pytest.raises(RateLimited) as elsewhere:
+            await two.charge(who, 600)
+        clock.now += timedelta(seconds=120)
+        assert await two.charge(who, 600) == 0
+
+    assert [owed.value.details["retry_after"], elsewhere.value.details["retry_after"]] == [120, 120]
+
+
+@pytest.mark.usefixtures("clean")
+async def test_a_fine_is_paid_by_one_who_has_paid_nothing_yet_and_not_by_one_without_an_end(settings: Settings) -> None:
+    new, unlimited = someone(600), someone(0)
+    async with process(settings, Clock()) as budgets:
+        budgets.fine(new, 400)
+        budgets.fine(unlimited, 10**12)
+        with pytest.raises(RateLimited) as refused:
+            await budgets.charge(new, 210)
+        assert await budgets.charge(new, 200) == 0
+        assert await budgets.charge(unlimited, 1) is None
+
+    assert refused.value.details["retry_after"] == 1
+
+
 async def level(pool: "asyncpg.Pool[Any]", who: Principal) -> int:
     return int(await pool.fetchval("SELECT level FROM cost_budgets WHERE subject_id = $1", who.user_id))

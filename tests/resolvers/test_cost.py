@@ -109,6 +109,34 @@ ITEMS = [{"externalId": str(i), "name": "x", "kind": "PERSON"} for i in range(3)
             {"i": ITEMS},
             30,
         ),
+        ("mutation($d: [String!]!) { registerDocuments(documents: $d) { ids } }", {"d": ["{", "{ nope }"]}, 20 + 1 + 8),
+        (
+            'mutation($d: String!) { registerDocuments(documents: [$d, $d, "{"]) { ids } }',
+            {"d": "{ a }"},
+            30 + 5 + 5 + 1,
+        ),
+        ('mutation($d: [String!]! = ["{ a }"]) { registerDocuments(documents: $d) { ids } }', {}, 10 + 5),
+        (
+            'mutation { registerDocuments(documents: "{ a }") { ids } removeDocuments(ids: ["a"]) { ids } }',
+            {},
+            10 + 5 + 10,
+        ),
+        (
+            "mutation($i: CreateExportInput!) { createExport(input: $i) { export { id } } }",
+            {"i": {"document": "{ a }", "format": "CSV", "fileName": "not a document"}},
+            10 + 5,
+        ),
+        (
+            "mutation($d: String) { createExport(input: { document: $d, format: CSV }) { export { id } } }",
+            {"d": "{ a }"},
+            10 + 5,
+        ),
+        (
+            "mutation($d: String) { createExport(input: { document: $d, format: CSV }) { export { id } } }",
+            {},
+            10,
+        ),
+        ('mutation { createExport(input: { documentId: "{ a }", format: CSV }) { export { id } } }', {}, 10),
     ],
 )
 async def test_a_change_costs_by_item_and_by_what_its_payload_reads(

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
+import orjson
 import pytest
 
 from .conftest import Answer, Crm, hub_with
@@ -163,6 +165,46 @@ async def test_who_has_spent_the_budget_on_documents_that_were_refused_has_none_
     assert first.error[:2] == (400, "VALIDATION_FAILED")
     assert over.error == (429, "RATE_LIMITED", "Your budget is spent. Try again in 7 seconds.")
     assert later.error[:2] == (400, "VALIDATION_FAILED")
+
+
+async def test_variables_that_are_refused_cost_a_unit_for_each_character_of_the_request(crm: Crm) -> None:
+    await limited(crm, 1_000)
+    crm.clock.now += timedelta(minutes=1)
+    body = orjson.dumps({"query": PAGE, "variables": {"n": "two"}})
+    query_string = urlencode({"query": PAGE, "variables": '{"n":-1}'})
+    headers = {**crm.headers("erp"), "content-type": "application/json"}
+    async with hub_with(crm, crm.settings) as http:
+        known = await asked(crm, http, 0)
+        posted = Answer(await http.post("/graphql", content=body, headers=headers))
+        after_one = await asked(crm, http, 0)
+        got = Answer(await http.get(f"/graphql?{query_string}", headers=headers))
+        after_both = await asked(crm, http, 0)
+        for _ in range(10):
+            await http.post("/graphql", content=body, headers=headers)
+        over = await asked(crm, http, 0)
+    await limited(crm, None)
+
+    left = 1_000 - 1 - len(body) - 1
+    assert known.json["extensions"]["cost"]["remaining"] == 999
+    assert posted.error[:2] == got.error[:2] == (400, "BAD_VARIABLES")
+    assert after_one.json["extensions"]["cost"]["remaining"] == left
+    assert after_both.json["extensions"]["cost"]["remaining"] == left - len(query_string) - 1
+    assert over.error[:2] == (429, "RATE_LIMITED")
+
+
+async def test_documents_that_a_change_is_given_are_paid_for(crm: Crm) -> None:
+    register = "mutation($d: [String!]!) { registerDocuments(documents: $d) { errors { code path } } }"
+    export = "mutation($i: CreateExportInput!) { createExport(input: $i) { errors { code path } } }"
+
+    refused = await crm.ask("sun", register, {"d": ["{ nothing }", "{ customers"]})
+    as_well = await crm.ask("sun", export, {"i": {"document": "{ nothing }", "format": "CSV"}})
+    too_many = await crm.ask("sun", register, {"d": ["{ nothing }" + " " * 90_000] * 3})
+
+    assert refused.refusals("registerDocuments") == [("INVALID", ["documents", "0"]), ("INVALID", ["documents", "1"])]
+    assert refused.json["extensions"]["cost"]["requested"] == 20 + len("{ nothing }") + len("{ customers")
+    assert as_well.refusals("createExport") == [("INVALID", ["document"])]
+    assert as_well.json["extensions"]["cost"]["requested"] == 10 + len("{ nothing }")
+    assert too_many.error[:2] == (400, "COST_EXCEEDED")
 
 
 async def test_a_client_without_an_end_to_its_budget_is_told_of_none(crm: Crm) -> None:

@@ -28,7 +28,7 @@ async def soon(crm: Crm, document: str, variables: dict[str, Any] | None = None)
 @pytest.mark.parametrize(
     ("document", "code", "message"),
     [
-        ("{" * 1_000_000, COST, "The document has more than 250000 characters; send long values as variables."),
+        ("}" * 1_000_000, COST, "The document has more than 250000 characters; send long values as variables."),
         ("{" * 200_000, COST, "The document is nested too deeply."),
         ("{a" + "(" * 200_000, COST, "The document is nested too deeply."),
         ("}" * 250_000, PARSE, "Syntax Error: Unexpected '}'."),
@@ -236,3 +236,49 @@ async def test_what_graphql_ignores_is_ignored(crm: Crm, document: str) -> None:
 )
 async def test_a_hostile_body_is_refused(crm: Crm, body: bytes, code: str, message: str) -> None:
     assert (await crm.post(body)).error == (400, code, message)
+
+
+async def test_more_objects_and_lists_than_are_parsed_are_refused(crm: Crm) -> None:
+    def body(containers: int) -> bytes:
+        value = b",".join([b"{}", b"[]"] * (containers // 2))
+        return b'{"query":"{__typename}","variables":{"v":[' + value + b"]}}"
+
+    around = 1 + 1 + 1 + 1
+    most, over = body(250_000 - around), body(250_000 - around + 2)
+    answers = [await crm.post(over), await crm.post(over, Accept_Language="zh")]
+
+    assert (await crm.post(most)).data == {"__typename": "Query"}
+    assert [answer.error for answer in answers] == [
+        (400, COST, "The request has more than 250000 JSON objects and lists; send it in several requests."),
+        (400, COST, "请求中的 JSON 对象和数组超过 250000 个，请分多次发送。"),
+    ]
+    assert answers[0].json["errors"][0]["extensions"]["details"] == {"limit": 250_000}
+
+
+async def test_more_values_than_are_parsed_are_refused(crm: Crm) -> None:
+    def body(commas: int) -> bytes:
+        return b'{"query":"{__typename}","variables":{"v":[1' + b",1" * (commas - 1) + b"]}}"
+
+    answers = [await crm.post(body(2_000_001)), await crm.post(body(2_000_001), Accept_Language="zh")]
+
+    assert (await crm.post(body(2_000_000))).data == {"__typename": "Query"}
+    assert [answer.error for answer in answers] == [
+        (400, COST, "The request has more than 2000000 values; send it in several requests."),
+        (400, COST, "请求中的值超过 2000000 个，请分多次发送。"),
+    ]
+    assert answers[0].json["errors"][0]["extensions"]["details"] == {"limit": 2_000_000}
+
+
+async def test_variables_that_are_too_deep_are_told_so(crm: Crm) -> None:
+    def body(levels: int) -> bytes:
+        value = b"[" * (levels - 1) + b"]" * (levels - 1)
+        return b'{"query":"{__typename}","variables":{"v":' + value + b"}}"
+
+    answers = [await crm.post(body(400)), await crm.post(body(255), Accept_Language="zh")]
+
+    assert (await crm.post(body(254))).data == {"__typename": "Query"}
+    assert [answer.error for answer in answers] == [
+        (400, COST, "The variables are nested deeper than 254 levels."),
+        (400, COST, "变量嵌套超过 254 层。"),
+    ]
+    assert answers[0].json["errors"][0]["extensions"]["details"] == {"limit": 254}

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
+from crm_graph.web.graphql_requests import MAX_CONTAINERS, MAX_VALUES, from_json
+
 from .conftest import Answer, Crm
 
 UPSERT = """
@@ -249,6 +251,21 @@ async def test_two_fields_under_one_key_are_kept_apart(crm: Crm) -> None:
     assert answers[0].data == {"a": {"customer": {"name": "双一"}}, "b": {"customer": {"name": "双二"}}}
     assert answers[1].response.content == answers[0].response.content
     assert await crm.count("customers WHERE name IN ('双一', '双二')") == 2
+
+
+async def test_ten_thousand_full_items_stay_well_below_what_is_parsed(crm: Crm) -> None:
+    type_ = await crm.ask("erp", '{ __type(name: "UpsertCustomerItem") { inputFields { name } } }')
+    item: dict[str, Any] = {field["name"]: "一，二, 三, 四" for field in type_.data["__type"]["inputFields"]}
+    reference = {"source": "erp", "externalId": "A-1"}
+    item |= {"parent": reference, "referredBy": reference}
+    item["contactPoints"] = [{"kind": "MOBILE", "label": "a", "raw": "13800138000", "isPrimary": True}] * 4
+    item["addresses"] = [dict.fromkeys(("label", "country", "province", "city", "district", "line"), "a")] * 3
+    body = orjson.dumps({"query": UPSERT, "variables": {"source": "erp", "items": [item] * 10_000}})
+
+    assert len(item) > 30
+    assert from_json(body)[3]["items"] == [item] * 10_000
+    assert body.count(b"{") + body.count(b"[") < MAX_CONTAINERS / 2
+    assert body.count(b",") < MAX_VALUES
 
 
 @pytest.mark.parametrize("levels", [300, 1000])

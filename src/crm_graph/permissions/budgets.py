@@ -14,13 +14,13 @@ from datetime import datetime
 from math import ceil
 from uuid import UUID
 
-import asyncpg
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.bounded import Bounded
+from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import CostExceeded, RateLimited, Unavailable
 from crm_graph.permissions.principals import Principal
 
@@ -36,13 +36,14 @@ GIVE_BACK_EVERY_S = 10.0
 ATTEMPTS = 4
 """How often a request asks for a block that others took meanwhile."""
 KEPT_ACCOUNTS = 10_000
-DATABASE_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
+LEASE_FAILURES = (*DATABASE_FAILURES, SQLAlchemyError)
 
 
 @dataclass(slots=True, eq=False)
 class Account:
     """What this process holds of one budget. `left` is what may be spent; `level` stood in the row at `level_at` (in
-    seconds since 1970), after the last lease; `beyond` is the whole units of it.
+    seconds since 1970), after the last lease; `beyond` is the whole units of it. `returning` goes back with the next
+    lease, or is taken by it where it is less than nothing.
     """
 
     subject: UUID
@@ -65,6 +66,12 @@ class Account:
         flow = max(0.0, now - self.level_at) * self.per_minute / PERIOD_S
         return min(float(self.per_minute), self.level + flow)
 
+    def owe(self, cost: int) -> None:
+        """Have the next lease take this out of the row, in the place of giving back."""
+        self.returning -= cost
+        self.level = max(self.level - cost, -float(self.per_minute))
+        self.beyond = max(0, self.beyond - cost)
+
     def terms(self, per_minute: int) -> None:
         """Take on a budget; what was leased of another size goes back."""
         self.per_minute, self.low = per_minute, max(1, per_minute // BLOCKS // LOW)
@@ -78,20 +85,22 @@ class Account:
 _LEASE = text(
     """
     WITH asked AS (
-        SELECT * FROM unnest(
+        SELECT *, GREATEST(0, LEAST(capacity, capacity + returned)) AS fresh FROM unnest(
             CAST(:subjects AS uuid[]), CAST(:capacities AS bigint[]), CAST(:needed AS bigint[]),
             CAST(:wanted AS bigint[]), CAST(:returned AS bigint[])
         ) AS a (subject_id, capacity, needed, wanted, returned)
     ), made AS (
         INSERT INTO cost_budgets (subject_id, level, refilled_at)
-        SELECT subject_id, capacity - LEAST(wanted, capacity), CAST(:now AS timestamptz) FROM asked ORDER BY subject_id
+        SELECT subject_id, GREATEST(-capacity, LEAST(capacity, capacity + returned)) - LEAST(wanted, fresh),
+            CAST(:now AS timestamptz)
+        FROM asked ORDER BY subject_id
         ON CONFLICT (subject_id) DO NOTHING
         RETURNING subject_id, level
     ), held AS (
         SELECT b.subject_id, a.needed, a.wanted, GREATEST(b.refilled_at, CAST(:now AS timestamptz)) AS refilled_at,
             LEAST(
                 a.capacity,
-                b.level + a.returned
+                GREATEST(-a.capacity, b.level + a.returned)
                     + a.capacity / CAST(:period AS float8)
                     * GREATEST(0, CAST(extract(epoch FROM CAST(:now AS timestamptz) - b.refilled_at) AS float8))
             ) AS level
@@ -105,7 +114,7 @@ _LEASE = text(
         WHERE b.subject_id = g.subject_id
         RETURNING b.subject_id, g.granted, b.level
     )
-    SELECT m.subject_id, LEAST(a.wanted, a.capacity) AS granted, m.level
+    SELECT m.subject_id, LEAST(a.wanted, a.fresh) AS granted, m.level
     FROM made m JOIN asked a ON a.subject_id = m.subject_id
     UNION ALL SELECT subject_id, granted, level FROM taken
     """
@@ -143,6 +152,7 @@ class Budgets:
         sees to.
         """
         account = self._accounts.get((principal.client_id or principal.user_id).int)
+        # `per_minute`, written out: every request passes here.
         own = principal.cost_per_minute
         if account is None or account.left < cost or account.per_minute != (self._default if own is None else own):
             return None
@@ -181,10 +191,23 @@ class Budgets:
         if account is not None:
             account.left += held
 
-    async def _covered(self, subject: UUID, per_minute: int, cost: int) -> Account:
-        """The account, once it holds the cost."""
-        if cost > per_minute:
-            raise CostExceeded("cost_limit", requested=cost, limit=per_minute)
+    def fine(self, principal: Principal, cost: int) -> None:
+        """Take what a refusal costs out of what is leased, without waiting. What is lacking is taken out of the row,
+        which may owe a whole budget: those who come next wait until it has flowed in.
+        """
+        per_minute = self.per_minute(principal)
+        if not per_minute:
+            return
+        account = self._account(principal.client_id or principal.user_id, per_minute)
+        paid = max(0, min(cost, account.left))
+        account.left -= paid
+        account.owe(cost - paid)
+        account.spent = True
+        if account.left < account.low:
+            self._ask(account)
+
+    def _account(self, subject: UUID, per_minute: int) -> Account:
+        """What this process holds of a budget of this size, which may be nothing."""
         account = self._accounts.get(subject.int)
         if account is None:
             account = Account(subject, per_minute)
@@ -192,6 +215,13 @@ class Budgets:
             account.terms(per_minute)
         elif account.per_minute != per_minute:
             account.terms(per_minute)
+        return account
+
+    async def _covered(self, subject: UUID, per_minute: int, cost: int) -> Account:
+        """The account, once it holds the cost."""
+        if cost > per_minute:
+            raise CostExceeded("cost_limit", requested=cost, limit=per_minute)
+        account = self._account(subject, per_minute)
         for _ in range(ATTEMPTS):
             if account.left >= cost:
                 return account
@@ -315,12 +345,12 @@ class Budgets:
         for subject, granted, level in rows:
             account = asking[subject]
             account.left += int(granted)
-            account.level, account.beyond, account.level_at = level, int(level), now.timestamp()
+            account.level, account.beyond, account.level_at = level, max(0, int(level)), now.timestamp()
 
     async def _execute(self, values: Mapping[str, object]) -> list[tuple[UUID, int, float]]:
         try:
             async with self._engine.begin() as connection:
                 return [(row[0], row[1], row[2]) for row in await connection.execute(_LEASE, values)]
-        except DATABASE_FAILURES as failure:
+        except LEASE_FAILURES as failure:
             log.warning("budgets_not_leased", cause=repr(failure))
             raise Unavailable from failure

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from graphql import FieldNode, GraphQLObjectType, ListValueNode, VariableNode, get_named_type
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, ListValueNode, VariableNode, get_named_type
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog, Shape
@@ -12,7 +12,7 @@ from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Counted, Criter
 from crm_graph.errors import CostExceeded, CrmError
 from crm_graph.fragments import Fragment, Param
 from crm_graph.resolvers.aggregates.plan import Aggregate
-from crm_graph.resolvers.arguments import Given
+from crm_graph.resolvers.arguments import ArgumentReader, Given, Leaf
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.plan import (
     Cell,
@@ -64,6 +64,8 @@ LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 REFUSED_CHARACTER = 1
 """A character of a document that is refused: reading and validating takes 2 to 4 µs for each, about as a row does."""
+DOCUMENTS = {"registerDocuments": ("documents",), "createExport": ("input", "document")}
+"""Where verbs are given documents, which they read before anything tells whether they are right."""
 
 Member = Typename | Cell | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
 
@@ -253,8 +255,8 @@ def cost_of_mutation(
     access: Access,
     limits: Limits,
 ) -> int:
-    """The cost of a mutation whose variables fit: its verbs, by item, and what their payloads read. A payload that
-    cannot be planned is refused when it is read, and costs nothing here.
+    """The cost of a mutation whose variables fit: its verbs, by item, the documents that they are given, and
+    what their payloads read. A payload that cannot be planned is refused when it is read, and costs nothing here.
     """
     root = document.schema.mutation_type
     if root is None:
@@ -264,6 +266,7 @@ def cost_of_mutation(
     for nodes in reader.roots(root, operation.node.selection_set.selections).values():
         requested += VERB * _items(nodes[0], variables)
         definition = root.fields.get(nodes[0].name.value)
+        requested += _documents(nodes[0], definition, reader.arguments) if definition else 0
         payload = get_named_type(definition.type) if definition else None
         if not isinstance(payload, GraphQLObjectType):
             continue
@@ -302,6 +305,29 @@ def _items(node: FieldNode, variables: Mapping[str, Any]) -> int:
         elif isinstance(value, ListValueNode):
             longest = max(longest, len(value.values or ()))
     return longest
+
+
+def _documents(node: FieldNode, definition: GraphQLField, arguments: ArgumentReader) -> int:
+    """What the documents cost that a verb is given, which may be refused."""
+    argument, *steps = DOCUMENTS.get(node.name.value, ("",))
+    given = next((a.value for a in node.arguments or () if a.name.value == argument), None)
+    if given is None:
+        return 0
+    tree = arguments.read(given, definition.args[argument].type)
+    for step in steps:
+        tree = tree.get(step) if isinstance(tree, dict) else None
+    return sum(cost_of_refusal(text) for text in _texts(tree))
+
+
+def _texts(tree: Any) -> Iterable[str]:
+    """The texts of an argument that is one, or a list of them."""
+    if isinstance(tree, Leaf):
+        yield from _texts(tree.value)
+    elif isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, list | tuple):
+        for item in tree:
+            yield from _texts(item)
 
 
 def cost_of_refusal(text: str) -> int:

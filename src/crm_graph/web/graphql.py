@@ -30,7 +30,7 @@ from crm_graph.messages import Locale, locale_of, render
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.replicas.positions import HEADER
-from crm_graph.resolvers.cost import cost_of_mutation, require_within
+from crm_graph.resolvers.cost import REFUSED_CHARACTER, cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.read import Answered, Reader
@@ -164,9 +164,11 @@ class GraphQLEndpoint:
         if call.method == "POST":
             if not is_plain_json(call.headers):
                 raise UnsupportedMediaType
-            request = from_json(await read_body(call.receive, call.headers, self._max_body))
+            body = await read_body(call.receive, call.headers, self._max_body)
+            request = from_json(body)
         elif call.method == "GET":
-            request = from_query(call.query_string)
+            body = call.query_string
+            request = from_query(body)
         else:
             raise MethodNotAllowed(allow="GET, POST")
         text, document_id, operation_name, variables = request
@@ -188,6 +190,9 @@ class GraphQLEndpoint:
                     locale=call.locale,
                     after=_position(call.headers, self._position) if self._position is not None else 0,
                 )
+            except BadVariables:
+                self._budgets.fine(principal, len(body) * REFUSED_CHARACTER)
+                raise
             except asyncio.CancelledError:
                 if not self._disconnects.took(task):
                     raise
@@ -195,13 +200,13 @@ class GraphQLEndpoint:
             finally:
                 self._disconnects.leave(task)
             return Answer(200, _query_body(answered), quota(self._budgets.per_minute(principal), answered[2]))
-        if call.method == "GET":
-            raise MethodNotAllowed(allow="POST")
         return await self._mutate(call, principal, document, operation, variables)
 
     async def _mutate(
         self, call: Call, principal: Principal, document: Document, operation: Operation, variables: Mapping[str, Any]
     ) -> Answer:
+        if call.method == "GET":
+            raise MethodNotAllowed(allow="POST")
         key, request_id = call.headers.get(b"idempotency-key"), self._request_id(call)
         context = MutationContext(
             operations=self.operations,
