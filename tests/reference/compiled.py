@@ -41,6 +41,7 @@ SMALL = Limits(
     max_groups=5,
     max_cost=10**9,
     search_window=3,
+    search_count_cap=2,
     search_hits=5,
     search_sample=2,
     search_usual=1,

@@ -181,7 +181,8 @@ class _Walk:
         order, best = self.pager.ordered(entity, kept, arguments)
         page = self.pager.page(entity, order, best, arguments)
         below = self.asked.below(f"{entity.api_name}Connection", nodes)
-        return {key: self._part(entity, kept, page, same) for key, same in below.items()}
+        cap = self.limits.count_cap if text is None else min(self.limits.count_cap, self.limits.search_count_cap)
+        return {key: self._part(entity, len(kept), cap, page, same) for key, same in below.items()}
 
     def _matching(self, records: Sequence[Record], arguments: Mapping[str, Any]) -> list[Record]:
         archived, where = arguments.get("archived") or "EXCLUDE", arguments.get("where")
@@ -201,16 +202,16 @@ class _Walk:
         aggregator = Aggregator(self.view, self.limits, entity, arguments, self.asked.below, as_json)
         return aggregator.answer(self._matching(records, arguments), nodes)
 
-    def _part(self, entity: EntityType, kept: list[Record], page: Page, nodes: list[FieldNode]) -> Any:
+    def _part(self, entity: EntityType, found: int, cap: int, page: Page, nodes: list[FieldNode]) -> Any:
         match nodes[0].name.value:
             case "nodes":
                 return [self._object(r, nodes) for r in page.records]
             case "edges":
                 return [self._edge(f"{entity.api_name}Edge", r, nodes) for r in page.records]
             case "totalCount":
-                return min(len(kept), self.limits.count_cap)
+                return min(found, cap)
             case "totalCountCapped":
-                return len(kept) > self.limits.count_cap
+                return found > cap
             case "pageInfo":
                 facts = page.facts()
                 return {key: facts[same[0].name.value] for key, same in self.asked.below("PageInfo", nodes).items()}

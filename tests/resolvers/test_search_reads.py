@@ -13,7 +13,8 @@ from reference.compiled import Compiled, default_access, principal_of, reading
 from reference.rows import NOON, Connection, index, insert
 
 DOCUMENT = "query ($text: String!) { customers(search: $text, first: 5) { nodes { id name } } }"
-FEW = replace(Limits(), search_window=5, search_sample=10, search_usual=2, search_newest=20)
+COUNT = "query ($text: String!) { customers(search: $text) { totalCount totalCountCapped } }"
+FEW = replace(Limits(), search_window=5, search_count_cap=5, search_sample=10, search_usual=2, search_newest=20)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -22,11 +23,11 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(inner)
 
 
-async def read(connection: Connection, role: str, text: str) -> dict[str, int]:
+async def read(connection: Connection, role: str, text: str, query: str = DOCUMENT) -> dict[str, int]:
     """How many keys and tickets are read for a search, by table."""
     compiled = Compiled(connection, FEW)
     who = principal_of(company(), USER[PEOPLE[role][0]], default_access([role]))
-    document = await compiled.operations.document(DOCUMENT, who.access)
+    document = await compiled.operations.document(query, who.access)
     operation, variables = document.operation(None), {"text": text}
     prepared = await compiled.operations.prepare(document, operation, variables, who.access)
     explained = await connection.fetchval(
@@ -81,3 +82,27 @@ async def test_a_text_that_many_have_where_few_may_be_read_is_held_against_these
         manager = await read(connection, "crm_manager", "example")
     assert found["search_documents"] < 100
     assert manager["tickets"] == 0
+
+
+@pytest.mark.parametrize(("more", "count"), [(4, (4, False)), (5, (5, False)), (6, (5, True)), (60, (5, True))])
+async def test_a_searched_list_is_counted_up_to_a_cap_of_its_own(
+    more: int, count: tuple[int, bool], connection: Connection
+) -> None:
+    async with reading(connection):
+        await insert(connection, company())
+        await customers(connection, more, "wang", name="赫连云")
+        who = principal_of(company(), USER[PEOPLE["sales"][0]], default_access(["sales"]))
+        compiled = Compiled(connection, FEW)
+        found = await compiled.data(who, COUNT, {"text": "赫连云"})
+        everyone = await compiled.data(who, "{ customers { totalCount totalCountCapped } }")
+    assert found["customers"] == {"totalCount": count[0], "totalCountCapped": count[1]}
+    assert everyone["customers"]["totalCount"] > more
+    assert not everyone["customers"]["totalCountCapped"]
+
+
+async def test_counting_a_text_that_many_records_have_stops_at_the_cap(connection: Connection) -> None:
+    async with reading(connection):
+        await insert(connection, company())
+        await customers(connection, 400, "wang", name="赫连云")
+        found = await read(connection, "crm_manager", "赫连云", COUNT)
+    assert 10 <= found["search_documents"] < 40

@@ -223,4 +223,4 @@ class _ConnectionWriter:
         )
 
     def _cap(self) -> Fragment:
-        return number(self.context.limits.count_cap)
+        return number(self.context.limits.counted(searched=self.plan.search is not None))

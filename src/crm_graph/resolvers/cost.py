@@ -183,7 +183,8 @@ class Pricing:
         each = Cost(1 + condition) + total(self.object(row) for part in plan.parts for _, row in part.rows)
         listed = any(part.part in (Part.NODES, Part.EDGES, Part.PAGE_INFO) for part in plan.parts)
         counts = sum(part.part in (Part.TOTAL_COUNT, Part.TOTAL_COUNT_CAPPED) for part in plan.parts)
-        scanned = counts * self.limits.count_cap + (self.limits.max_offset if plan.page.offset else 0)
+        counted = counts * self.limits.counted(searched=plan.search is not None)
+        scanned = counted + (self.limits.max_offset if plan.page.offset else 0)
         fixed = Cost(-(-scanned // SCANNED_ROWS) * (1 + condition) + (SEARCH if plan.search else 0))
         return fixed + self._rows(plan.page.size, each) if listed else fixed
 

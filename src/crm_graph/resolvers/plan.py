@@ -30,6 +30,8 @@ class Limits:
     base_currency: str = "CNY"
     search_window: int = 200
     """Records of a list that is ordered by relevance."""
+    search_count_cap: int = 1_000
+    """A searched list is counted so far: rights are asked for each record that the text finds."""
     search_hits: int = 50
     """Hits of a search over all types."""
     search_sample: int = 512
@@ -38,6 +40,10 @@ class Limits:
     search_newest: int = 25_000
     """The newest records that are read for a common text, before all that it finds are."""
     lookup_rows: int = 10
+
+    def counted(self, *, searched: bool) -> int:
+        """The records of a list that are counted at most."""
+        return min(self.count_cap, self.search_count_cap) if searched else self.count_cap
 
 
 class Archived(StrEnum):

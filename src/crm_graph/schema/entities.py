@@ -211,7 +211,7 @@ class EntityTypes:
                 "nodes": Member(list_of(node), "The records of the page."),
                 "edges": Member(list_of(edge), "The records of the page with their cursors."),
                 "page_info": Member(self.page_info, "Where the page stands in the list."),
-                "total_count": Member(int, "How many records match, counted up to a cap of 10,000."),
+                "total_count": Member(int, "How many records match, up to 10,000, or 1,000 with `search`."),
                 "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
             },
         )
