@@ -75,6 +75,7 @@ async def test_csv_is_a_table_of_the_selection(crm: Crm) -> None:
             "transfer-encoding": "chunked",
         }.items()
     )
+    assert "vary" not in response.headers
 
 
 async def test_csv_for_programs_has_no_byte_order_mark(crm: Crm) -> None:
@@ -340,6 +341,8 @@ async def test_a_download_needs_a_token_and_GET(crm: Crm) -> None:  # noqa: N802
 async def test_messages_are_in_the_language_of_the_request(crm: Crm) -> None:
     response = await download(crm, f"/export/{uuid4()}", Accept_Language="zh-CN")
     assert Answer(response).error == (404, "NOT_FOUND", "导出不存在或已过期，请重新创建。")
+    assert response.headers["cache-control"] == "no-store"
+    assert "vary" not in response.headers
 
 
 async def test_where_only_trusted_documents_are_answered_only_they_are_exported(crm: Crm, tmp_path: Path) -> None:

@@ -46,7 +46,6 @@ POOL_TIMEOUT_S = 5.0
 _ALWAYS = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"vary", b"Accept-Language, Authorization"),
 )
 
 
