@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm_graph.criteria.reading import MAX_DEPTH, MAX_TERMS, Reader, check_stored_where, stored_leaf
+from crm_graph.criteria.reading import MAX_DEPTH, MAX_TERMS, PredicateReader, check_stored_where, stored_leaf
 from crm_graph.errors import CrmError
 from crm_graph.messages import render
 from reference.compiled import catalog, default_access
@@ -52,7 +52,7 @@ def deep(levels: int) -> dict[str, Any]:
 )
 def test_error_leads_to_what_is_wrong(tree: dict[str, Any], template: str, path: tuple[str, ...]) -> None:
     with pytest.raises(CrmError) as caught:
-        Reader(catalog(), None, stored_leaf).read(catalog()["opportunity"], tree)
+        PredicateReader(catalog(), None, stored_leaf).read(catalog()["opportunity"], tree)
 
     assert (caught.value.template_key, caught.value.path) == (template, path)
     assert caught.value.code == "INVALID"
@@ -105,6 +105,6 @@ def test_a_predicate_of_too_many_terms_is_refused() -> None:
 )
 def test_name_that_rights_take_away_is_unknown(role: str, entity: str, tree: dict[str, Any]) -> None:
     with pytest.raises(CrmError) as caught:
-        Reader(catalog(), default_access([role]), stored_leaf).read(catalog()[entity], tree)
+        PredicateReader(catalog(), default_access([role]), stored_leaf).read(catalog()[entity], tree)
 
     assert caught.value.template_key == "unknown_field"

@@ -10,7 +10,7 @@ import orjson
 from crm_graph.access import Access, Level, RowScope
 from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.criteria.predicates import MANY, AllOf, AnyOf, Compare, Counted, Criteria, Not, Op, Quantifier, Related
-from crm_graph.criteria.reading import Reader, stored_leaf
+from crm_graph.criteria.reading import PredicateReader, stored_leaf
 from crm_graph.criteria.rows import Row, own_row, related_join, related_rows
 from crm_graph.fragments import (
     EMPTY,
@@ -80,7 +80,7 @@ class Compiler:
 
     def predicate(self, entity: EntityType, scope: RowScope) -> Criteria:
         """The stored predicate of a WHERE scope."""
-        return Reader(self.catalog, None, stored_leaf).read(entity, orjson.loads(scope.predicate or "{}"))
+        return PredicateReader(self.catalog, None, stored_leaf).read(entity, orjson.loads(scope.predicate or "{}"))
 
     def own(self, row: Row) -> tuple[Fragment, ...]:
         """What makes a row the viewer's own: being its owner, or working on it (协作人)."""

@@ -96,7 +96,7 @@ def refuse(error: CrmError) -> None:
 
 
 @dataclass
-class Reader:
+class PredicateReader:
     """Reads filter trees. With `access`, a field that its role set never reads in full is as unknown as one that never
     was. `report` is told of what is wrong, with the path to it.
     """
@@ -238,7 +238,7 @@ def check_stored_where(catalog: Catalog, entity: EntityType, tree: Any) -> list[
     """
     problems: list[CrmError] = []
     try:
-        Reader(catalog, None, stored_leaf, problems.append).read(entity, tree)
+        PredicateReader(catalog, None, stored_leaf, problems.append).read(entity, tree)
     except CrmError as error:
         problems.append(error)
     return problems

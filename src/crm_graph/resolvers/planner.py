@@ -8,7 +8,7 @@ from typing import Any
 from crm_graph.access import Access, Level
 from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape, custom_type
 from crm_graph.criteria.predicates import MANY, YES_OR_NO, Criteria, Op, operand_type
-from crm_graph.criteria.reading import MAX_LIST, Holder, Reader
+from crm_graph.criteria.reading import MAX_LIST, Holder, PredicateReader
 from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
 from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
 from crm_graph.resolvers.aggregates.plan import AGGREGATE, Aggregate
@@ -128,9 +128,9 @@ class Planner:
     given: list[Any] = field(default_factory=list)
 
     @cached_property
-    def filters(self) -> Reader:
+    def filters(self) -> PredicateReader:
         """Reads every `where` of the operation, and limits them together."""
-        return Reader(self.catalog, self.access, self._leaf)
+        return PredicateReader(self.catalog, self.access, self._leaf)
 
     def _leaf(self, raw: Any, member: Field, op: Op) -> Fragment:
         leaf = api_leaf(raw, member, op)

@@ -7,7 +7,7 @@ from typing import Any
 
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type
 from crm_graph.criteria.predicates import AllOf, AnyOf, Criteria, Not
-from crm_graph.criteria.reading import MAX_DEPTH, Holder, Reader
+from crm_graph.criteria.reading import MAX_DEPTH, Holder, PredicateReader
 from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
 from crm_graph.fragments import Fragment, Viewer, param
 from crm_graph.moments import is_zone
@@ -42,7 +42,7 @@ Spot = tuple[tuple[Relation, ...], Field]
 Steps = tuple[str, ...]
 
 
-def plan_aggregate(selected: Selected, rows: RowSet, size: Fragment, reader: Reader) -> Aggregate:
+def plan_aggregate(selected: Selected, rows: RowSet, size: Fragment, reader: PredicateReader) -> Aggregate:
     """The plan of an aggregate over `rows`, at most `size` groups, with the rights and the limits of `reader`. Raises
     Invalid or ValidationFailed for arguments that do not fit.
     """
@@ -91,7 +91,7 @@ class _Planner:
     """Plans one aggregate. Keys and measures are numbered as they are met: `k1…`, `a1…`."""
 
     entity: EntityType
-    reader: Reader
+    reader: PredicateReader
     keys: dict[Spot, GroupKey] = field(default_factory=dict)
     measures: dict[Measure, str] = field(default_factory=dict)
 
