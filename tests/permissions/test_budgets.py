@@ -239,6 +239,20 @@ async def test_fines_hold_for_all_processes_and_come_to_a_budget_that_is_owed_at
 
 
 @pytest.mark.usefixtures("clean")
+async def test_a_fine_is_not_paid_by_what_flowed_over_while_nobody_asked(settings: Settings) -> None:
+    who, clock = someone(600), Clock()
+    async with process(settings, clock) as budgets:
+        await budgets.charge(who, 10)
+    clock.now += timedelta(hours=1)
+    async with process(settings, clock) as budgets:
+        budgets.fine(who, 600)
+        with pytest.raises(RateLimited) as refused:
+            await budgets.charge(who, 10)
+
+    assert refused.value.details["retry_after"] == 1
+
+
+@pytest.mark.usefixtures("clean")
 async def test_a_fine_is_paid_by_one_who_has_paid_nothing_yet_and_not_by_one_without_an_end(settings: Settings) -> None:
     new, unlimited = someone(600), someone(0)
     async with process(settings, Clock()) as budgets:

@@ -98,12 +98,12 @@ _LEASE = text(
         RETURNING subject_id, level
     ), held AS (
         SELECT b.subject_id, a.needed, a.wanted, GREATEST(b.refilled_at, CAST(:now AS timestamptz)) AS refilled_at,
-            LEAST(
+            GREATEST(-a.capacity, LEAST(a.capacity, a.returned + LEAST(
                 a.capacity,
-                GREATEST(-a.capacity, b.level + a.returned)
+                b.level
                     + a.capacity / CAST(:period AS float8)
                     * GREATEST(0, CAST(extract(epoch FROM CAST(:now AS timestamptz) - b.refilled_at) AS float8))
-            ) AS level
+            ))) AS level
         FROM cost_budgets b JOIN asked a ON a.subject_id = b.subject_id
         ORDER BY b.subject_id FOR UPDATE OF b
     ), taken AS (
