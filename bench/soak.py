@@ -18,11 +18,16 @@ query($n: Int!, $offset: Int!) { customers(first: $n, offset: $offset) { nodes {
 """
 ODD = '{{ c{number}: customers(first: {size}, where: {{ name: {{ contains: "{text}" }} }}) {{ nodes {{ id name }} }} }}'
 MEASURES = 10
+FILLING = 5_000
+"""So many new documents fill what a process keeps of them: growth after that is growth."""
 
 
 def measure_soak(hub: Hub, role: str, seconds: int, progress: Callable[[str], None]) -> Section:
     """Ask for pages of all sizes, and now and then with a document that was never seen, for `seconds`."""
-    token, until = hub.token(role), time.monotonic() + seconds
+    token = hub.token(role)
+    progress("soak: filling what is kept of documents")
+    _fill(Client(hub, token))
+    until = time.monotonic() + seconds
     answered = [0] * CLIENTS
     failed: list[BaseException] = []
 
@@ -54,3 +59,8 @@ def measure_soak(hub: Hub, role: str, seconds: int, progress: Callable[[str], No
     if failed:
         raise failed[0]
     return Section(f"Memory over {seconds} s of mixed load", ("second", "answers so far", "MiB"), tuple(rows))
+
+
+def _fill(client: Client) -> None:
+    for number in range(FILLING):
+        client.ask(ODD.format(number=number, size=1, text="公司"))

@@ -196,6 +196,11 @@ class LaneConnection(asyncpg.Connection):
         self.fetches[statement] = fetch
         return fetch
 
+    def terminate(self) -> None:
+        """End it, and let go of the statements, which hold the connection."""
+        self.fetches.clear()
+        super().terminate()
+
 
 async def read_connection(url: str, settings: Settings, kind: type[LaneConnection] = LaneConnection) -> Any:
     """One connection for compiled reads, with sessions like those of the pool."""

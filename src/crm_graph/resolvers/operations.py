@@ -32,8 +32,8 @@ from crm_graph.resolvers.selection import reader_of
 from crm_graph.resolvers.sql import compile_read
 
 KEPT_SCHEMAS = 64
-KEPT_BYTES = 150_000_000
-"""What documents and all that was compiled of them may take, about."""
+KEPT_BYTES = 50_000_000
+"""What documents and all that was compiled of them may take, about: some four thousand of them."""
 TREE_BYTES = 100
 """What a character of a document takes as part of a syntax tree."""
 READS = 500
