@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 from bench.hub import Client, Hub
@@ -19,14 +20,15 @@ query($n: Int!, $offset: Int!) { customers(first: $n, offset: $offset) { nodes {
 ODD = '{{ c{number}: customers(first: {size}, where: {{ name: {{ contains: "{text}" }} }}) {{ nodes {{ id name }} }} }}'
 MEASURES = 10
 FILLING = 5_000
-"""So many new documents fill what a process keeps of them: growth after that is growth."""
+"""So many new documents fill what a process keeps of them, on each connection too: growth after that is growth."""
 
 
 def measure_soak(hub: Hub, role: str, seconds: int, progress: Callable[[str], None]) -> Section:
     """Ask for pages of all sizes, and now and then with a document that was never seen, for `seconds`."""
     token = hub.token(role)
     progress("soak: filling what is kept of documents")
-    _fill(Client(hub, token))
+    with ThreadPoolExecutor(CLIENTS) as filling:
+        list(filling.map(lambda seat: _fill(Client(hub, token), seat), range(CLIENTS)))
     until = time.monotonic() + seconds
     answered = [0] * CLIENTS
     failed: list[BaseException] = []
@@ -61,6 +63,6 @@ def measure_soak(hub: Hub, role: str, seconds: int, progress: Callable[[str], No
     return Section(f"Memory over {seconds} s of mixed load", ("second", "answers so far", "MiB"), tuple(rows))
 
 
-def _fill(client: Client) -> None:
-    for number in range(FILLING):
+def _fill(client: Client, seat: int) -> None:
+    for number in range(seat, FILLING, CLIENTS):
         client.ask(ODD.format(number=number, size=1, text="公司"))

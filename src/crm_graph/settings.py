@@ -62,8 +62,10 @@ class Settings(BaseSettings):
     lock_timeout_ms: int = Field(default=5_000, ge=100)
     transaction_idle_timeout_ms: int = Field(default=60_000, ge=1_000)
     """An open transaction holds back every reader of the event log, so an idle one is ended."""
-    statement_cache_size: int = Field(default=1000, ge=0)
-    """Prepared statements per connection; 0 behind a pooler that does not know them."""
+    statement_cache_size: int = Field(default=300, ge=0)
+    """Prepared statements per connection, each some 100 kB of the server's memory; 0 behind a pooler that does not know
+    them.
+    """
 
     export_connections: int = Field(default=2, ge=1)
     """Exports that one process sends at once, each on a connection of its own beside those of reads."""
