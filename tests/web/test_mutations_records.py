@@ -109,7 +109,7 @@ async def test_a_record_out_of_scope_is_as_one_that_never_was(crm: Crm) -> None:
         ),
         ({"name": "x" * 5_000}, "INVALID", ["name"], "The text may have at most 200 characters."),
         (
-            {"annualRevenue": 10**25},
+            {"annualRevenue": str(10**25)},
             "INVALID",
             ["annualRevenue"],
             "The number must lie between -9999999999999999.99 and 9999999999999999.99.",
