@@ -20,6 +20,7 @@ from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import ReadPool, connect, export_connection, read_connection, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
+from crm_graph.permissions.authorization_server import Authority, Limits
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.policy import DEFAULT_ROLES
@@ -31,7 +32,7 @@ from crm_graph.replicas.opening import replica_of
 from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.operations import Operations
-from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.plan import Limits as ReadLimits
 from crm_graph.resolvers.read import Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_document
 from crm_graph.resolvers.write import Begin
@@ -205,16 +206,25 @@ def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> lis
         states["replica"] = lambda: str(replica.state)
     return [
         *health.routes(checks, registry, states),
-        *oauth.routes(hub.principals, hub.primary, hub.catalog, clock=hub.clock),
+        *oauth.routes(authority(hub), hub.catalog),
         *exports.routes(export_endpoint(hub, operations)),
         *graphiql.routes(),
     ]
 
 
+def authority(hub: Hub) -> Authority:
+    """The authorization server of a hub."""
+    settings, issuer = hub.settings, hub.principals.terms.issuer
+    limits = Limits.of(settings.token_requests_per_minute)
+    return Authority(
+        hub.principals, hub.primary, hub.engine, oauth.audiences(issuer), limits, hub.clock, settings.pool_wait_s
+    )
+
+
 def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
     """The GraphQL server over a hub."""
     settings = hub.settings
-    limits = Limits(
+    limits = ReadLimits(
         default_page=settings.page_size,
         max_page=settings.max_page_size,
         max_offset=settings.max_offset,

@@ -50,6 +50,10 @@ class Bounded(Generic[K, V]):
         """What is kept, which does not count as used."""
         return list(self._values.values())
 
+    def items(self) -> list[tuple[K, V]]:
+        """What is kept, with its keys, which does not count as used."""
+        return list(self._values.items())
+
     def discard(self, key: K) -> None:
         """Forget a value if it is there."""
         if self._values.pop(key, None) is not None:

@@ -44,6 +44,8 @@ app = typer.Typer(
 )
 schema_app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
+keys_app = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 _TOLD = (
     AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
@@ -226,6 +228,17 @@ def import_command(
             )
         )
     print_report(done, Console(), locale=locale)
+
+
+@keys_app.command()
+def rotate() -> None:
+    """Let a new key sign access tokens from now on, in the database of DATABASE_URL or of the demo; the hub may run
+    meanwhile, and tokens that are out stay valid until they end.
+    """
+    settings = load_settings()
+    with database(settings, typer.echo, shared=True) as url:
+        kid = asyncio.run(maintenance.rotate_keys(url, settings))
+    typer.echo(f"The key {kid} signs from now on.")
 
 
 @schema_app.command(name="print")

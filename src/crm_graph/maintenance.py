@@ -21,8 +21,9 @@ from crm_graph.migrations import Migrated
 from crm_graph.models import User
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.users import UserKind
+from crm_graph.permissions import keys
 from crm_graph.permissions.principals import API_SOURCE, Principal
-from crm_graph.permissions.store import full_access, load_policy
+from crm_graph.permissions.store import full_access, load_policy, utc_now
 from crm_graph.permissions.validation import Unreadable, unreadable_predicates
 from crm_graph.seeding.company import SeedReport, seed_demo
 from crm_graph.seeding.foundation import lay
@@ -54,6 +55,16 @@ async def migrate(url: str, settings: Settings, progress: Callable[[Progress], N
     finally:
         await engine.dispose()
     return done
+
+
+async def rotate_keys(url: str, settings: Settings) -> str:
+    """Let a new key sign access tokens, and give its kid. Tokens that are out stay valid until they end."""
+    engine = write_engine(url, settings)
+    try:
+        async with AsyncSession(engine) as session, session.begin():
+            return await keys.rotate_keys(session, now=utc_now(), token_lifetime_s=settings.token_lifetime_s)
+    finally:
+        await engine.dispose()
 
 
 async def check(url: str, settings: Settings) -> list[str]:

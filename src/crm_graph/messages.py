@@ -180,6 +180,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "客户端编号为 3 到 64 个字符：a-z、0-9、点、连字符、下划线。",
     ),
     "scope_unknown": ("There are no such scopes: {scopes}.", "权限范围不存在：{scopes}。"),
+    "client_keys_invalid": (
+        "Give 1 to 5 public keys as a JWK set, each with its own kid: EC P-256, RSA of 2048 to 4096 bits, or Ed25519.",
+        "请以 JWK 集给出 1 至 5 个公钥，每个有各自的 kid：EC P-256、2048 至 4096 位的 RSA 或 Ed25519。",
+    ),
     "client_secrets_limit": (
         "A client has at most {limit} secrets. Drop the oldest first.",
         "客户端最多有 {limit} 个密钥，请先删除最旧的。",

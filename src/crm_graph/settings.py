@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     audience: str = "crm-graph"
     """`aud` that access tokens must carry."""
     token_lifetime_s: int = Field(default=3600, ge=60)
+    token_requests_per_minute: int = Field(default=60, ge=0)
+    """What a client may ask of each OAuth endpoint from one address, and a tenth of what all of that address may; 0 for
+    no end. Each process counts for itself."""
 
     read_pool_size: int = Field(default=8, ge=1)
     write_pool_size: int = Field(default=8, ge=1)

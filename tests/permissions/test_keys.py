@@ -9,7 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from crm_graph.db import ReadPool
+from crm_graph.maintenance import rotate_keys as rotate
 from crm_graph.permissions.keys import RETIREMENT_MARGIN, KeyRing, ensure_signing_key, load_keys, rotate_keys
+from crm_graph.permissions.store import utc_now
+from crm_graph.settings import Settings
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 LIFETIME_S = 3600
@@ -79,3 +82,14 @@ async def test_public_keys_hold_no_private_part(session: AsyncSession, pool: Rea
 
     assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
     assert (key["kid"], key["use"], key["alg"], key["crv"]) == (kid, "sig", "ES256", "P-256")
+
+
+async def test_command_rotates_and_drops_no_token(
+    session: AsyncSession, pool: ReadPool, database_url: str, settings: Settings
+) -> None:
+    old = await rotated(session, utc_now())
+
+    new = await rotate(database_url, settings)
+
+    keys = await ring(pool, utc_now())
+    assert (keys.signing_kid, set(keys.verifying)) == (new, {old, new})

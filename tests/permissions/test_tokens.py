@@ -88,9 +88,19 @@ TOKEN = signed()
 
 
 def test_issued_token_says_what_was_issued() -> None:
-    token = issue_access_token(TERMS, KEYS, subject=USER, client_id="erp", scopes=["b:write", "a:read"], now=NOW)
+    token = issue_access_token(
+        TERMS,
+        KEYS,
+        subject=USER,
+        client_id="erp",
+        scopes=["b:write", "a:read"],
+        now=NOW,
+        new_token_id=lambda _: "t7",
+    )
 
-    assert verify(token) == TokenClaims(USER, "erp", frozenset({"a:read", "b:write"}), NOW.timestamp() + 3600)
+    now = NOW.timestamp()
+    claims = TokenClaims(USER, "erp", frozenset({"a:read", "b:write"}), now + 3600, now, "t7")
+    assert verify(token) == claims
 
 
 def test_token_follows_rfc_9068() -> None:
@@ -107,7 +117,9 @@ def test_token_follows_rfc_9068() -> None:
 def test_token_of_the_hub_itself_has_no_client_and_no_limit_of_scopes() -> None:
     token = issue_user_token(TERMS, KEYS, USER, now=NOW)
 
-    assert verify(token) == TokenClaims(USER, None, None, NOW.timestamp() + 3600)
+    claims = verify(token)
+    assert (claims.subject, claims.client_id, claims.scopes) == (USER, None, None)
+    assert (claims.ends_at, claims.issued_at) == (NOW.timestamp() + 3600, NOW.timestamp())
 
 
 def test_client_token_without_scope_has_none() -> None:
@@ -157,6 +169,7 @@ FORGED: dict[str, Callable[[], str]] = {
     "client of another type": lambda: signed({"client_id": ["erp"]}),
     "scope of another type": lambda: signed({"scope": ["customers:read"]}),
     "no token id": lambda: signed({"jti": None}),
+    "token id of another type": lambda: signed({"jti": 7}),
     "oversized": lambda: signed({"pad": "x" * MAX_TOKEN_BYTES}),
     "empty": lambda: "",
     "two parts": lambda: "a.b",

@@ -1,109 +1,38 @@
 """The OAuth edge over HTTP: tokens for machines, errors as RFC 6749 says them, public keys, metadata."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import quote
-from uuid import UUID
 
 import asyncpg
-import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from starlette.applications import Starlette
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_graph.catalog import build_catalog
 from crm_graph.db import ReadPool
-from crm_graph.models import User, UserRole
-from crm_graph.models.ids import EntityCode, IdSource
-from crm_graph.models.users import UserKind
-from crm_graph.permissions.clients import register_client
-from crm_graph.permissions.keys import ensure_signing_key
-from crm_graph.permissions.principals import Principals
-from crm_graph.permissions.store import raise_policy_version, scopes_of, sync_default_policy
-from crm_graph.permissions.tokens import TokenTerms
-from crm_graph.web.oauth import MAX_FORM_BYTES, routes
+from crm_graph.permissions.store import scopes_of
+from crm_graph.web.oauth import MAX_FORM_BYTES
 
-NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-CATALOG = build_catalog()
-TERMS = TokenTerms("https://crm.example.com", "crm-graph", 900)
-NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
-WRONG = {"error": "invalid_client", "error_description": "The client is not known, or its secret is wrong."}
-
-
-@dataclass
-class Server:
-    http: httpx.AsyncClient
-    engine: AsyncEngine
-    principals: Principals
-    account: UUID
-    secret: str
-
-    async def token(self, form: Mapping[str, str], *, basic: tuple[str, str] | None = None) -> httpx.Response:
-        """Ask for a token."""
-        headers = {"Authorization": basic_header(*basic)} if basic else {}
-        return await self.http.post("/oauth/token", data=form, headers=headers)
-
-    async def execute(self, statement: str) -> None:
-        async with AsyncSession(self.engine) as session:
-            await session.execute(text(statement))
-            await raise_policy_version(session)
-            await session.commit()
-
-
-def basic_header(client_id: str, secret: str) -> str:
-    return "Basic " + base64.b64encode(f"{quote(client_id)}:{quote(secret)}".encode()).decode()
-
-
-GRANT = {"grant_type": "client_credentials"}
+from .machines import (
+    CATALOG,
+    GRANT,
+    NO_STORE,
+    NOW,
+    TERMS,
+    WRONG,
+    Server,
+    app_of,
+    basic_header,
+    client_of,
+    serving_machines,
+)
 
 
 @pytest.fixture
 async def server(clean: None, engine: AsyncEngine, pool: ReadPool) -> AsyncIterator[Server]:
-    account, secret = await _registered(engine)
-    principals = Principals(pool, CATALOG, TERMS, clock=lambda: NOW)
-    await principals.refresh()
-    app = Starlette(routes=routes(principals, pool, CATALOG, clock=lambda: NOW))
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="https://crm.example.com") as http:
-        yield Server(http, engine, principals, account, secret)
-
-
-async def _registered(engine: AsyncEngine) -> tuple[UUID, str]:
-    ids = IdSource()
-    async with AsyncSession(engine, expire_on_commit=False) as session:
-        await sync_default_policy(session)
-        await ensure_signing_key(session, now=NOW)
-        user = User(
-            id=ids.new(EntityCode.USER),
-            kind=UserKind.SERVICE,
-            username="erp.service",
-            name="ERP",
-            created_at=NOW,
-            updated_at=NOW,
-        )
-        session.add(user)
-        await session.flush()
-        role = (await session.execute(text("SELECT id FROM roles WHERE key = 'erp'"))).scalar_one()
-        session.add(UserRole(user_id=user.id, role_id=role))
-        secret = await register_client(
-            session,
-            CATALOG,
-            client_id="erp",
-            name="ERP",
-            user_id=user.id,
-            scopes=["customers:read", "sync:customers"],
-            source="erp",
-            now=NOW,
-            ids=ids,
-        )
-        await session.commit()
-        return user.id, secret
+    async with serving_machines(engine, pool) as server:
+        yield server
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
@@ -255,10 +184,21 @@ async def test_metadata_lists_what_exists(server: Server) -> None:
     assert response.json() == {
         "issuer": "https://crm.example.com",
         "token_endpoint": "https://crm.example.com/oauth/token",
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "RS256", "EdDSA"],
+        "revocation_endpoint": "https://crm.example.com/oauth/revoke",
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "RS256", "EdDSA"],
+        "introspection_endpoint": "https://crm.example.com/oauth/introspect",
+        "introspection_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+        ],
+        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "RS256", "EdDSA"],
         "jwks_uri": "https://crm.example.com/.well-known/jwks.json",
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "scopes_supported": sorted(scopes_of(CATALOG)),
     }
 
@@ -273,8 +213,7 @@ async def test_published_keys_are_public_parts_alone(server: Server) -> None:
 async def test_database_that_is_away_is_told_as_unavailable(server: Server, database_url: str) -> None:
     lost = await asyncpg.create_pool(database_url, min_size=1, max_size=1)
     await lost.close()
-    app = Starlette(routes=routes(server.principals, lost, CATALOG, clock=lambda: NOW))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://x") as http:
+    async with client_of(app_of(server, pool=lost)) as http:
         response = await http.post(
             "/oauth/token", data=GRANT, headers={"Authorization": basic_header("erp", server.secret)}
         )

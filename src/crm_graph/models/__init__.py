@@ -1,6 +1,6 @@
 """Tables and nothing more, by noun. Importing the package maps all of them."""
 
-from crm_graph.models.clients import Client, SigningKey
+from crm_graph.models.clients import Client, RevokedToken, SigningKey, UsedAssertion
 from crm_graph.models.collaborators import Collaboration
 from crm_graph.models.contracts import Contract, ContractLine
 from crm_graph.models.cost_budgets import CostBudget
@@ -48,6 +48,7 @@ __all__ = [
     "Pipeline",
     "PolicyVersion",
     "Reason",
+    "RevokedToken",
     "Role",
     "Root",
     "SearchDocument",
@@ -61,6 +62,7 @@ __all__ = [
     "Tracked",
     "Transition",
     "TrustedDocument",
+    "UsedAssertion",
     "User",
     "UserRole",
     "Workflow",

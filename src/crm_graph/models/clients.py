@@ -1,11 +1,11 @@
-"""OAuth clients (machines) and the keys that sign access tokens."""
+"""OAuth clients (machines), what they used up and took back, and the keys that sign access tokens."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped
 
 from crm_graph.models.declarative import Base
@@ -20,8 +20,9 @@ class ClientStatus(StrEnum):
 class Client(Base):
     """A registered client. `user_id` is its service account.
 
-    `secrets` holds salted hashes; two may live during a rotation. `cost_per_minute` is its budget: null for that of the
-    settings, 0 for one without an end.
+    `secrets` holds salted hashes; two may live during a rotation. `jwks` holds the public keys of one that signs
+    assertions (RFC 7523). `cost_per_minute` is its budget: null for that of the settings, 0 for one without an end.
+    `version` counts its changes, from 1.
     """
 
     __tablename__ = "clients"
@@ -40,7 +41,34 @@ class Client(Base):
     status: Mapped[ClientStatus] = internal(server_default="ACTIVE")
     source: Mapped[str | None] = internal()
     cost_per_minute: Mapped[int | None] = internal(BigInteger)
+    jwks: Mapped[dict[str, Any] | None] = internal()
+    version: Mapped[int] = internal(server_default=text("1"))
     created_at: Mapped[datetime] = internal()
+
+
+class RevokedToken(Base):
+    """A token that its client took back before its end. `token_id` is its `jti`."""
+
+    __tablename__ = "revoked_tokens"
+    __table_args__ = (
+        Index("ix_revoked_tokens_client_id", "client_id"),
+        Index("ix_revoked_tokens_ends_at", "ends_at"),
+    )
+
+    token_id: Mapped[str] = internal(primary_key=True)
+    client_id: Mapped[UUID] = internal(ForeignKey("clients.id"))
+    ends_at: Mapped[datetime] = internal()
+
+
+class UsedAssertion(Base):
+    """An assertion that a client has authenticated with, by the SHA-256 of its `jti`: it serves once."""
+
+    __tablename__ = "used_assertions"
+    __table_args__ = (Index("ix_used_assertions_ends_at", "ends_at"),)
+
+    client_id: Mapped[UUID] = internal(ForeignKey("clients.id"), primary_key=True)
+    digest: Mapped[bytes] = internal(LargeBinary, primary_key=True)
+    ends_at: Mapped[datetime] = internal()
 
 
 class SigningKey(Base):

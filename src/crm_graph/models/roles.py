@@ -61,10 +61,13 @@ class Grant(Base):
 
 
 class PolicyVersion(Base):
-    """One row; every change of roles, grants, memberships, users' status or clients raises it."""
+    """One row; every change of roles, grants, memberships, users' status or clients raises `version`, every token that
+    is taken back `revocations`.
+    """
 
     __tablename__ = "policy_version"
     __table_args__ = (CheckConstraint("id = 1", name="single_row"),)
 
     id: Mapped[int] = internal(primary_key=True, autoincrement=False)
     version: Mapped[int] = internal(BigInteger, server_default=text("1"))
+    revocations: Mapped[int] = internal(BigInteger, server_default=text("0"))

@@ -1,13 +1,14 @@
-"""The embedded authorization server: Authlib's core, given our clients and our tokens. It gives machines access tokens
-by client credentials (RFC 6749, section 4.4), and knows no HTTP framework.
+"""The embedded authorization server, for machines: access tokens by client credentials (RFC 6749, section 4.4) with
+Authlib's core, revocation (RFC 7009) and introspection (RFC 7662). It knows no HTTP framework.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
     InvalidRequestError,
@@ -17,80 +18,164 @@ from authlib.oauth2.rfc6749 import (
 )
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
-from authlib.oauth2.rfc6749.util import extract_basic_authorization
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE, RegisteredClient, load_client
+from crm_graph.errors import Unauthenticated
+from crm_graph.permissions.client_authentication import OAuthRequest, authenticated, credentials_of
+from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE, RegisteredClient, could_be, load_client
 from crm_graph.permissions.keys import KeyRing
-from crm_graph.permissions.store import Connection
-from crm_graph.permissions.tokens import TokenTerms, issue_access_token
+from crm_graph.permissions.principals import Principals
+from crm_graph.permissions.rate_limits import RateLimit
+from crm_graph.permissions.revocations import TooManyRevoked, revoke
+from crm_graph.permissions.store import utc_now
+from crm_graph.permissions.tokens import TokenClaims, TokenTerms, issue_access_token
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 CHALLENGE = 'Basic realm="crm-graph", charset="UTF-8"'
+ADDRESS_FACTOR = 10
+"""How much more than one client may ask for all that come from one address."""
+MAKE_ROOM_AFTER_S = 60
 _DESCRIPTIONS = {"invalid_client": "The client is not known, or its secret is wrong."}
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """A form that came to the token endpoint: its fields, each once, and the Authorization header."""
-
-    form: Mapping[str, str]
-    authorization: str | None
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers that take part in client authentication."""
-        return {} if self.authorization is None else {"Authorization": self.authorization}
-
-
-@dataclass(frozen=True, slots=True)
-class TokenResponse:
-    """What the token endpoint answers (RFC 6749, sections 5.1 and 5.2)."""
+class OAuthResponse:
+    """What an endpoint answers (RFC 6749, sections 5.1 and 5.2)."""
 
     status: int
     body: Mapping[str, Any]
     headers: Mapping[str, str]
 
 
-async def token_response(
-    connection: Connection, terms: TokenTerms, keys: KeyRing, request: TokenRequest, *, now: datetime
-) -> TokenResponse:
-    """Answer a token request. The core is synchronous and runs in a thread; the client was looked up before."""
-    if "grant_type" not in request.form:
-        return invalid_request("The grant_type is missing.")
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often clients may ask: each at each endpoint from each address, and all of an address together."""
+
+    of_client: RateLimit
+    of_address: RateLimit
+
+    @classmethod
+    def of(cls, per_minute: int) -> "Limits":
+        """The limits of a process, for so many requests of a client within a minute; 0 for none."""
+        return cls(RateLimit(per_minute), RateLimit(per_minute * ADDRESS_FACTOR))
+
+    def wait_s(self, endpoint: str, address: str, client_id: str) -> int:
+        """In how many seconds the request would be answered; 0 if now. Ids that no client can have are one."""
+        name = client_id if could_be(client_id) else ""
+        return self.of_address.wait_s(address) or self.of_client.wait_s((endpoint, address, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What the endpoints work with. `pool` and `engine` must reach the primary: a replica may lag behind a suspension.
+    `audiences` are what an assertion of a client may be for: the issuer, or the token endpoint.
+    """
+
+    principals: Principals
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    engine: AsyncEngine
+    audiences: Sequence[str]
+    limits: Limits
+    clock: Callable[[], datetime] = field(default=utc_now)
+    wait_s: float = 5.0
+
+
+Endpoint = Callable[[Authority, OAuthRequest, RegisteredClient], Awaitable[OAuthResponse]]
+
+
+async def answered(authority: Authority, endpoint: Endpoint, request: OAuthRequest, address: str) -> OAuthResponse:
+    """What an endpoint answers to a client that has proved who it is, and what others are told."""
     try:
-        client_id = _client_id(request)
-    except (OAuth2Error, UnicodeDecodeError) as error:
-        return refused(error if isinstance(error, OAuth2Error) else InvalidRequestError())
-    client = await load_client(connection, client_id)
-    return await asyncio.to_thread(_Core(client, terms, keys, now).create_token_response, request)
+        shown = credentials_of(request)
+        wait = authority.limits.wait_s(endpoint.__name__, address, shown.client_id)
+        if wait:
+            return _later(429, "There are too many requests.", wait)
+        async with authority.pool.acquire(timeout=authority.wait_s) as connection:
+            client = await load_client(connection, shown.client_id)
+        await authenticated(authority.engine, client, shown, authority.audiences, now=authority.clock())
+        return await endpoint(authority, request, client)
+    except OAuth2Error as error:
+        return refused(error)
 
 
-def refused(error: OAuth2Error) -> TokenResponse:
+async def token(authority: Authority, request: OAuthRequest, client: RegisteredClient) -> OAuthResponse:
+    """An access token. The core is synchronous and runs in a thread."""
+    if "grant_type" not in request.form:
+        raise InvalidRequestError("The grant_type is missing.")
+    principals = authority.principals
+    core = _Core(client, principals.terms, principals.keys, authority.clock())
+    answer: OAuthResponse = await asyncio.to_thread(core.create_token_response, request)
+    return answer
+
+
+async def revocation(authority: Authority, request: OAuthRequest, client: RegisteredClient) -> OAuthResponse:
+    """Take a token of the client back. Whatever else the text is, a token of another client among it, is answered like
+    one that is invalid: with success (RFC 7009, section 2.2).
+    """
+    claims = await _own_token(authority, request, client)
+    if claims is not None and client.id is not None:
+        try:
+            await revoke(authority.engine, client.id, claims, now=authority.clock())
+        except TooManyRevoked:
+            return _later(503, "Too many tokens are revoked and have not ended.", MAKE_ROOM_AFTER_S)
+        await authority.principals.refresh()
+    return OAuthResponse(200, {}, NO_STORE)
+
+
+async def introspection(authority: Authority, request: OAuthRequest, client: RegisteredClient) -> OAuthResponse:
+    """What a token of the client is good for now; of any other text no more than that it is not active."""
+    claims = await _own_token(authority, request, client)
+    if claims is None:
+        return OAuthResponse(200, {"active": False}, NO_STORE)
+    terms = authority.principals.terms
+    body = {
+        "active": True,
+        "scope": " ".join(sorted((claims.scopes or frozenset()) & client.scopes)),
+        "client_id": client.client_id,
+        "token_type": "Bearer",
+        "exp": int(claims.ends_at),
+        "iat": int(claims.issued_at),
+        "sub": str(claims.subject),
+        "aud": terms.audience,
+        "iss": terms.issuer,
+        "jti": claims.token_id,
+    }
+    return OAuthResponse(200, body, NO_STORE)
+
+
+async def _own_token(authority: Authority, request: OAuthRequest, client: RegisteredClient) -> TokenClaims | None:
+    text = request.form.get("token")
+    if text is None:
+        raise InvalidRequestError("The token is missing.")
+    try:
+        claims = await authority.principals.claims_of(text)
+    except Unauthenticated:
+        return None
+    return claims if (claims.client_id, claims.subject) == (client.client_id, client.user_id) else None
+
+
+def refused(error: OAuth2Error) -> OAuthResponse:
     """The response to a request that is refused; what it says is the same whatever lies behind."""
     body = {"error": error.error}
     description = _DESCRIPTIONS.get(error.error) or error.description
     if description:
         body["error_description"] = description
     headers = {**NO_STORE, "WWW-Authenticate": CHALLENGE} if error.status_code == 401 else NO_STORE
-    return TokenResponse(error.status_code, body, headers)
+    return OAuthResponse(error.status_code, body, headers)
 
 
-def invalid_request(description: str) -> TokenResponse:
+def invalid_request(description: str) -> OAuthResponse:
     """The response to a form that is malformed."""
     return refused(InvalidRequestError(description))
 
 
-def _client_id(request: TokenRequest) -> str:
-    """The client that the request names. One way to authenticate, not two (RFC 6749, section 2.3)."""
-    basic, _ = extract_basic_authorization(request.headers)
-    posted = request.form.get("client_id")
-    if basic and ("client_secret" in request.form or (posted is not None and posted != basic)):
-        raise InvalidRequestError("The client must authenticate in one way only.")
-    return str(basic or posted or "")
+def _later(status: int, description: str, wait_s: int) -> OAuthResponse:
+    body = {"error": "temporarily_unavailable", "error_description": description}
+    return OAuthResponse(status, body, {**NO_STORE, "Retry-After": str(wait_s)})
 
 
 class _Request(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
-    def __init__(self, request: TokenRequest) -> None:
+    def __init__(self, request: OAuthRequest) -> None:
         # TLS ends in front of this process; Authlib would refuse the address that it sees behind the proxy.
         super().__init__("POST", "https://localhost/oauth/token", headers=dict(request.headers))
         self.payload = BasicOAuth2Payload(dict(request.form))
@@ -112,7 +197,7 @@ class _ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]  # Authl
 
 
 class _Core(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's server for one request, whose client is known."""
+    """Authlib's server for one request, whose client has proved who it is."""
 
     def __init__(self, client: RegisteredClient, terms: TokenTerms, keys: KeyRing, now: datetime) -> None:
         super().__init__()
@@ -123,8 +208,10 @@ class _Core(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         self.register_grant(_ClientCredentials)
         self.register_token_generator(GRANT_TYPE, self._token)
 
-    def query_client(self, client_id: str) -> RegisteredClient:
-        return self._client if client_id == self._client.client_id else RegisteredClient(client_id)
+    def authenticate_client(
+        self, request: OAuth2Request, methods: Sequence[str], endpoint: str = "token"
+    ) -> RegisteredClient:
+        return self._client
 
     def save_token(self, token: Mapping[str, Any], request: OAuth2Request) -> None:
         """Tokens carry what they say and are not stored."""
@@ -132,14 +219,14 @@ class _Core(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""
 
-    def create_oauth2_request(self, request: TokenRequest) -> _Request:
+    def create_oauth2_request(self, request: OAuthRequest) -> _Request:
         return _Request(request)
 
-    def handle_error_response(self, request: OAuth2Request, error: OAuth2Error) -> TokenResponse:
+    def handle_error_response(self, request: OAuth2Request, error: OAuth2Error) -> OAuthResponse:
         return refused(error)
 
-    def handle_response(self, status: int, body: Mapping[str, Any], headers: Any) -> TokenResponse:
-        return TokenResponse(status, body, NO_STORE)
+    def handle_response(self, status: int, body: Mapping[str, Any], headers: Any) -> OAuthResponse:
+        return OAuthResponse(status, body, NO_STORE)
 
     def _token(self, client: RegisteredClient, scope: str | None, **_: Any) -> dict[str, Any]:
         if client.user_id is None:

@@ -1,7 +1,8 @@
 """Principals: who asks. The token proves it; roles, teams and status come from rows and hold under one policy version.
 
 A change of rights is known here within a second of its commit: by a notification, by a look at the version twice a
-second, and before a request is answered under a version that was last confirmed more than a second ago.
+second, and before a request is answered under a version that was last confirmed more than a second ago. So is a token
+that was taken back: it leaves the tokens that are known, whose look-up asks nothing about it.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.moments import is_zone, zone_of
 from crm_graph.permissions.keys import NO_KEYS, KeyRing, load_keys
+from crm_graph.permissions.revocations import load_revoked
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import POLICY_CHANNEL, Connection, effective_access, load_policy, utc_now
 from crm_graph.permissions.tokens import TokenClaims, TokenTerms, UnknownKey, verify_access_token
@@ -142,11 +144,12 @@ async def load_principal(
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A token that was verified: whose it is, until when that holds, and under which policy version."""
+    """A token that was verified: whose it is, until when that holds, under which policy version, and its own id."""
 
     principal: Principal
     until: float
     version: int
+    token_id: str
 
 
 class Principals:
@@ -175,6 +178,8 @@ class Principals:
         self._loaded: Bounded[tuple[UUID, str | None, frozenset[str] | None], Loaded] = Bounded(cache_size)
         self._policy = Policy(-1, {})
         self._keys = NO_KEYS
+        self._revocations = -1
+        self._revoked: frozenset[str] = frozenset()
         self._confirmed_at = float("-inf")
         self._refreshing = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -231,22 +236,38 @@ class Principals:
         """Whose token this is. Raises Unauthenticated for every token that is not valid now, of an active user and
         client; Unavailable while the rows cannot be asked.
         """
-        if self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S:
-            await self.refresh()
+        await self._confirm()
         credentials = b"Bearer " + token.encode("utf-8", "surrogatepass")
         known = self.known(credentials, self._clock())
         if known is not None:
             return known
         claims = await self._verify(token)
         loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
-        self._seen.put(credentials, _Seen(loaded.principal, min(claims.ends_at, loaded.until), loaded.version))
+        # Asked last, with no wait before it is kept: what is revoked from here on is taken out again.
+        self._refuse_revoked(claims)
+        until = min(claims.ends_at, loaded.until)
+        self._seen.put(credentials, _Seen(loaded.principal, until, loaded.version, claims.token_id))
         return loaded.principal
+
+    async def claims_of(self, token: str) -> TokenClaims:
+        """What a token says, if it is valid and not revoked, whoever its user is now. Raises as `authenticate` does."""
+        await self._confirm()
+        claims = await self._verify(token)
+        self._refuse_revoked(claims)
+        return claims
+
+    def _refuse_revoked(self, claims: TokenClaims) -> None:
+        if claims.token_id in self._revoked:
+            raise Unauthenticated
 
     async def of_user(self, user_id: UUID) -> Principal:
         """A user of the hub itself, without token and client: for jobs and the command line."""
+        await self._confirm()
+        return (await self._load(user_id, None, None)).principal
+
+    async def _confirm(self) -> None:
         if self._monotonic() - self._confirmed_at > CONFIRM_WITHIN_S:
             await self.refresh()
-        return (await self._load(user_id, None, None)).principal
 
     async def _verify(self, token: str) -> TokenClaims:
         now = self._clock()
@@ -293,10 +314,13 @@ class Principals:
                 return
             started = self._monotonic()
             async with self._connection() as connection:
-                version = await connection.fetchval(
-                    "SELECT version FROM policy_version WHERE id = 1", timeout=COMMAND_TIMEOUT_S
+                found = await connection.fetchrow(
+                    "SELECT version, revocations FROM policy_version WHERE id = 1", timeout=COMMAND_TIMEOUT_S
                 )
-                if (version or 0) != self._policy.version:
+                version, revocations = found or (0, 0)
+                if revocations != self._revocations:
+                    await self._take_back(connection, revocations)
+                if version != self._policy.version:
                     await self._reload(connection)
             self._confirmed_at = started
 
@@ -309,6 +333,16 @@ class Principals:
         self._loaded.clear()
         warn_of_unreadable(policy, self._catalog)
         log.info("policy_loaded", version=policy.version, roles=len(policy.roles), keys=len(keys.verifying))
+
+    async def _take_back(self, connection: Connection, revocations: int) -> None:
+        # Other tokens stay known: no client can make the process verify everybody's anew.
+        revoked = await load_revoked(connection, now=self._clock())
+        new = revoked - self._revoked
+        self._revoked, self._revocations = revoked, revocations
+        if new:
+            for credentials, seen in self._seen.items():
+                if seen.token_id in new:
+                    self._seen.discard(credentials)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

@@ -50,13 +50,15 @@ class TokenTerms:
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
     """What a verified token says: the user, the client (None for the hub's own tokens), its scopes (None: not limited
-    by any), and when it ends, in seconds since 1970.
+    by any), when it ends and was issued, in seconds since 1970, and its own id.
     """
 
     subject: UUID
     client_id: str | None
     scopes: frozenset[str] | None
     ends_at: float
+    issued_at: float
+    token_id: str
 
 
 def issue_access_token(
@@ -139,9 +141,15 @@ def _registry(terms: TokenTerms, now: int) -> JWTClaimsRegistry:
 
 
 def _claims(claims: dict[str, Any]) -> TokenClaims:
-    client_id, scope = claims["client_id"], claims.get("scope")
-    if not isinstance(client_id, str) or not isinstance(scope, str | None):
+    client_id, scope, token_id = claims["client_id"], claims.get("scope"), claims["jti"]
+    if not isinstance(client_id, str) or not isinstance(scope, str | None) or not isinstance(token_id, str):
         raise TypeError("claims of another type")
-    if client_id == FIRST_PARTY:
-        return TokenClaims(UUID(claims["sub"]), None, None, float(claims["exp"]))
-    return TokenClaims(UUID(claims["sub"]), client_id, frozenset((scope or "").split()), float(claims["exp"]))
+    of_client = client_id != FIRST_PARTY
+    return TokenClaims(
+        subject=UUID(claims["sub"]),
+        client_id=client_id if of_client else None,
+        scopes=frozenset((scope or "").split()) if of_client else None,
+        ends_at=float(claims["exp"]),
+        issued_at=float(claims["iat"]),
+        token_id=token_id,
+    )

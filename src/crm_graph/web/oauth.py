@@ -1,60 +1,52 @@
-"""The OAuth edge: the token endpoint, the public keys, and the metadata that tells where they are (RFC 8414)."""
+"""The OAuth edge: tokens for machines, the public keys, and the metadata that tells where they are (RFC 8414)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import parse_qsl
 
-import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from crm_graph.catalog import Catalog
 from crm_graph.db import DATABASE_FAILURES
+from crm_graph.errors import Unavailable
+from crm_graph.permissions.assertions import ALGORITHMS
 from crm_graph.permissions.authorization_server import (
     NO_STORE,
-    TokenRequest,
-    TokenResponse,
+    Authority,
+    Endpoint,
+    OAuthResponse,
+    answered,
+    introspection,
     invalid_request,
-    token_response,
+    revocation,
+    token,
 )
+from crm_graph.permissions.client_authentication import OAuthRequest
 from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE
-from crm_graph.permissions.principals import Principals
-from crm_graph.permissions.store import scopes_of, utc_now
+from crm_graph.permissions.store import scopes_of
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address
+REVOCATION_PATH = "/oauth/revoke"
+INTROSPECTION_PATH = "/oauth/introspect"
 JWKS_PATH = "/.well-known/jwks.json"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 
 MAX_FORM_BYTES = 16_384
 MAX_FORM_FIELDS = 20
 FORM_TIMEOUT_S = 10.0
-POOL_TIMEOUT_S = 5.0
 _FORM = "application/x-www-form-urlencoded"
 _CACHED = {"Cache-Control": "public, max-age=300"}
+_NETWORK_BITS = 64
+"""Of an IPv6 address, what one subscriber has."""
 
 
-def routes(
-    principals: Principals,
-    pool: "asyncpg.Pool[asyncpg.Record]",
-    catalog: Catalog,
-    *,
-    clock: Callable[[], datetime] = utc_now,
-) -> list[Route]:
-    """The routes of the embedded authorization server. `pool` must reach the primary: a replica may lag behind a
-    suspension.
-    """
-
-    async def token(request: Request) -> Response:
-        read = await _token_request(request)
-        if isinstance(read, TokenResponse):
-            return _json(read)
-        try:
-            async with pool.acquire(timeout=POOL_TIMEOUT_S) as connection:
-                return _json(await token_response(connection, principals.terms, principals.keys, read, now=clock()))
-        except DATABASE_FAILURES:
-            return JSONResponse({"error": "temporarily_unavailable"}, 503, NO_STORE)
+def routes(authority: Authority, catalog: Catalog) -> list[Route]:
+    """The routes of the embedded authorization server."""
+    principals = authority.principals
 
     async def jwks(_: Request) -> Response:
         return JSONResponse(principals.keys.public(), headers=_CACHED)
@@ -62,33 +54,67 @@ def routes(
     async def metadata(_: Request) -> Response:
         return JSONResponse(server_metadata(principals.terms.issuer, catalog), headers=_CACHED)
 
+    forms = {TOKEN_PATH: token, REVOCATION_PATH: revocation, INTROSPECTION_PATH: introspection}
     return [
-        Route(TOKEN_PATH, token, methods=["POST"]),
+        *(Route(path, _form_endpoint(authority, endpoint), methods=["POST"]) for path, endpoint in forms.items()),
         Route(JWKS_PATH, jwks, methods=["GET"]),
         Route(METADATA_PATH, metadata, methods=["GET"]),
     ]
 
 
+def audiences(issuer: str) -> tuple[str, str]:
+    """What an assertion may be for (RFC 7523, section 3): the issuer, or its token endpoint."""
+    return issuer, issuer.rstrip("/") + TOKEN_PATH
+
+
 def server_metadata(issuer: str, catalog: Catalog) -> Mapping[str, object]:
     """What this server can do (RFC 8414, section 2); it lists only what exists."""
     base = issuer.rstrip("/")
+    endpoints = {"token": TOKEN_PATH, "revocation": REVOCATION_PATH, "introspection": INTROSPECTION_PATH}
+    told: dict[str, object] = {}
+    for name, path in endpoints.items():
+        told[f"{name}_endpoint"] = base + path
+        told[f"{name}_endpoint_auth_methods_supported"] = list(AUTH_METHODS)
+        told[f"{name}_endpoint_auth_signing_alg_values_supported"] = list(ALGORITHMS)
     return {
         "issuer": issuer,
-        "token_endpoint": base + TOKEN_PATH,
+        **told,
         "jwks_uri": base + JWKS_PATH,
         "response_types_supported": [],
         "grant_types_supported": [GRANT_TYPE],
-        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "scopes_supported": sorted(scopes_of(catalog)),
     }
 
 
-def _json(response: TokenResponse) -> Response:
+def _form_endpoint(authority: Authority, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        read = await _oauth_request(request)
+        if isinstance(read, OAuthResponse):
+            return _json(read)
+        try:
+            return _json(await answered(authority, endpoint, read, _address(request)))
+        except (*DATABASE_FAILURES, SQLAlchemyError, Unavailable):
+            return JSONResponse({"error": "temporarily_unavailable"}, 503, NO_STORE)
+
+    return respond
+
+
+def _address(request: Request) -> str:
+    """Whose requests are counted together: of an IPv6 address its network."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(int(address) >> _NETWORK_BITS) if isinstance(address, IPv6Address) else host
+
+
+def _json(response: OAuthResponse) -> Response:
     return JSONResponse(dict(response.body), response.status, dict(response.headers))
 
 
-async def _token_request(request: Request) -> TokenRequest | TokenResponse:
-    """The form of a token request, or why it is refused. Each parameter may stand once (RFC 6749, section 3.2)."""
+async def _oauth_request(request: Request) -> OAuthRequest | OAuthResponse:
+    """The form of a request, or why it is refused. Each parameter may stand once (RFC 6749, section 3.2)."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return invalid_request(f"The body must be {_FORM}.")
     body = await _bounded_body(request)
@@ -103,7 +129,7 @@ async def _token_request(request: Request) -> TokenRequest | TokenResponse:
     form = dict(fields)
     if len(form) != len(fields):
         return invalid_request("A parameter stands more than once.")
-    return TokenRequest({key: value for key, value in form.items() if value}, request.headers.get("authorization"))
+    return OAuthRequest({key: value for key, value in form.items() if value}, request.headers.get("authorization"))
 
 
 async def _bounded_body(request: Request) -> bytes | None:
