@@ -1,5 +1,6 @@
 """Documents that would take long are refused before they do; what tools and people send is not."""
 
+import gc
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -201,3 +202,17 @@ async def test_a_list_longer_than_any_is_refused_before_it_is_read() -> None:
     query = "query($i: [ID!]) { customers(where: { id: { in: $i } }) { totalCount } }"
 
     assert await refusal(query, {"i": ["x"] * 20_001}) == ("list_too_long", {"limit": 20_000})
+
+
+async def test_a_document_that_is_forgotten_leaves_nothing_to_the_collector() -> None:
+    operations = Operations(catalog(), schema_of, Limits(), max_tokens=5_000)
+    text = "query($n: Int!) { customers(first: $n) { nodes { id name interactions { nodes { id } } } } }"
+    document = await operations.document(text, MIXED)
+    await operations.prepare(document, document.operation(None), {"n": 5}, MIXED)
+    gc.collect()
+    gc.disable()
+    try:
+        del document, operations
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -130,6 +130,7 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         raise ParseFailed("parse_failed", problems=[Problem(error)]) from None
     except RecursionError:
         raise ParseFailed("too_deep_to_parse") from None
+    _unlink_tokens(node)
     require_moderate(node)
     try:
         if OPTIONAL.name in text:
@@ -153,6 +154,17 @@ def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document
         {o.name.value if o.name else "": _operation(o, schema, deciding) for o in operations},
         fragments,
     )
+
+
+def _unlink_tokens(node: DocumentNode) -> None:
+    """Take the links out of the parser's list of tokens. They are circles, which only the collector frees, and it
+    seldom comes to what lived long: documents that were forgotten would stay in memory. Errors need places alone.
+    """
+    token = node.loc.start_token if node.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
 
 
 def is_constant(field: FieldNode, schema: GraphQLSchema) -> bool:
