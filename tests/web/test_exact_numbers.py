@@ -19,7 +19,7 @@ INEXACT = f'A number of more than 15 digits may have been rounded on its way. Gi
 
 async def opportunity(crm: Crm) -> str:
     customer = await crm.make("sun", "customer", kind="ORGANIZATION", name="准确")
-    made = await crm.make("sun", "opportunity", name="x", customerId=customer["id"], amount="1.00")
+    made = await crm.make("sun", "opportunity", name="Exact", customerId=customer["id"], amount="1.00")
     return str(made["id"])
 
 
@@ -85,7 +85,7 @@ async def test_a_literal_is_exact_at_any_length(crm: Crm, literal: str) -> None:
 
 async def test_an_item_of_a_bulk_upsert_is_refused_for_a_number_that_may_be_rounded(crm: Crm) -> None:
     def item(key: str, more: str) -> str:
-        return f'{{"externalId": "{key}", "name": "x", "kind": "PERSON", {more}}}'
+        return f'{{"externalId": "{key}", "name": "Exact", "kind": "PERSON", {more}}}'
 
     items = [
         item("a", f'"annualRevenue": {WRITTEN}'),
@@ -106,7 +106,7 @@ async def test_an_item_of_a_bulk_upsert_is_refused_for_a_number_that_may_be_roun
 
 
 async def test_a_literal_of_a_bulk_upsert_is_exact(crm: Crm) -> None:
-    values = f'{{ externalId: "literal", name: "x", kind: "PERSON", annualRevenue: {WRITTEN}, city: 12.0 }}'
+    values = f'{{ externalId: "literal", name: "Exact", kind: "PERSON", annualRevenue: {WRITTEN}, city: 12.0 }}'
     outcomes = "{ outcomes { id result errors { message } } }"
     query = f'mutation {{ upsertCustomers(source: "exact", items: [{values}]) {outcomes} }}'
 
