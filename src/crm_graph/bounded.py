@@ -39,9 +39,12 @@ class Bounded(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """Keep a value; beyond the limit the oldest go."""
         self.discard(key)
-        self._values[key] = value
-        self._weights[key] = self._weigh(value)
-        self._weight += self._weights[key]
+        weight = self._weigh(value)
+        if weight > self._limit:
+            # It alone goes: to make room for it would cost all others their place.
+            return
+        self._values[key], self._weights[key] = value, weight
+        self._weight += weight
         while self._weight > self._limit:
             oldest, _ = self._values.popitem(last=False)
             self._weight -= self._weights.pop(oldest)

@@ -150,7 +150,7 @@ class Operations:
     ) -> PreparedRead:
         self.compiled += 1
         asked = (document, operation, variables, access)
-        prepared = await asyncio.to_thread(_prepared, *asked, self.catalog, self.limits)
+        prepared = await asyncio.to_thread(_prepared, *asked, catalog=self.catalog, limits=self.limits)
         shape = key[-1]
         if len(repr(shape)) <= SHAPE_CHARACTERS:
             reads = operation.reads
@@ -162,11 +162,12 @@ class Operations:
         return prepared
 
 
-def _prepared(  # noqa: PLR0917 - six things, each of its own type
+def _prepared(
     document: Document,
     operation: Operation,
     variables: Mapping[str, Any],
     access: Access,
+    *,
     catalog: Catalog,
     limits: Limits,
 ) -> PreparedRead:

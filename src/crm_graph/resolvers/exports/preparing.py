@@ -71,14 +71,16 @@ async def prepare_export(
     """
     document = await operations.document(text, access)
     operation = document.operation(operation_name)
-    return await asyncio.to_thread(_prepared, document, operation, variables, row_limit, operations, access)
+    asked = (document, operation, variables, row_limit)
+    return await asyncio.to_thread(_prepared, *asked, operations=operations, access=access)
 
 
-def _prepared(  # noqa: PLR0917 - six things, each of its own type
+def _prepared(
     document: Document,
     operation: Operation,
     variables: Mapping[str, Any],
     row_limit: int | None,
+    *,
     operations: Operations,
     access: Access,
 ) -> PreparedExport:
