@@ -1,11 +1,10 @@
 """The composition root: everything that a running hub is made of is put together here and nowhere else."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -17,7 +16,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from crm_graph import migrations
 from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.custom_fields import load_custom_fields
-from crm_graph.db import ReadPool, connect, export_connection, read_connection, read_pool, require_server, write_engine
+from crm_graph.db import (
+    ReadPool,
+    command_timeout,
+    connect,
+    export_connection,
+    read_connection,
+    read_pool,
+    require_server,
+    write_engine,
+)
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.authorization_server import Authority, Limits
@@ -94,7 +102,10 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         await _require_migrated(engine)
         primary = await stack.enter_async_context(await read_pool(primary_url, settings))
         lanes = Lanes(
-            partial(read_connection, primary_url, settings), settings.read_pool_size, wait_s=settings.pool_wait_s
+            partial(read_connection, primary_url, settings),
+            settings.read_pool_size,
+            wait_s=settings.pool_wait_s,
+            lend_s=command_timeout(settings.statement_timeout_ms),
         )
         stack.push_async_callback(lanes.close)
         async with primary.acquire() as connection:
@@ -162,18 +173,12 @@ class Front:
 
     def __init__(self, rest: Starlette, counts: RequestCounts) -> None:
         self._rest = MeasuredRequests(rest, counts, _MEASURED_PATHS)
-        self._counts = counts
         self.graphql: GraphQLEndpoint | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["path"] != "/graphql" or self.graphql is None:
-            await self._rest(scope, receive, send)
-            return
-        began, status = perf_counter(), 500
-        try:
-            status = await self.graphql(scope, receive, send)
-        finally:
-            self._counts.add("/graphql", status, perf_counter() - began)
+            return self._rest(scope, receive, send)
+        return self.graphql(scope, receive, send)
 
 
 def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
@@ -185,7 +190,7 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_hub(settings, clock=clock) as hub:
-            front.graphql = graphql_endpoint(hub)
+            front.graphql = graphql_endpoint(hub, counts)
             app.router.routes[:] = routes(hub, front.graphql.operations, registry)
             registry.register(PreparedOperations(front.graphql.operations))
             yield
@@ -221,8 +226,8 @@ def authority(hub: Hub) -> Authority:
     )
 
 
-def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
-    """The GraphQL server over a hub."""
+def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
+    """The GraphQL server over a hub. It counts its own requests."""
     settings = hub.settings
     limits = ReadLimits(
         default_page=settings.page_size,
@@ -247,6 +252,7 @@ def graphql_endpoint(hub: Hub) -> GraphQLEndpoint:
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,
+        counts=counts,
         trusted=TrustedDocuments(
             hub.manifest,
             partial(registered_document, hub.primary),

@@ -3,24 +3,44 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
+LOOKS = 4
+"""How often lent connections are looked at in the time that they may stay out."""
+
+
+class Connection(Protocol):
+    """What is lent. `turns` grows with each loan; who lends longer on purpose counts it on."""
+
+    turns: int
+
+    def is_closed(self) -> bool: ...
+
+    def terminate(self) -> None: ...
+
+    def close(self, *, timeout: float) -> Awaitable[None]: ...
+
 
 class Lanes:
     """Hands out connections that it opens when they are needed, `size` at the most. What is lent comes back by `give`,
     or after a failure by `drop`, which ends it with whatever may still run on it; until the server has done so it
-    counts.
+    counts. One that stays out for longer than `lend_s`, or at most a quarter more, is cut: the server ends statements
+    that take too long, and does not answer any more. One look at all of them costs a read less than a timer of its own.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]], size: int, *, wait_s: float) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Any]], size: int, *, wait_s: float, lend_s: float) -> None:
         self._connect = connect
         self._size = size
         self._wait_s = wait_s
-        self._kept: list[Any] = []
+        self._lend_s = lend_s
+        self._kept: list[Connection] = []
+        self._opened: set[Connection] = set()
+        self._out: dict[Connection, tuple[int, float]] = {}
+        self._look_out: asyncio.TimerHandle | None = None
         self._open = 0
         self._ending: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
@@ -40,7 +60,7 @@ class Lanes:
         connection = self.at_hand()
         while connection is None:
             if self._open < self._size:
-                return await self._opened()
+                return await self._another()
             waiter = self._queued()
             try:
                 connection = await waiter
@@ -70,17 +90,38 @@ class Lanes:
                 waiter.set_exception(TimeoutError())
         self._alarm = loop.call_at(self._waiting[0][0], self._expire) if self._waiting else None
 
-    async def _opened(self) -> Any:
+    async def _another(self) -> Any:
         self._open += 1
         try:
-            return await self._connect()
+            connection = await self._connect()
         except BaseException:
             self._open -= 1
             self._wake(None)
             raise
+        self._opened.add(connection)
+        if self._look_out is None:
+            self._look_out = asyncio.get_running_loop().call_later(self._lend_s / LOOKS, self._look)
+        return connection
+
+    def _look(self) -> None:
+        """Cut what has been out since long ago; its statement fails, and who waits for it drops it."""
+        loop = asyncio.get_running_loop()
+        now, known = loop.time(), self._out
+        self._out = {}
+        for connection in self._opened.difference(self._kept):
+            turn, since = known.get(connection, (connection.turns, now))
+            if turn != connection.turns:
+                since = now
+            elif now - since >= self._lend_s:
+                log.warning("connection_cut", cause="no answer")
+                connection.terminate()
+                continue
+            self._out[connection] = connection.turns, since
+        self._look_out = loop.call_later(self._lend_s / LOOKS, self._look) if self._opened else None
 
     def give(self, connection: Any) -> None:
         """Take a connection back that a statement ended well on."""
+        connection.turns += 1
         if not self._wake(connection):
             self._kept.append(connection)
 
@@ -102,6 +143,7 @@ class Lanes:
 
     def _ended(self, connection: Any) -> None:
         self._open -= 1
+        self._opened.discard(connection)
         connection.terminate()
         self._wake(None)
 
@@ -121,10 +163,12 @@ class Lanes:
 
     async def close(self) -> None:
         """Close what is kept, once what is being ended has ended."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._look_out):
+            if timer is not None:
+                timer.cancel()
         await asyncio.gather(*self._ending)
         while self._kept:
             connection = self._kept.pop()
             self._open -= 1
+            self._opened.discard(connection)
             await connection.close(timeout=self._wait_s)

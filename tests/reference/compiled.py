@@ -1,7 +1,7 @@
 """The engine under test, in process: documents go in as a role set's operations, bytes come out, on one connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -145,7 +145,7 @@ class Compiled:
 
     def __post_init__(self) -> None:
         self.operations = Operations(catalog(), schema_of, self.limits, max_tokens=20_000)
-        self.reader = Reader(Lanes(self._held, 1, wait_s=1), self.operations, Boundless())
+        self.reader = Reader(Lanes(self._held, 1, wait_s=1, lend_s=60), self.operations, Boundless())
 
     async def _held(self) -> Connection:
         return self.connection
@@ -246,9 +246,9 @@ class TestedConnection(LaneConnection):
     async def prepared(self, statement: str) -> Fetch:
         fetch = await super().prepared(statement)
 
-        async def noted(*arguments: Any) -> bytes:
+        def noted(*arguments: Any) -> Awaitable[Sequence[Any]]:
             self.texts.append(statement)
-            return await fetch(*arguments)
+            return fetch(*arguments)
 
         self.fetches[statement] = noted
         return noted

@@ -199,8 +199,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 
 def front_of(hub: Hub) -> Front:
     """The application over a hub that is open already."""
-    graphql = graphql_endpoint(hub)
-    front = Front(Starlette(routes=routes(hub, graphql.operations, CollectorRegistry())), RequestCounts())
+    counts = RequestCounts()
+    graphql = graphql_endpoint(hub, counts)
+    front = Front(Starlette(routes=routes(hub, graphql.operations, CollectorRegistry())), counts)
     front.graphql = graphql
     return front
 

@@ -109,8 +109,9 @@ async def until(holds: Callable[[], Any]) -> None:
 async def reading(crm: Crm, settings: Settings, *, used: bool = True) -> AsyncIterator[Reading]:
     """A hub of its own with those settings."""
     async with open_hub(settings, clock=crm.clock) as hub:
-        endpoint = graphql_endpoint(hub)
-        front = Front(Starlette(routes=routes(hub, endpoint.operations, CollectorRegistry())), RequestCounts())
+        counts = RequestCounts()
+        endpoint = graphql_endpoint(hub, counts)
+        front = Front(Starlette(routes=routes(hub, endpoint.operations, CollectorRegistry())), counts)
         front.graphql = endpoint
         async with serving(front) as http:
             made = Reading(replace(crm, http=http, settings=settings), hub)

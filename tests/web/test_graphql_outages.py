@@ -71,7 +71,7 @@ async def test_a_query_is_unavailable_once_its_connections_are_cut(crm: Crm) -> 
         opened.append(await read_connection(str(crm.settings.database_url), crm.settings))
         return opened[0]
 
-    async with hub_with(crm, crm.settings, lanes=Lanes(open_once, 1, wait_s=1)) as http:
+    async with hub_with(crm, crm.settings, lanes=Lanes(open_once, 1, wait_s=1, lend_s=60)) as http:
         before = await ask(crm, http, QUERY)
         opened[0].terminate()
         after = await ask(crm, http, QUERY)
@@ -126,7 +126,7 @@ async def test_a_timeout_leaves_its_connection_as_good_as_before(crm: Crm) -> No
     assert settings.database_url
     holder = await connect(settings.database_url, application_name="tests")
     try:
-        async with hub_with(crm, settings, lanes=Lanes(open_one, 1, wait_s=5)) as http:
+        async with hub_with(crm, settings, lanes=Lanes(open_one, 1, wait_s=5, lend_s=60)) as http:
             async with holder.transaction():
                 await holder.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
                 late = [await ask(crm, http, QUERY) for _ in range(3)]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from crm_graph.db import DATABASE_FAILURES, ReadPool, connect, read_connection
+from crm_graph.db import DATABASE_FAILURES, ReadPool, command_timeout, connect, read_connection
 from crm_graph.errors import Unavailable
 from crm_graph.replicas.positions import Writes
 from crm_graph.replicas.reads import Replica, ReplicaConnection
@@ -57,4 +57,5 @@ def replica_of(
         lambda heard: watch(heard=heard),
         Seals(secrets),
         wait_s=settings.pool_wait_s,
+        lend_s=command_timeout(settings.statement_timeout_ms),
     )

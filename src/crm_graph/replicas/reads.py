@@ -46,10 +46,11 @@ class Replica:
         seals: Seals,
         *,
         wait_s: float,
+        lend_s: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open = open_connection
-        self._lanes = Lanes(self._opened, size, wait_s=wait_s)
+        self._lanes = Lanes(self._opened, size, wait_s=wait_s, lend_s=lend_s)
         self._writes = writes
         self._seals = seals
         self._heard = asyncio.Event()

@@ -67,8 +67,11 @@ class _Ask:
         try:
             statement = self.prepared.statement.text
             fetch = connection.fetches.get(statement) or await connection.prepared(statement)
-            answer: bytes = await fetch(*self.arguments)
+            rows = await fetch(*self.arguments)
+            answer: bytes = rows[0][0]
             if self.prepared.derived:
+                # These have a time limit of their own.
+                connection.turns += 1
                 computed = derived_fields(connection, self.principal, self.catalog, self.now, self.locale)
                 answer = await fill(answer, self.prepared.derived, computed)
             ended_well = True

@@ -38,21 +38,25 @@ def _is_json(content_type: bytes) -> bool:
     return media == JSON and all(c in (b"utf-8", b"utf8") for c in charsets)
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """The body of a request, of at most `limit` bytes."""
+def require_length(headers: Mapping[bytes, bytes], limit: int) -> None:
+    """Refuse a body that says itself that it is too long."""
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > limit:
         raise ContentTooLarge(limit=limit)
-    message = await receive()
+
+
+def whole_body(message: Message, limit: int) -> bytes | None:
+    """The body that came in one piece, as most do; None where `read_body` has to look after it."""
     body: bytes = message.get("body", b"")
     if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > limit:
-        return await _rest(body, message, receive, limit)
+        return None
     return body
 
 
-async def _rest(body: bytes, message: Message, receive: Receive, limit: int) -> bytes:
-    """A body that comes in pieces, after the first of them."""
-    chunks, size = [body], len(body)
+async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
+    """The body of a request, of at most `limit` bytes, after the first message of it."""
+    chunks = [message.get("body", b"")]
+    size = len(chunks[0])
     while True:
         if message["type"] == "http.disconnect":
             raise MalformedRequest("body_cut_off")
