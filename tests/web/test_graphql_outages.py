@@ -1,6 +1,8 @@
 """What clients are told when it is our fault: a code, a status, a request id, and nothing about the inside."""
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -78,6 +80,48 @@ async def test_a_query_is_unavailable_once_its_connections_are_cut(crm: Crm) -> 
 
     assert before.status == 200
     assert after.error == UNAVAILABLE
+
+
+async def test_a_read_whose_server_answers_no_more_is_unavailable_and_its_connection_is_cut(crm: Crm) -> None:
+    opened: list[Any] = []
+
+    async def open_one() -> Any:
+        opened.append(await read_connection(str(crm.settings.database_url), crm.settings))
+        return opened[-1]
+
+    async with hub_with(crm, crm.settings, lanes=Lanes(open_one, 1, wait_s=5, lend_s=0.2)) as http:
+        before = await ask(crm, http, QUERY)
+        backend = opened[0].get_server_pid()
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            meanwhile = await ask(crm, http, QUERY)
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        after = await ask(crm, http, QUERY)
+
+    assert (before.status, meanwhile.error, after.status) == (200, UNAVAILABLE, 200)
+    assert len(opened) == 2
+
+
+async def test_a_connection_that_is_lent_again_and_again_is_not_cut(crm: Crm) -> None:
+    opened: list[Any] = []
+
+    async def open_one() -> Any:
+        opened.append(await read_connection(str(crm.settings.database_url), crm.settings))
+        return opened[-1]
+
+    async def asking(http: httpx.AsyncClient) -> set[int]:
+        until = asyncio.get_running_loop().time() + 2
+        statuses = set()
+        while asyncio.get_running_loop().time() < until:
+            statuses.add((await ask(crm, http, QUERY)).status)
+        return statuses
+
+    async with hub_with(crm, crm.settings, lanes=Lanes(open_one, 1, wait_s=5, lend_s=1)) as http:
+        statuses = await asyncio.gather(asking(http), asking(http), asking(http))
+
+    assert statuses == [{200}] * 3
+    assert len(opened) == 1
 
 
 WRITERS = "pg_stat_activity WHERE application_name = 'crm-graph write' AND datname = current_database()"
