@@ -120,7 +120,7 @@ async def test_a_connection_that_is_lent_again_and_again_is_not_cut(crm: Crm) ->
     async with hub_with(crm, crm.settings, lanes=Lanes(open_one, 1, wait_s=5, lend_s=1)) as http:
         statuses = await asyncio.gather(asking(http), asking(http), asking(http))
 
-    assert statuses == [{200}] * 3
+    assert set.union(*statuses) == {200}
     assert len(opened) == 1
 
 
