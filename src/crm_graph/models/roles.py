@@ -23,6 +23,8 @@ class RowRule(StrEnum):
 
 
 class Role(Base):
+    """A role. `inherits` lists the keys of roles whose grants and actions it has beside its own."""
+
     __tablename__ = "roles"
     __table_args__ = (UniqueConstraint("key"),)
 
@@ -33,6 +35,7 @@ class Role(Base):
     description: Mapped[str | None] = internal()
     builtin: Mapped[bool] = internal(server_default=text("false"))
     actions: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    inherits: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
     created_at: Mapped[datetime] = internal()
     updated_at: Mapped[datetime] = internal()
 
@@ -41,7 +44,8 @@ class Grant(Base):
     """What a role may do with the rows of one type that a rule matches.
 
     `levels` maps data classes to HIDDEN, MASKED, LOOKUP or READ; `field_levels` overrides single fields;
-    `writes` lists data classes and fields (`field:name`) that may be written.
+    `writes` lists data classes and fields (`field:name`) that may be written. `personal_level` is the most that a class
+    gives to a field that is marked as personal.
     """
 
     __tablename__ = "grants"
@@ -58,6 +62,7 @@ class Grant(Base):
     levels: Mapped[dict[str, Any]] = internal()
     field_levels: Mapped[dict[str, Any]] = internal(server_default=text("'{}'::jsonb"))
     writes: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    personal_level: Mapped[str] = internal(server_default=text("'READ'"))
 
 
 class PolicyVersion(Base):

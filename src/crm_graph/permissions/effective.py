@@ -84,7 +84,7 @@ def field_paths(catalog: Catalog, entity: EntityType) -> Iterator[tuple[str, Fie
 
 
 def _resolve(policy: Policy, catalog: Catalog, roles: frozenset[str], scopes: frozenset[str] | None) -> Access:
-    held = [policy.roles[key] for key in sorted(roles | {EVERYONE}) if key in policy.roles]
+    held = policy.held(roles | {EVERYONE})
     types = {}
     for entity in catalog.roots:
         reads, writes = _cut(entity, scopes)
@@ -99,7 +99,7 @@ def _resolve(policy: Policy, catalog: Catalog, roles: frozenset[str], scopes: fr
             types[entity.name] = grants
     actions = actions_of(catalog) & frozenset(action for role in held for action in role.actions)
     return Access(
-        roles=tuple(role.key for role in held if role.key != EVERYONE),
+        roles=tuple(role.key for role in held if role.key in roles and role.key != EVERYONE),
         types=MappingProxyType(types),
         actions=actions if scopes is None else frozenset(a for a in actions if _keeps(scopes, a)),
         policy_version=policy.version,
@@ -153,9 +153,7 @@ def field_levels(catalog: Catalog, entity: EntityType, rule: GrantRule) -> dict[
     paths = dict(field_paths(catalog, entity))
     levels = {}
     for path, member in paths.items():
-        if member.data_class is DataClass.INTERNAL:
-            continue
-        level = rule.fields.get(path, rule.levels.get(member.data_class, Level.HIDDEN))
+        level = rule.level(path, member.data_class, personal=member.info.personal)
         if level > Level.HIDDEN:
             levels[path] = level
     shown = {path.rpartition(".")[0] for path in levels}

@@ -1,18 +1,19 @@
 """The default policy, in one table: role x type x row rule x data class, with field overrides, writes and actions.
 
-A new installation gets it as rows; from then on the rows are the admin's. What a role does not name is denied to it.
-Children (contact points, addresses, lines, refs, stage history) follow the grants of the record that they belong to.
+A new installation gets it as rows; from then on the rows are the admin's. What a role does not name, and does not
+inherit, is denied to it. Children (contact points, addresses, lines, refs, stage history) follow the grants of the
+record that they belong to. What is left open here, and why: docs/decisions/0032.
 """
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from crm_graph.access import Level
+from crm_graph.access import Level, RowScope
 from crm_graph.models.fields import DataClass
-from crm_graph.permissions.rules import ALL, EVERYONE, OWN, TEAM, GrantRule, RoleRule, grant, where
+from crm_graph.permissions.rules import ALL, EVERYONE, OWN, TEAM, TEAM_AND_BELOW, GrantRule, RoleRule, grant, where
 
 BASIC, CONTACT, BILLING, BANK = DataClass.BASIC, DataClass.CONTACT, DataClass.BILLING, DataClass.BANK
-AMOUNT, METRIC, CONTENT = DataClass.AMOUNT, DataClass.METRIC, DataClass.CONTENT
+AMOUNT, COST, METRIC, CONTENT = DataClass.AMOUNT, DataClass.COST, DataClass.METRIC, DataClass.CONTENT
 READ, LOOKUP, MASKED, HIDDEN = Level.READ, Level.LOOKUP, Level.MASKED, Level.HIDDEN
 
 # Predicates, in the language of the API's `where`.
@@ -21,6 +22,7 @@ IN_VIEWERS_TEAMS = {"id": {"in": {"$viewer": "team_ids"}}}
 OWNED_OR_SHARED = {"or": [{"owner": IS_VIEWER}, {"collaborators": {"some": IS_VIEWER}}]}
 IN_POOL = where({"poolState": {"eq": "PUBLIC"}})
 OF_OWN_CUSTOMERS = where({"customer": OWNED_OR_SHARED})
+OF_TEAMS_CUSTOMERS = where({"customer": {"team": {"id": {"in": {"$viewer": "team_tree_ids"}}}}})
 OPEN_TICKET_OF_VIEWER = where(
     {
         "tickets": {
@@ -33,8 +35,14 @@ OPEN_TICKET_OF_VIEWER = where(
 )
 OF_TICKET_OF_VIEWER = where({"ticket": {"or": [{"team": IN_VIEWERS_TEAMS}, {"owner": IS_VIEWER}]}})
 ORGANIZATIONS = where({"kind": {"eq": "ORGANIZATION"}})
-# The records that the ERP knows: its client writes its refs under the source `erp`.
-KNOWN_TO_ERP = where({"externalRefs": {"some": {"source": {"eq": "erp"}}}})
+
+
+def known_to(source: str) -> RowScope:
+    """The records that another system knows: its client writes its refs under this source."""
+    return where({"externalRefs": {"some": {"source": {"eq": source}}}})
+
+
+KNOWN_TO_ERP, KNOWN_TO_SHOP, KNOWN_TO_CALL_CENTRE = known_to("erp"), known_to("shop"), known_to("call_centre")
 
 
 def _actions(plurals: Iterable[str], verbs: Iterable[str]) -> frozenset[str]:
@@ -53,6 +61,14 @@ _POOLED_CUSTOMER = {
     "external_refs.external_id": MASKED,
 }
 _POOLED_LEAD = {"name": MASKED, "company_name": MASKED, "external_refs.external_id": MASKED}
+# What sales write of a customer: credit is finance's, tier is the CRM manager's.
+_SALES_WRITE = (BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:credit_hold", "except:tier")
+# What a system matches people by, and sees masked.
+_FOUND_BY = {"phone": LOOKUP, "email": LOOKUP, "contact_points.e164": LOOKUP}
+# Who a person is, beside what is marked as personal.
+_FACTS = (BASIC, AMOUNT, METRIC)
+_REFS_MASKED = {"external_refs.external_id": MASKED}
+_WHO = {"short_name": MASKED, "website": MASKED, "number": MASKED, **_REFS_MASKED}
 
 _EVERYONE = RoleRule(
     EVERYONE,
@@ -77,8 +93,7 @@ _SALES = RoleRule(
             grant(
                 OWN,
                 read=[BASIC, CONTACT, BILLING, AMOUNT, METRIC, CONTENT],
-                # Credit is finance's, tier is the CRM manager's.
-                writes=[BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:credit_hold", "except:tier"],
+                writes=_SALES_WRITE,
             ),
             grant(IN_POOL, read=[BASIC], masked=[CONTACT], fields=_POOLED_CUSTOMER),
         ),
@@ -101,6 +116,52 @@ _SALES = RoleRule(
     _actions(["customers", "interactions", "leads", "opportunities", "contracts"], EDIT)
     | _actions(["leads", "opportunities", "contracts"], ["transition"])
     | _actions(["tickets"], ["create", "update"]),
+)
+
+_SALES_MANAGER = RoleRule(
+    "sales_manager",
+    "Sales manager",
+    "销售经理",
+    "As sales, for the records of the team and of those below it; the cost of own deals.",
+    {
+        "customer": (
+            grant(
+                TEAM_AND_BELOW,
+                read=[BASIC, CONTACT, BILLING, AMOUNT, METRIC, CONTENT],
+                writes=_SALES_WRITE,
+            ),
+        ),
+        "interaction": (
+            grant(TEAM_AND_BELOW, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),
+            grant(OF_TEAMS_CUSTOMERS, read=[BASIC, CONTACT, CONTENT]),
+        ),
+        "lead": (
+            grant(
+                TEAM_AND_BELOW,
+                read=[BASIC, CONTACT, AMOUNT, METRIC, CONTENT],
+                writes=[BASIC, CONTACT, AMOUNT, METRIC, CONTENT],
+            ),
+        ),
+        "opportunity": (
+            grant(
+                TEAM_AND_BELOW,
+                read=[BASIC, AMOUNT, METRIC, CONTENT],
+                writes=[BASIC, AMOUNT, METRIC, CONTENT],
+            ),
+            grant(OWN, read=[COST]),
+        ),
+        "ticket": (grant(TEAM_AND_BELOW, read=[BASIC, METRIC, CONTENT]),),
+        "contract": (
+            grant(
+                TEAM_AND_BELOW,
+                read=[BASIC, AMOUNT, BILLING, CONTENT],
+                writes=[BASIC, AMOUNT, BILLING, CONTENT],
+            ),
+            grant(OWN, read=[COST]),
+        ),
+    },
+    frozenset({"leads:assign"}),
+    inherits=("sales",),
 )
 
 _SERVICE = RoleRule(
@@ -165,6 +226,14 @@ _FINANCE = RoleRule(
     _actions(["customers", "contracts"], ["update"]),
 )
 
+_MARKETING = RoleRule(
+    "marketing",
+    "Marketing",
+    "市场",
+    "Organisations with metrics and contacts masked; persons not before there is a consent to go by.",
+    {"customer": (grant(ORGANIZATIONS, read=[BASIC, METRIC], masked=[CONTACT]),)},
+)
+
 _CRM_MANAGER = RoleRule(
     "crm_manager",
     "CRM manager",
@@ -198,6 +267,35 @@ _CRM_MANAGER = RoleRule(
     | {"leads:assign", "merge", "export", "backfill", "documents:register"},
 )
 
+_ANALYST = RoleRule(
+    "analyst",
+    "Analyst",
+    "数据分析",
+    "Every record by facts, amounts and metrics; who a person is masked, no contact, no bodies.",
+    {
+        "customer": (
+            grant(ALL, read=_FACTS, personal=MASKED, fields=_WHO),
+            # An organisation is no person; a custom field that is marked as personal stays masked all the same.
+            grant(ORGANIZATIONS, read=[BASIC], personal=MASKED, fields={"name": READ}),
+        ),
+        "interaction": (grant(ALL, read=_FACTS, personal=MASKED, fields=_REFS_MASKED),),
+        "lead": (grant(ALL, read=_FACTS, personal=MASKED, fields=_REFS_MASKED),),
+        "opportunity": (grant(ALL, read=_FACTS, personal=MASKED),),
+        "ticket": (grant(ALL, read=_FACTS, personal=MASKED, fields=_REFS_MASKED),),
+        "contract": (grant(ALL, read=_FACTS, personal=MASKED),),
+    },
+    frozenset({"export"}),
+)
+
+_AUDITOR = RoleRule(
+    "auditor",
+    "Auditor",
+    "审计员",
+    "Who may see what, and why; none of the records themselves.",
+    {},
+    frozenset({"access:explain"}),
+)
+
 _ERP = RoleRule(
     "erp",
     "ERP",
@@ -224,6 +322,39 @@ _ERP = RoleRule(
     _actions(["customers", "contracts"], (*EDIT, "upsert")) | {"contracts:transition"},
 )
 
+_COMMERCE = RoleRule(
+    "commerce",
+    "Web shop",
+    "电商系统",
+    "Syncs customers: in full what carries a ref of source `shop`; the rest it only finds by a whole number or address.",
+    {
+        "customer": (
+            grant(ALL, fields={"kind": READ, **_FOUND_BY}),
+            grant(
+                KNOWN_TO_SHOP,
+                read=[BASIC, CONTACT, BILLING],
+                writes=[BASIC, CONTACT, BILLING, "except:credit_hold", "except:tier"],
+            ),
+        ),
+    },
+    _actions(["customers"], (*EDIT, "upsert")),
+)
+
+_CALL_CENTRE = RoleRule(
+    "call_centre",
+    "Call centre",
+    "呼叫中心系统",
+    "Syncs calls: in full its own and what carries a ref of source `call_centre`; finds callers by the whole number.",
+    {
+        "customer": (grant(ALL, fields={"kind": READ, **_FOUND_BY}),),
+        "interaction": (
+            grant(OWN, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),
+            grant(KNOWN_TO_CALL_CENTRE, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),
+        ),
+    },
+    _actions(["interactions"], (*EDIT, "upsert")),
+)
+
 _ADMIN = RoleRule(
     "admin",
     "Administrator",
@@ -238,7 +369,24 @@ _ADMIN = RoleRule(
 )
 
 DEFAULT_ROLES: Mapping[str, RoleRule] = MappingProxyType(
-    {role.key: role for role in (_EVERYONE, _SALES, _SERVICE, _FINANCE, _CRM_MANAGER, _ERP, _ADMIN)}
+    {
+        role.key: role
+        for role in (
+            _EVERYONE,
+            _SALES,
+            _SALES_MANAGER,
+            _SERVICE,
+            _FINANCE,
+            _MARKETING,
+            _CRM_MANAGER,
+            _ANALYST,
+            _AUDITOR,
+            _ERP,
+            _COMMERCE,
+            _CALL_CENTRE,
+            _ADMIN,
+        )
+    }  # fmt: skip
 )
 """Built-in roles by key."""
 

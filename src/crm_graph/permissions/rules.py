@@ -53,18 +53,29 @@ def actions_of(catalog: Catalog) -> frozenset[str]:
 class GrantRule:
     """What one grant gives on the rows of its scope: levels by data class, overrides by field (`phone`,
     `contact_points.raw`), and writes: a data class, `field:phone`, or `except:credit_hold` to take one field out again.
-    A field can be written only where the same grant shows it.
+    A field can be written only where the same grant shows it. `personal` is the most that its class gives to a field
+    that is marked as personal; one that `fields` names is as named.
     """
 
     scope: RowScope
     levels: Mapping[DataClass, Level]
     fields: Mapping[str, Level]
     writes: tuple[str, ...]
+    personal: Level = Level.READ
+
+    def level(self, path: str, data_class: DataClass, *, personal: bool) -> Level:
+        """What it gives to a field; INTERNAL is never given."""
+        if data_class is DataClass.INTERNAL:
+            return Level.HIDDEN
+        by_class = self.levels.get(data_class, Level.HIDDEN)
+        return self.fields.get(path, min(by_class, self.personal) if personal else by_class)
 
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """A role: its names, its grants by entity type (`customer`), and its actions (`customers:create`)."""
+    """A role: its names, its grants by entity type (`customer`), its actions (`customers:create`), and the keys of the
+    roles whose grants and actions it has beside its own.
+    """
 
     key: str
     name_en: str
@@ -72,6 +83,7 @@ class RoleRule:
     description: str
     grants: Mapping[str, tuple[GrantRule, ...]]
     actions: frozenset[str] = frozenset()
+    inherits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +95,17 @@ class Policy:
     resolved: Bounded[tuple[frozenset[str], frozenset[str] | None, int], Access] = field(
         default_factory=lambda: Bounded(1024), repr=False
     )
+
+    def held(self, keys: Iterable[str]) -> tuple[RoleRule, ...]:
+        """These roles and all that they inherit, each once, by key; a key that there is no role of gives nothing."""
+        found: dict[str, RoleRule] = {}
+        open_ = list(keys)
+        while open_:
+            role = self.roles.get(open_.pop())
+            if role is not None and role.key not in found:
+                found[role.key] = role
+                open_ += role.inherits
+        return tuple(found[key] for key in sorted(found))
 
 
 ALL = RowScope(RowRule.ALL)
@@ -104,8 +127,9 @@ def grant(
     masked: Iterable[DataClass] = (),
     fields: Mapping[str, Level] = MappingProxyType({}),
     writes: Iterable[str] = (),
+    personal: Level = Level.READ,
 ) -> GrantRule:
     """A grant as the policy table writes it; a data class that it does not name is hidden."""
     ladder = ((Level.MASKED, masked), (Level.LOOKUP, lookup), (Level.READ, read))
     levels = {data_class: level for level, classes in ladder for data_class in classes}
-    return GrantRule(scope, MappingProxyType(levels), MappingProxyType(dict(fields)), tuple(writes))
+    return GrantRule(scope, MappingProxyType(levels), MappingProxyType(dict(fields)), tuple(writes), personal)

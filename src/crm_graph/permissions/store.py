@@ -92,6 +92,7 @@ def _role_row(role: RoleRule, ids: IdSource, now: datetime) -> Role:
         description=role.description,
         builtin=True,
         actions=sorted(role.actions),
+        inherits=list(role.inherits),
         created_at=now,
         updated_at=now,
     )
@@ -109,13 +110,14 @@ def _grant_rows(row: Role, role: RoleRule, ids: IdSource) -> Iterable[Grant]:
                 levels={data_class.value: level.name for data_class, level in rule.levels.items()},
                 field_levels={path: level.name for path, level in rule.fields.items()},
                 writes=list(rule.writes),
+                personal_level=rule.personal.name,
             )
 
 
 _POLICY = """
 SELECT p.version, r.key, r.name_en, r.name_zh, r.description, r.actions::text AS actions,
-       g.entity_type, g.row_rule, g.predicate::text AS predicate, g.levels::text AS levels,
-       g.field_levels::text AS field_levels, g.writes::text AS writes
+       r.inherits::text AS inherits, g.entity_type, g.row_rule, g.predicate::text AS predicate, g.levels::text AS levels,
+       g.field_levels::text AS field_levels, g.writes::text AS writes, g.personal_level
 FROM policy_version p
 LEFT JOIN roles r ON TRUE
 LEFT JOIN grants g ON g.role_id = r.id
@@ -152,6 +154,7 @@ def _role_rule(record: asyncpg.Record, grants: Mapping[str, list[GrantRule]]) ->
         description=record["description"] or "",
         grants=MappingProxyType({entity_type: tuple(rules) for entity_type, rules in grants.items()}),
         actions=frozenset(orjson.loads(record["actions"])),
+        inherits=tuple(orjson.loads(record["inherits"])),
     )
 
 
@@ -171,6 +174,7 @@ def _grant_rule(record: asyncpg.Record) -> GrantRule | None:
         levels=MappingProxyType(levels),
         fields=MappingProxyType(fields),
         writes=tuple(orjson.loads(record["writes"])),
+        personal=_level(record["personal_level"], record),
     )
 
 

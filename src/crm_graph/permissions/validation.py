@@ -34,6 +34,7 @@ def problems_of(roles: Mapping[str, RoleRule], catalog: Catalog) -> list[CrmErro
         found += [
             Invalid("unknown_action", path=(key, "actions", a), action=a) for a in sorted(role.actions - known_actions)
         ]
+        found += _inheritance_problems(roles, role)
         for entity_type, rules in role.grants.items():
             path = (key, "grants", entity_type)
             entity = catalog.types.get(entity_type)
@@ -43,6 +44,16 @@ def problems_of(roles: Mapping[str, RoleRule], catalog: Catalog) -> list[CrmErro
             for index, rule in enumerate(rules):
                 found += [problem.at(*path, index) for problem in _grant_problems(catalog, entity, rule)]
     return found
+
+
+def _inheritance_problems(roles: Mapping[str, RoleRule], role: RoleRule) -> Iterator[CrmError]:
+    """Keys that there is no role of, and those by which a role comes to inherit itself."""
+    for key in role.inherits:
+        path = (role.key, "inherits", key)
+        if key not in roles:
+            yield Invalid("unknown_role", path=path, role=key)
+        elif any(above.key == role.key for above in Policy(0, roles).held([key])):
+            yield Invalid("role_inherits_itself", path=path, role=role.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,10 @@ def unreadable_predicates(policy: Policy, catalog: Catalog) -> list[Unreadable]:
 
 
 def warn_of_unreadable(policy: Policy, catalog: Catalog) -> None:
-    """Log each stored predicate that does not read."""
+    """Log each stored predicate that does not read, and each role that another cannot inherit."""
+    for role in policy.roles.values():
+        for problem in _inheritance_problems(policy.roles, role):
+            log.warning("role_not_inherited", path=list(problem.path), problem=render(problem, "en"))
     for found in unreadable_predicates(policy, catalog):
         log.warning(
             "stored_predicate_unreadable",
