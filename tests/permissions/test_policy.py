@@ -11,8 +11,17 @@ from crm_graph.catalog import Catalog, CatalogError, build_catalog
 from crm_graph.models.fields import DataClass, FieldInfo
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.effective import STRUCTURE, effective_access, field_paths, full_access
-from crm_graph.permissions.policy import DEFAULT_ROLES, IN_POOL, KNOWN_TO_ERP, OPEN_TICKET_OF_VIEWER, table
-from crm_graph.permissions.rules import ALL, EVERYONE, OWN, TEAM, Policy, RoleRule, grant, where
+from crm_graph.permissions.policy import (
+    DEFAULT_ROLES,
+    IN_POOL,
+    KNOWN_TO_CALL_CENTRE,
+    KNOWN_TO_ERP,
+    KNOWN_TO_SHOP,
+    OPEN_TICKET_OF_VIEWER,
+    ORGANIZATIONS,
+    table,
+)
+from crm_graph.permissions.rules import ALL, EVERYONE, OWN, TEAM, TEAM_AND_BELOW, Policy, RoleRule, grant, where
 from crm_graph.permissions.validation import problems_of, require_sound
 
 CATALOG = build_catalog()
@@ -20,7 +29,8 @@ POLICY = Policy(1, DEFAULT_ROLES)
 HIDDEN, MASKED, LOOKUP, READ = Level.HIDDEN, Level.MASKED, Level.LOOKUP, Level.READ
 
 # The highest level that any row can have, by role, type and data class; children of a type count with it.
-# A class whose fields differ stands with the level of each exception. What is not named is hidden.
+# Where the fields of a class differ they are named themselves. What is named is read, or has the level that stands
+# behind it; a field goes before its class. What is not named is hidden.
 CEILINGS: Mapping[str, Mapping[str, str]] = {
     "sales": {
         "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT",
@@ -29,6 +39,14 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "opportunity": "BASIC AMOUNT METRIC CONTENT",
         "ticket": "BASIC METRIC CONTENT",
         "contract": "BASIC AMOUNT BILLING CONTENT",
+    },
+    "sales_manager": {
+        "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT",
+        "interaction": "BASIC CONTACT CONTENT",
+        "lead": "BASIC CONTACT AMOUNT METRIC CONTENT",
+        "opportunity": "BASIC AMOUNT COST METRIC CONTENT",
+        "ticket": "BASIC METRIC CONTENT",
+        "contract": "BASIC AMOUNT COST BILLING CONTENT",
     },
     "service": {
         "customer": ("BASIC CONTACT order_count first_purchase_on last_purchase_on last_interaction_at health_score"),
@@ -50,7 +68,22 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "ticket": "BASIC METRIC CONTENT",
         "contract": "BASIC AMOUNT",
     },
+    "marketing": {"customer": "BASIC METRIC CONTACT:MASKED"},
+    "analyst": {
+        "customer": "BASIC AMOUNT METRIC",
+        "interaction": "BASIC external_refs.external_id:MASKED",
+        "lead": "BASIC AMOUNT METRIC name:MASKED external_refs.external_id:MASKED",
+        "opportunity": "BASIC AMOUNT METRIC",
+        "ticket": "BASIC METRIC external_refs.external_id:MASKED",
+        "contract": "BASIC AMOUNT",
+    },
+    "auditor": {},
     "erp": {"customer": "BASIC CONTACT BILLING AMOUNT", "contract": "BASIC AMOUNT BILLING"},
+    "commerce": {"customer": "BASIC CONTACT BILLING"},
+    "call_centre": {
+        "customer": "kind phone:LOOKUP email:LOOKUP contact_points.e164:LOOKUP",
+        "interaction": "BASIC CONTACT CONTENT",
+    },
     "admin": {},
     EVERYONE: {},
 }
@@ -80,10 +113,18 @@ def test_matrix_of_role_type_and_data_class(role: str) -> None:
     expected = {**FOR_EVERYONE, **CEILINGS[role]}
 
     for entity in CATALOG.roots:
-        named = frozenset(expected.get(entity.name, "").split())
+        named = {
+            name: Level[level] if level else READ
+            for name, _, level in (word.partition(":") for word in expected.get(entity.name, "").split())
+        }
+        shown = {path.rpartition(".")[0] for path, _ in field_paths(CATALOG, entity) if path in named}
+        shown |= {path.rpartition(".")[0] for path, f in field_paths(CATALOG, entity) if f.data_class.value in named}
         for path, field in field_paths(CATALOG, entity):
-            shown = field.data_class.value in named or path in named or (field.name in STRUCTURE and bool(named))
-            assert access.ceiling(entity.name, path) == (READ if shown else HIDDEN), (role, entity.name, path)
+            wanted = named.get(path, named.get(field.data_class.value, HIDDEN))
+            owner, _, name = path.rpartition(".")
+            if name in STRUCTURE and (owner in shown or (not owner and named)):
+                wanted = READ
+            assert access.ceiling(entity.name, path) == wanted, (role, entity.name, path)
 
 
 @pytest.mark.parametrize(
@@ -96,17 +137,87 @@ def test_each_row_of_the_table_holds_on_the_rows_of_its_scope(role: str, entity_
     reaching = [g for g in access.grants(entity_type) if g.scope in (given.scope, EVERY_ROW)]
 
     for path, field in field_paths(CATALOG, CATALOG[entity_type]):
-        wanted = given.fields.get(path, given.levels.get(field.data_class, HIDDEN))
+        by_class = given.levels.get(field.data_class, HIDDEN)
+        wanted = given.fields.get(path, min(by_class, given.personal) if field.info.personal else by_class)
         assert max(g.level(path) for g in reaching) >= wanted, path
 
 
 @pytest.mark.parametrize("role", DEFAULT_ROLES)
-def test_internal_cost_and_identity_reach_no_default_role(role: str) -> None:
+def test_internal_and_identity_reach_no_default_role(role: str) -> None:
     access = access_of(role)
     for entity in CATALOG.roots:
         for path, field in field_paths(CATALOG, entity):
-            if field.data_class in (DataClass.INTERNAL, DataClass.COST, DataClass.IDENTITY):
+            if field.data_class in (DataClass.INTERNAL, DataClass.IDENTITY):
                 assert access.ceiling(entity.name, path) is HIDDEN, path
+
+
+def test_cost_reaches_sales_managers_alone_and_for_their_own_deals() -> None:
+    holders = {(role, type_, rule.scope) for role, type_, rule in table() if rule.levels.get(DataClass.COST)}
+
+    assert holders == {("sales_manager", "opportunity", OWN), ("sales_manager", "contract", OWN)}
+
+
+def test_sales_manager_has_what_sales_have_and_the_records_of_the_team_and_below() -> None:
+    manager, sales = access_of("sales_manager"), access_of("sales")
+
+    assert {g.scope for g in manager.grants("customer")} == {OWN, TEAM_AND_BELOW, IN_POOL}
+    assert {g.scope for g in sales.grants("customer")} == {OWN, IN_POOL}
+    assert manager.actions - sales.actions == {"leads:assign"}
+    assert sales.actions <= manager.actions
+    assert manager.roles == ("sales_manager",)
+    for entity_type, grants in sales.types.items():
+        for given in grants:
+            same = next(g for g in manager.grants(entity_type) if g.scope == given.scope)
+            assert given.writes <= same.writes
+            assert all(same.level(path) >= level for path, level in given.levels.items())
+
+
+def test_marketing_sees_no_person_and_no_contact_in_full() -> None:
+    (given,) = access_of("marketing").grants("customer")
+
+    assert (given.scope, given.level("name"), given.level("phone")) == (ORGANIZATIONS, READ, MASKED)
+    assert set(access_of("marketing").types) == {"customer", *FOR_EVERYONE}
+    assert access_of("marketing").actions == frozenset()
+
+
+def test_analyst_reads_nothing_of_a_person_that_is_marked_as_personal() -> None:
+    access = access_of("analyst")
+    for entity in CATALOG.roots:
+        for path, field in field_paths(CATALOG, entity):
+            if field.info.personal:
+                assert level(access, entity.name, path) <= MASKED, (entity.name, path)
+    everyone, organizations = access.grants("customer")
+    assert (everyone.level("name"), everyone.level("short_name"), everyone.level("city")) == (MASKED, MASKED, READ)
+    assert (organizations.scope, organizations.level("name"), organizations.level("phone")) == (
+        ORGANIZATIONS,
+        READ,
+        HIDDEN,
+    )
+    assert access.actions == {"export"}
+
+
+def test_auditor_may_ask_why_and_sees_no_record() -> None:
+    access = access_of("auditor")
+
+    assert set(access.types) == set(FOR_EVERYONE)
+    assert access.actions == {"access:explain"}
+
+
+def test_systems_find_people_by_the_whole_number_and_see_in_full_what_they_know() -> None:
+    everywhere, known = access_of("commerce").grants("customer")
+
+    assert (everywhere.scope, known.scope) == (EVERY_ROW, KNOWN_TO_SHOP)
+    assert (everywhere.level("phone"), everywhere.level("name"), everywhere.writes) == (LOOKUP, HIDDEN, frozenset())
+    assert (known.level("phone"), known.level("total_spent"), known.level("bank_account")) == (READ, HIDDEN, HIDDEN)
+    assert ("phone" in known.writes, "tier" in known.writes) == (True, False)
+    (callers,) = access_of("call_centre").grants("customer")
+    assert (callers.scope, callers.level("phone"), callers.level("name")) == (EVERY_ROW, LOOKUP, HIDDEN)
+    assert {g.scope for g in access_of("call_centre").grants("interaction")} == {OWN, KNOWN_TO_CALL_CENTRE}
+
+
+def test_action_of_an_approver_is_given_to_no_default_role() -> None:
+    for action in ("contracts:approve", "unmask", "erase"):
+        assert not [role for role in DEFAULT_ROLES if access_of(role).may(action)], action
 
 
 def test_sales_see_own_customers_in_full_and_the_pool_masked() -> None:
@@ -230,6 +341,61 @@ def test_fingerprint_depends_on_rights_and_not_on_the_order_of_roles_or_the_vers
 
 def test_equal_calls_give_one_object() -> None:
     assert access_of("finance", "sales") is access_of("sales", "finance")
+
+
+def _chain(**above: tuple[str, ...]) -> Policy:
+    """Roles that each read the field of their name, and inherit these."""
+    return Policy(
+        1,
+        {
+            key: RoleRule(
+                key, key, key, "", {"customer": (grant(ALL, fields={key: READ}),)}, frozenset(), inherits=inherits
+            )
+            for key, inherits in above.items()
+        },
+    )
+
+
+def test_role_has_what_the_roles_that_it_inherits_have_to_any_depth() -> None:
+    policy = _chain(name=("city",), city=("phone", "email"), phone=(), email=("phone",), tier=("gone",))
+
+    def shown(*roles: str) -> list[str]:
+        access = access_of(*roles, policy=policy)
+        return [f for f in ("name", "city", "phone", "email", "tier") if access.ceiling("customer", f) is READ]
+
+    assert shown("name") == ["name", "city", "phone", "email"]
+    assert shown("email") == ["phone", "email"]
+    assert shown("tier") == ["tier"]
+    assert access_of("name", policy=policy).roles == ("name",)
+
+
+def test_inheritance_in_a_circle_is_refused_and_would_end() -> None:
+    policy = _chain(name=("city",), city=("phone",), phone=("name",), email=("email",), tier=("name", "gone"))
+
+    assert [(p.template_key, p.path) for p in problems_of(policy.roles, CATALOG)] == [
+        ("role_inherits_itself", ("name", "inherits", "city")),
+        ("role_inherits_itself", ("city", "inherits", "phone")),
+        ("role_inherits_itself", ("phone", "inherits", "name")),
+        ("role_inherits_itself", ("email", "inherits", "email")),
+        ("unknown_role", ("tier", "inherits", "gone")),
+    ]
+    assert access_of("name", policy=policy).ceiling("customer", "phone") is READ
+
+
+def test_what_is_inherited_is_cut_to_the_scopes_of_a_client() -> None:
+    access = access_of("sales_manager", scopes=frozenset({"leads:read"}))
+
+    assert set(access.types) == {"lead", *FOR_EVERYONE}
+    assert access.actions == frozenset()
+
+
+def test_grant_shows_no_more_of_what_is_personal_than_it_says() -> None:
+    rule = grant(ALL, read=[DataClass.BASIC, DataClass.CONTACT], personal=MASKED, fields={"email": READ})
+    policy = with_role(RoleRule("r", "r", "r", "", {"customer": (rule,)}))
+
+    (given,) = access_of("r", policy=policy).grants("customer")
+
+    assert [given.level(f) for f in ("name", "phone", "email", "city")] == [MASKED, MASKED, READ, READ]
 
 
 def test_grant_that_shows_one_field_also_shows_the_structure_of_the_row() -> None:

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from structlog.testing import capture_logs
 
 from crm_graph.access import Level
 from crm_graph.catalog import build_catalog
@@ -15,6 +16,7 @@ from crm_graph.models.fields import DataClass
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import effective_access, load_policy, raise_policy_version, sync_default_policy
+from crm_graph.permissions.validation import warn_of_unreadable
 
 CATALOG = build_catalog()
 
@@ -65,6 +67,46 @@ async def test_second_sync_changes_nothing_and_keeps_what_an_admin_edited(
     assert after.version == before.version
     assert (after.roles["sales"].name_en, after.roles["sales"].actions) == ("Reps", frozenset())
     assert effective_access(after, CATALOG, {"sales"}).grants("lead") == ()
+
+
+async def test_database_of_an_earlier_release_gets_the_roles_that_are_new_and_keeps_its_own(
+    session: AsyncSession, pool: ReadPool
+) -> None:
+    await sync_default_policy(session)
+    new = ["sales_manager", "marketing", "auditor", "commerce", "call_centre"]
+    await session.execute(text("DELETE FROM roles WHERE key = ANY(:keys)"), {"keys": new})
+    await session.execute(text("UPDATE roles SET actions = '[\"leads:create\"]' WHERE key = 'sales'"))
+    await session.execute(text("UPDATE roles SET builtin = false, name_en = 'Ours' WHERE key = 'analyst'"))
+    await session.execute(text("DELETE FROM grants g USING roles r WHERE r.id = g.role_id AND r.key = 'analyst'"))
+    await session.commit()
+    before = await _loaded(pool)
+
+    assert await sync_default_policy(session) == new
+    await session.commit()
+
+    after = await _loaded(pool)
+    assert after.version == before.version + 1
+    assert {key: after.roles[key] for key in new} == {key: DEFAULT_ROLES[key] for key in new}
+    assert {key: role for key, role in after.roles.items() if key not in new} == dict(before.roles)
+    assert (after.roles["analyst"].name_en, dict(after.roles["analyst"].grants)) == ("Ours", {})
+    assert effective_access(after, CATALOG, {"sales_manager"}).actions == {"leads:create", "leads:assign"}
+
+
+async def test_inheritance_in_a_circle_among_the_rows_is_told_and_ends(session: AsyncSession, pool: ReadPool) -> None:
+    await sync_default_policy(session)
+    await session.execute(text("UPDATE roles SET inherits = '[\"sales_manager\", \"gone\"]' WHERE key = 'sales'"))
+    await session.commit()
+    policy = await _loaded(pool)
+
+    with capture_logs() as logs:
+        warn_of_unreadable(policy, CATALOG)
+
+    assert [(entry["event"], entry["path"]) for entry in logs] == [
+        ("role_not_inherited", ["sales", "inherits", "sales_manager"]),
+        ("role_not_inherited", ["sales", "inherits", "gone"]),
+        ("role_not_inherited", ["sales_manager", "inherits", "sales"]),
+    ]
+    assert effective_access(policy, CATALOG, {"sales"}).may("leads:assign")
 
 
 async def test_deleted_role_is_created_again_and_raises_the_version(session: AsyncSession, pool: ReadPool) -> None:

@@ -65,7 +65,7 @@ _POOLED_LEAD = {"name": MASKED, "company_name": MASKED, "external_refs.external_
 _SALES_WRITE = (BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:credit_hold", "except:tier")
 # What a system matches people by, and sees masked.
 _FOUND_BY = {"phone": LOOKUP, "email": LOOKUP, "contact_points.e164": LOOKUP}
-# Who a person is, beside what is marked as personal.
+# What an analyst counts and sums, and what tells who a person is beside that which is marked as personal.
 _FACTS = (BASIC, AMOUNT, METRIC)
 _REFS_MASKED = {"external_refs.external_id": MASKED}
 _WHO = {"short_name": MASKED, "website": MASKED, "number": MASKED, **_REFS_MASKED}
@@ -326,7 +326,7 @@ _COMMERCE = RoleRule(
     "commerce",
     "Web shop",
     "电商系统",
-    "Syncs customers: in full what carries a ref of source `shop`; the rest it only finds by a whole number or address.",
+    "Syncs customers: in full what carries a ref of source `shop`; finds others by the whole number or address.",
     {
         "customer": (
             grant(ALL, fields={"kind": READ, **_FOUND_BY}),
@@ -372,21 +372,10 @@ DEFAULT_ROLES: Mapping[str, RoleRule] = MappingProxyType(
     {
         role.key: role
         for role in (
-            _EVERYONE,
-            _SALES,
-            _SALES_MANAGER,
-            _SERVICE,
-            _FINANCE,
-            _MARKETING,
-            _CRM_MANAGER,
-            _ANALYST,
-            _AUDITOR,
-            _ERP,
-            _COMMERCE,
-            _CALL_CENTRE,
-            _ADMIN,
+            *(_EVERYONE, _SALES, _SALES_MANAGER, _SERVICE, _FINANCE, _MARKETING, _CRM_MANAGER, _ANALYST, _AUDITOR),
+            *(_ERP, _COMMERCE, _CALL_CENTRE, _ADMIN),
         )
-    }  # fmt: skip
+    }
 )
 """Built-in roles by key."""
 

@@ -116,8 +116,8 @@ def _grant_rows(row: Role, role: RoleRule, ids: IdSource) -> Iterable[Grant]:
 
 _POLICY = """
 SELECT p.version, r.key, r.name_en, r.name_zh, r.description, r.actions::text AS actions,
-       r.inherits::text AS inherits, g.entity_type, g.row_rule, g.predicate::text AS predicate, g.levels::text AS levels,
-       g.field_levels::text AS field_levels, g.writes::text AS writes, g.personal_level
+       r.inherits::text AS inherits, g.entity_type, g.row_rule, g.predicate::text AS predicate,
+       g.levels::text AS levels, g.personal_level, g.field_levels::text AS field_levels, g.writes::text AS writes
 FROM policy_version p
 LEFT JOIN roles r ON TRUE
 LEFT JOIN grants g ON g.role_id = r.id
