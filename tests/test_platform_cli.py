@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, build_schema
 
 from crm_graph.db import connect, database_name, with_database
 
@@ -161,3 +162,29 @@ def test_prints_the_schema_in_the_definition_language() -> None:
     printed = crm_graph("schema", "print").stdout
     assert "\ntype Query {" in printed
     assert "\ntype Mutation {" in printed
+
+
+def test_prints_the_schema_as_a_set_of_roles_sees_it(home: Path) -> None:
+    def printed(*roles: str) -> GraphQLSchema:
+        arguments = [word for role in roles for word in ("--role", role)]
+        done = crm_graph("schema", "print", *arguments, CRM_GRAPH_HOME=str(home))
+        assert (done.returncode, done.stderr) == (0, "There is no database to ask: these are the built-in rights.\n")
+        return build_schema(done.stdout)
+
+    def fields(schema: GraphQLSchema, name: str) -> set[str]:
+        type_ = schema.type_map.get(name)
+        return set(type_.fields) if isinstance(type_, GraphQLObjectType | GraphQLInputObjectType) else set()
+
+    service, both, auditor = printed("service"), printed("service", "finance"), printed("auditor")
+    assert {"title", "netAmount"} & fields(service, "Contract") == {"title"}
+    assert {"title", "netAmount"} & fields(both, "Contract") == {"title", "netAmount"}
+    assert "phone" not in fields(service, "CreateContractInput")
+    assert {"Contract", "Customer", "User"} & set(auditor.type_map) == {"User"}
+    assert auditor.mutation_type is None
+
+
+def test_unknown_role_is_told_with_those_that_there_are(home: Path) -> None:
+    done = crm_graph("schema", "print", "--role", "superuser", CRM_GRAPH_HOME=str(home))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "crm-graph: there is no role superuser; there are: admin, analyst, auditor, " in done.stderr

@@ -20,10 +20,10 @@ from crm_graph import maintenance
 from crm_graph.app import NotMigrated, build_app, open_hub
 from crm_graph.catalog import build_catalog
 from crm_graph.db import UnfitServer
-from crm_graph.demo import NoSuchRole, NotRunning, database, fresh_token, run_demo
+from crm_graph.demo import NoSuchRole, NotRunning, database, fresh_token, run_demo, running_database
 from crm_graph.embedded import EmbeddedServerError
 from crm_graph.errors import CrmError
-from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity
+from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity, UnknownRole
 from crm_graph.messages import render
 from crm_graph.schema.build import build_schema
 from crm_graph.seeding import population
@@ -49,7 +49,7 @@ app.add_typer(keys_app, name="keys")
 
 _TOLD = (
     AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
-    UnknownEntity,
+    UnknownEntity, UnknownRole,
     OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError,
 )  # fmt: skip
 """What a user is told in a line; anything else is a defect, and shows its traceback."""
@@ -242,9 +242,22 @@ def rotate() -> None:
 
 
 @schema_app.command(name="print")
-def print_command() -> None:
-    """Print the full schema in the schema definition language."""
-    typer.echo(print_schema(build_schema(build_catalog())))
+def print_command(
+    role: Annotated[
+        list[str] | None, typer.Option(help="Only what this role sees; several times for a set of roles.")
+    ] = None,
+) -> None:
+    """Print the schema in the schema definition language: all of it, or what roles see of it.
+
+    Rights and custom fields are those of DATABASE_URL or of a demo that runs, else those of a new database.
+    """
+    if not role:
+        typer.echo(print_schema(build_schema(build_catalog())))
+        return
+    url = running_database(load_settings())
+    if url is None:
+        typer.echo("There is no database to ask: these are the built-in rights.", err=True)
+    typer.echo(asyncio.run(maintenance.role_sdl(url, role)))
 
 
 class _Bars:

@@ -18,13 +18,15 @@ from crm_graph import app, migrations
 from crm_graph.db import connect, dsn, write_engine
 from crm_graph.embedded import EmbeddedServer
 from crm_graph.permissions.keys import load_keys
+from crm_graph.permissions.policy import DEFAULT_ROLES
+from crm_graph.permissions.rules import EVERYONE
 from crm_graph.permissions.tokens import TokenTerms, issue_user_token
 from crm_graph.seeding.company import seed_demo
 from crm_graph.seeding.stories import SHOWN_CONTRACT
 from crm_graph.server import STOPPING, bind, run, serve
 from crm_graph.settings import Settings
 
-ROLES = ("sales", "service", "finance", "crm_manager", "erp", "admin")
+ROLES = tuple(key for key in DEFAULT_ROLES if key != EVERYONE)
 
 Say = Callable[[str], None]
 
@@ -67,6 +69,14 @@ def database(settings: Settings, say: Say, *, shared: bool = False) -> Iterator[
             signal.signal(number, handler)
 
 
+def running_database(settings: Settings) -> str | None:
+    """DATABASE_URL, or the database of a demo that runs; nothing is started."""
+    if settings.database_url is not None:
+        return settings.database_url
+    server = EmbeddedServer(settings.home)
+    return server.url if server.is_running() else None
+
+
 def run_demo(settings: Settings, say: Say) -> None:
     """Everything of `make demo`, until Ctrl-C or SIGTERM.
 
@@ -106,12 +116,9 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
 
 async def fresh_token(settings: Settings, role: str) -> str:
     """A token of a user with this role, for the running demo. Raises NoSuchRole, and NotRunning without a database."""
-    url = settings.database_url
+    url = running_database(settings)
     if url is None:
-        server = EmbeddedServer(settings.home)
-        if not server.is_running():
-            raise NotRunning(f"no demo runs with the data in {settings.home}; start one with make demo")
-        url = server.url
+        raise NotRunning(f"no demo runs with the data in {settings.home}; start one with make demo")
     note = _issuer_note(settings, url)
     issuer = note.read_text() if note.exists() else settings.token_issuer
     connection = await connect(url)
@@ -145,12 +152,21 @@ LIMIT 1
 """
 
 
+_HELD_ROLES = """
+SELECT DISTINCT r.key
+FROM users u JOIN user_roles held ON held.user_id = u.id JOIN roles r ON r.id = held.role_id
+WHERE r.key = ANY($1) AND u.status = 'ACTIVE' AND u.archived_at IS NULL
+  AND (held.expires_at IS NULL OR held.expires_at > $2)
+"""
+
+
 async def _welcome(settings: Settings) -> str:
     """What is printed once requests are served."""
     address = f"http://{settings.host}:{settings.port}"
     connection = await connect(settings.database_url or "")
     try:
-        tokens = {role: await _token(connection, settings, role) for role in ROLES}
+        held = {row["key"] for row in await connection.fetch(_HELD_ROLES, list(ROLES), datetime.now(UTC))}
+        tokens = {role: await _token(connection, settings, role) for role in ROLES if role in held}
         contract: UUID | None = await connection.fetchval("SELECT id FROM contracts WHERE number = $1", SHOWN_CONTRACT)
     finally:
         await connection.close()
@@ -159,7 +175,7 @@ async def _welcome(settings: Settings) -> str:
         f"GraphiQL   {address}/graphql",
         "",
         f"Tokens, valid for {settings.token_lifetime_s // 60} minutes (a fresh one: crm-graph token --role sales)",
-        *(f"  {role:<12} {token}" for role, token in tokens.items()),
+        *(f"  {role:<13} {token}" for role, token in tokens.items()),
     ]
     if contract is not None:
         lines += ["", f"Contract {SHOWN_CONTRACT} as three roles see it"]

@@ -1,12 +1,13 @@
 """What is done to a database from the command line, beside serving it."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from graphql import print_schema
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,9 +23,13 @@ from crm_graph.models import User
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.users import UserKind
 from crm_graph.permissions import keys
+from crm_graph.permissions.effective import effective_access
+from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import API_SOURCE, Principal
+from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import full_access, load_policy, utc_now
 from crm_graph.permissions.validation import Unreadable, unreadable_predicates
+from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.seeding.company import SeedReport, seed_demo
 from crm_graph.seeding.foundation import lay
 from crm_graph.seeding.population import PopulationReport, Progress, seed_population
@@ -42,6 +47,10 @@ class NoSuchUser(LookupError):
 
 class UnknownEntity(LookupError):
     """There is no such type of records to import."""
+
+
+class UnknownRole(LookupError):
+    """There is no such role."""
 
 
 async def migrate(url: str, settings: Settings, progress: Callable[[Progress], None] = lambda _: None) -> Migrated:
@@ -89,6 +98,23 @@ async def check_predicates(url: str) -> list[Unreadable]:
         return unreadable_predicates(await load_policy(connection), catalog)
     finally:
         await connection.close()
+
+
+async def role_sdl(url: str | None, roles: Collection[str]) -> str:
+    """The schema as a role set sees it in this database; without one, as it would in a new one. Raises UnknownRole."""
+    if url is None:
+        policy, catalog = Policy(0, DEFAULT_ROLES), build_catalog()
+    else:
+        connection = await connect(url)
+        try:
+            catalog = build_catalog(await load_custom_fields(connection))
+            policy = await load_policy(connection)
+        finally:
+            await connection.close()
+    unknown = sorted(set(roles) - set(policy.roles))
+    if unknown:
+        raise UnknownRole(f"there is no role {unknown[0]}; there are: {', '.join(sorted(policy.roles))}")
+    return print_schema(role_schemas(build_schema(catalog), catalog)(effective_access(policy, catalog, roles)))
 
 
 async def check_scratch(settings: Settings) -> list[str]:

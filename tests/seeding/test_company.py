@@ -6,6 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stdnum import luhn
 from stdnum.cn import ric, uscc
 
+from crm_graph.permissions.policy import DEFAULT_ROLES
+from crm_graph.permissions.rules import EVERYONE
 from crm_graph.seeding.company import SeedReport, seed_demo
 from seeding.conftest import NewEngine
 from seeding.queries import TODAY, counts, digest, rows, value
@@ -53,12 +55,19 @@ async def test_people_have_the_roles_they_are_named_after(company: Company) -> N
     )
     assert found == [
         ("admin", "PERSON", "admin"),
+        ("analyst", "PERSON", "analyst"),
+        ("auditor", "PERSON", "auditor"),
+        ("call_centre", "SERVICE", "call_centre"),
+        ("commerce", "SERVICE", "commerce"),
         ("crm_manager", "PERSON", "crm_manager"),
         ("erp", "SERVICE", "erp"),
         ("finance", "PERSON", "finance"),
+        ("marketing", "PERSON", "marketing"),
         ("sales", "PERSON", "sales"),
+        ("sales_manager", "PERSON", "sales_manager"),
         ("service", "PERSON", "service"),
     ]
+    assert {role for *_, role in found} == set(DEFAULT_ROLES) - {EVERYONE}
 
 
 async def test_erp_client_stands_for_its_service_account(company: Company) -> None:

@@ -74,7 +74,13 @@ PEOPLE = (
     ("finance.yan", "严素梅", "财务主管", "finance-dept", "finance", "zh-CN"),
     ("crm_manager", "何静怡", "客户运营经理", "crm-office", "crm_manager", "zh-CN"),
     ("admin", "韦文博", "系统管理员", "it", "admin", "zh-CN"),
+    ("sales_manager", "唐予安", "销售总监", "sales-dept", "sales_manager", "zh-CN"),
+    ("marketing", "柳青禾", "市场专员", "crm-office", "marketing", "zh-CN"),
+    ("analyst", "白若川", "数据分析师", "crm-office", "analyst", "zh-CN"),
+    ("auditor", "纪明远", "内审专员", "hq", "auditor", "zh-CN"),
 )
+# Other systems, each with the role of its name; the ERP has an OAuth client too.
+SYSTEMS = {ERP_CLIENT: "ERP", "commerce": "网上商城", "call_centre": "呼叫中心"}
 
 # Price of one unit in CNY, five years ago and the change a quarter; invented, near what they were.
 RATES = {
@@ -178,10 +184,11 @@ async def _hire(session: AsyncSession, seed: int, now: datetime, ids: IdSource) 
     _user(ledger, founded, SEEDING_USER, "Seeding", UserKind.SYSTEM, key=ledger.actor)
     teams = _teams(ledger, founded)
     users, team_of = _people(ledger, founded, teams)
-    users[ERP_CLIENT] = _user(ledger, founded, ERP_CLIENT, "ERP", UserKind.SERVICE).id
+    for username, name in SYSTEMS.items():
+        users[username] = _user(ledger, founded, username, name, UserKind.SERVICE).id
     users[SEEDING_USER] = ledger.actor
     roles = await _pairs(session, select(Role.key, Role.id))
-    for username, role in [*((p[0], p[4]) for p in PEOPLE), (ERP_CLIENT, "erp")]:
+    for username, role in [*((p[0], p[4]) for p in PEOPLE), *((system, system) for system in SYSTEMS)]:
         ledger.add(UserRole, {"user_id": users[username], "role_id": roles[role], "origin": "seed"})
     await ledger.write(session)
     secret = await register_client(
