@@ -103,7 +103,8 @@ def test_the_demo_runs_from_nothing_and_stops_clean(home: Path, port: int) -> No
     lines = told.splitlines()
     assert f"GraphiQL   http://127.0.0.1:{port}/graphql" in lines
     assert [line.split()[0] for line in lines if line.startswith("  ")] == [
-        "sales", "service", "finance", "crm_manager", "erp", "admin",
+        "sales", "sales_manager", "service", "finance", "marketing", "crm_manager", "analyst", "auditor",
+        "erp", "commerce", "call_centre", "admin",
     ]  # fmt: skip
     assert sum(line.startswith("curl ") for line in lines) == 3
     assert lines[-1] == "Stopped; the data stays."

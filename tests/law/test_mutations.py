@@ -26,7 +26,7 @@ from reference.view import View
 
 CHANGES = 12
 ENTITIES = ("customer", "interaction", "lead", "opportunity", "ticket", "contract")
-WRITERS = ("sales", "service", "finance", "crm_manager", "erp")
+WRITERS = ("sales", "sales_manager", "service", "finance", "crm_manager", "erp", "commerce", "call_centre")
 _EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t != "policy_version")
 _ERRORS = "errors { code message path details }"
 

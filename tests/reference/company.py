@@ -9,6 +9,7 @@ from reference.rows import NOON, Row, id_source, new_ids
 _IDS = id_source(1)
 TEAM = new_ids(_IDS, EntityCode.TEAM, ["hq", "sales", "east", "queue"])
 USER = new_ids(_IDS, EntityCode.USER, ["wang", "li", "zhao", "qian", "chen", "erp", "root"])
+USER |= new_ids(id_source(2), EntityCode.USER, ["sun", "zhou", "wu", "zheng", "shop", "calls"])
 PIPELINE = new_ids(_IDS, EntityCode.PIPELINE, ["LEAD", "OPPORTUNITY", "TICKET", "CONTRACT"])
 STAGE = new_ids(
     _IDS,
@@ -35,10 +36,16 @@ CHILD = {
 PEOPLE = {
     "sales": ("wang", "east"),
     "sales_li": ("li", "east"),
+    "sales_manager": ("sun", "sales"),
     "service": ("zhao", "queue"),
     "finance": ("qian", None),
     "crm_manager": ("chen", "sales"),
+    "marketing": ("zhou", None),
+    "analyst": ("wu", None),
+    "auditor": ("zheng", None),
     "erp": ("erp", None),
+    "commerce": ("shop", None),
+    "call_centre": ("calls", None),
     "admin": ("root", "hq"),
 }
 """Who stands for each role: username and team."""
@@ -68,16 +75,17 @@ def _teams() -> list[Row]:
 def _users() -> list[Row]:
     names = {
         "wang": "王芳", "li": "李强", "zhao": "赵敏", "qian": "钱多多", "chen": "陈静", "erp": "ERP", "root": "管理员",
+        "sun": "孙倩", "zhou": "周莹", "wu": "吴磊", "zheng": "郑直", "shop": "商城", "calls": "呼叫中心",
     }  # fmt: skip
     return [
         _tracked(
             800,
             id=USER[key],
-            kind="SERVICE" if key == "erp" else "PERSON",
+            kind="SERVICE" if key in ("erp", "shop", "calls") else "PERSON",
             username=key,
             name=label,
             email=f"{key}@example.com",
-            phone="+861390000000" + str(index),
+            phone=f"+86139{index:08}",
         )
         for index, (key, label) in enumerate(names.items())
     ]

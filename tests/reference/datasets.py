@@ -42,6 +42,8 @@ CHOICES: tuple[tuple[type, tuple[Any, ...]], ...] = (
     (Date, DATES),
     (Uuid, (None,)),
 )
+SOURCES = ("erp", "shop", "call_centre", "A", "a")
+"""The systems that refs are of: those that built-in roles know, and others."""
 SHARE = 0.25
 """How often a value that may be missing is."""
 
@@ -175,6 +177,8 @@ class Dataset:
                 return self._random.choice(choices)
         if isinstance(type_, Numeric):
             return self._random.choice(self._numbers(column.name))
+        if column.name == "source":
+            return self._random.choice(SOURCES)
         info = info_of(column)
         mask = info.mask if info else None
         return self._random.choice(("CNY", "USD") if column.name == "currency" else TEXTS_BY_MASK[mask])

@@ -43,7 +43,9 @@ class PolicyMaker:
         levels: dict[DataClass, Level] = {c: random.choice(SHOWN) for c in CLASSES if random.randint(0, 9) < 6}
         fields = {random.choice(paths): random.choice(tuple(Level)) for _ in range(random.randint(0, 4))}
         fields.setdefault(random.choice(list(entity.fields)), Level.READ)
-        return GrantRule(self._scope(entity), MappingProxyType(levels), MappingProxyType(fields), ())
+        return GrantRule(
+            self._scope(entity), MappingProxyType(levels), MappingProxyType(fields), (), random.choice(SHOWN)
+        )
 
     def _scope(self, entity: EntityType) -> RowScope:
         rule = self._random.choice(sorted(row_rules_of(entity)))

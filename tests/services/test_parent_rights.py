@@ -88,4 +88,4 @@ def test_only_finance_of_the_default_writers_sets_no_parent() -> None:
     policy = Policy(1, DEFAULT_ROLES)
     writers = {key for key in DEFAULT_ROLES if effective_access(policy, catalog, [key]).may_write("customer", "parent")}
 
-    assert writers == {"sales", "crm_manager", "erp"}
+    assert writers == {"sales", "sales_manager", "crm_manager", "erp", "commerce"}

@@ -51,7 +51,7 @@ async def fuzzed(
     """
     settings = await settings_of_own_database(cluster_address, worker_id, "fuzz", tmp_path_factory.mktemp("fuzz"))
     async with opened(settings) as hub:
-        made = Dataset(Random(18), catalog(), 8).build()
+        made = Dataset(Random(20), catalog(), 14).build()
         holders = made["users"][: len(ROLES)]
         for role, user in zip(ROLES, holders, strict=True):
             user.update(status="ACTIVE", archived_at=None)

@@ -2,7 +2,7 @@
 
 A new installation gets it as rows; from then on the rows are the admin's. What a role does not name, and does not
 inherit, is denied to it. Children (contact points, addresses, lines, refs, stage history) follow the grants of the
-record that they belong to. What is left open here, and why: docs/decisions/0032.
+record that they belong to. What is left open here, and why: docs/decisions/0033.
 """
 
 from collections.abc import Iterable, Mapping
