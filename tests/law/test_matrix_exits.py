@@ -19,6 +19,7 @@ from crm_graph.catalog import EntityType, Kind, searched_fields
 from crm_graph.models import Base
 from crm_graph.models.exports import ExportFormat
 from crm_graph.models.fields import Search
+from crm_graph.models.ids import IdSource
 from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.exports.encoders import encoder_for
 from crm_graph.resolvers.operations import Operations
@@ -38,11 +39,12 @@ from reference.compiled import (
 )
 from reference.datasets import Dataset
 from reference.json_values import as_json
-from reference.rows import NOON, Connection, Row, id_source, insert, load
+from reference.rows import NOON, Connection, Row, insert, load
 from reference.table import ROLES, Cell, Company, cells, expected, grants, holds, selected, table_level, table_writes
 
 ALL_ROWS = "first: 200, archived: INCLUDE"
 READ_NAMES = ("Where", "OrderBy", *FIELD_TYPES)
+IDS = IdSource(lambda: NOON)
 _EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t != "policy_version")
 
 
@@ -90,9 +92,9 @@ class Asked:
         return [r for r in self.company.tables[entity.table] if self.company.exists(self.role, entity, r)]
 
     def read(self, cell: Cell, row: Row) -> Any:
-        """The value as conditions see it: null where the cell is not read."""
-        level = self.company.level(self.role, cell, row)
-        return row[cell.member.name] if level is Level.READ else None
+        """The value as conditions see it: in base currency, null where the cell is not read."""
+        level, name = self.company.level(self.role, cell, row), cell.member.name
+        return row.get(f"{name}_base", row[name]) if level is Level.READ else None
 
     async def data(self, query: str, variables: dict[str, Any] | None = None) -> Any:
         return await self.compiled.data(self.company.who, query, variables)
@@ -129,10 +131,11 @@ async def test_conditions_orders_groups_and_measures_see_what_is_withheld_as_nul
 async def check_conditions(asked: Asked, cell: Cell) -> None:
     entity, name, plural = cell.entity, cell.member.api_name, cell.entity.api_plural
     seen = {str(row["id"]): asked.read(cell, row) for row in asked.rows(entity)}
-    where = f"{{ {name}: {{ isNull: false }} }}"
+    where, order = f"{{ {name}: {{ isNull: false }} }}", f"{{ {name}: ASC }}"
+    order += "" if name == "id" else ", { id: ASC }"
     parts = [f"filtered: {plural}({ALL_ROWS}, where: {where}) {{ totalCount nodes {{ id }} }}"]
     if name in members(full_schema(), f"{entity.api_name}OrderBy"):
-        parts.append(f"ordered: {plural}({ALL_ROWS}, orderBy: [{{ {name}: ASC }}, {{ id: ASC }}]) {{ nodes {{ id }} }}")
+        parts.append(f"ordered: {plural}({ALL_ROWS}, orderBy: [{order}]) {{ nodes {{ id }} }}")
     grouped = name in members(full_schema(), f"{entity.api_name}GroupBy") and cell.member.kind is not Kind.MONEY
     if grouped and cell.member.kind not in (Kind.DATE, Kind.DATE_TIME):
         key = f"groupBy: [{{ {name}: true }}], first: 1000, archived: INCLUDE"
@@ -278,10 +281,10 @@ async def test_payloads_of_changes_show_what_the_table_shows(
 async def change(engine: AsyncEngine, asked: Asked, text: str) -> Any:
     """The data of a mutation, committed."""
     who = asked.company.who
-    document, ids = read_document(text, schema_of(who.access), max_tokens=5_000), id_source(7)
+    document = read_document(text, schema_of(who.access), max_tokens=5_000)
     context = MutationContext(
         operations=Operations(catalog(), schema_of, Limits(max_cost=10**9), max_tokens=5_000),
-        begin=lambda: begin(engine, who, catalog(), lambda: NOON, ids, source="api", request_id="r"),
+        begin=lambda: begin(engine, who, catalog(), lambda: NOON, IDS, source="api", request_id="r"),
         locale="en",
         document=document,
         operation=document.operation(None),

@@ -125,7 +125,9 @@ async def test_asks_for_the_token_in_english_and_chinese_and_never_sends_it_by_f
     assert '<label for="token">Access token <span lang="zh">访问令牌</span></label>' in html
 
 
-@pytest.mark.parametrize("role", ["sales", "service", "finance", "crm_manager", "erp"])
+@pytest.mark.parametrize(
+    "role", ["sales", "sales_manager", "service", "finance", "marketing", "crm_manager", "erp", "commerce"]
+)
 async def test_default_query_is_valid_for_whoever_sees_customers(page: Page, schemas: RoleSchemas, role: str) -> None:
     access = effective_access(Policy(1, DEFAULT_ROLES), CATALOG, {role})
     assert validate(schemas(access), parse(page.text["default-query"])) == []
