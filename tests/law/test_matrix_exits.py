@@ -5,6 +5,7 @@ search, lookup, export, input or payload. Expectations are read from the lines o
 import string
 from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from crm_graph.catalog import EntityType, Kind, searched_fields
 from crm_graph.models import Base
 from crm_graph.models.exports import ExportFormat
 from crm_graph.models.fields import Search
-from crm_graph.models.ids import IdSource
+from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.exports.encoders import encoder_for
 from crm_graph.resolvers.operations import Operations
@@ -27,6 +28,7 @@ from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.search.planning import EXACT
 from crm_graph.resolvers.write import MutationContext, run_mutation
 from crm_graph.schema.aggregates import FIELD_TYPES
+from crm_graph.services.nouns import NOUNS
 from crm_graph.transaction import begin
 from reference.compiled import (
     Compiled,
@@ -39,12 +41,13 @@ from reference.compiled import (
 )
 from reference.datasets import Dataset
 from reference.json_values import as_json
-from reference.rows import NOON, Connection, Row, insert, load
+from reference.rows import NOON, Connection, Row, id_source, insert, load
 from reference.table import ROLES, Cell, Company, cells, expected, grants, holds, selected, table_level, table_writes
 
 ALL_ROWS = "first: 200, archived: INCLUDE"
 READ_NAMES = ("Where", "OrderBy", *FIELD_TYPES)
 IDS = IdSource(lambda: NOON)
+SYSTEMS = ("erp", "shop", "call_centre")
 _EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t != "policy_version")
 
 
@@ -103,12 +106,22 @@ class Asked:
 async def asking(role: str, seed: int, connection: Connection, size: int = 8, **planted: Any) -> Asked:
     random = Random(seed)
     made = Dataset(random, catalog(), size).build()
+    tell_systems(made)
     if planted:
         plant(random, made)
     await insert(connection, made)
     tables = await load(connection)
     who = principal_of(tables, random.choice(tables["users"])["id"], default_access([role]))
     return Asked(role, Company(tables, who), Compiled(connection, Limits(max_cost=10**9)))
+
+
+def tell_systems(tables: dict[str, list[Row]]) -> None:
+    """Let each system know a record of each type."""
+    ids = id_source(3)
+    for entity in NOUNS:
+        for row, source in product(tables[catalog()[entity].table][:1], SYSTEMS):
+            key = {"entity_type": entity, "entity_id": row["id"], "source": source, "external_id": "first"}
+            tables["external_refs"].append({"id": ids.new(EntityCode.EXTERNAL_REF), **key, "synced_at": NOON})
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -253,7 +266,8 @@ async def test_exports_hold_what_the_table_shows(role: str, connection: Connecti
                 assert_as_the_table_says(asked, entity, node, set())
 
 
-WRITERS = [role for role in ROLES if any(a.endswith(":archive") for h in holds(role) for a in h.actions)]
+ARCHIVES = {f"{catalog()[entity].plural}:archive" for entity in NOUNS}
+WRITERS = [role for role in ROLES if any(ARCHIVES & held.actions for held in holds(role))]
 CHANGED = {"version", "updatedAt", "archivedAt"}
 
 
@@ -263,7 +277,7 @@ async def test_payloads_of_changes_show_what_the_table_shows(
 ) -> None:
     await twin_connection.execute(_EMPTY)
     asked, shown = await asking(role, 13, twin_connection), 0
-    for entity in catalog().roots:
+    for entity in (catalog()[name] for name in NOUNS):
         if asked.company.who.access.may(f"{entity.plural}:archive"):
             field = f"archive{entity.api_name}"
             payload = f"{{ {entity.name} {{ {node_fields(role, entity)} }} errors {{ code }} }}"
