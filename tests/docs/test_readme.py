@@ -211,7 +211,9 @@ def test_commands_and_options_are_those_of_the_command_line(name: str) -> None:
     commands: Any = typer.main.get_command(app)
     assert {command for command, _, _ in rows} == set(commands.commands)
     for command, usage, about in rows:
-        known = {option for parameter in commands.commands[command].params for option in parameter.opts}
+        named = commands.commands[command]
+        given = (named, *getattr(named, "commands", {}).values())
+        known = {option for each in given for parameter in each.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", usage + about)) <= known, command
 
 
