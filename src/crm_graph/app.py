@@ -1,5 +1,6 @@
 """The composition root: everything that a running hub is made of is put together here and nowhere else."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from crm_graph.models.ids import IdSource
 from crm_graph.permissions.authorization_server import Authority, Limits
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.keys import ensure_signing_key
+from crm_graph.permissions.people import People
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal, Principals
 from crm_graph.permissions.store import sync_default_policy, utc_now
@@ -47,6 +49,7 @@ from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
+from crm_graph.services.people import Admission
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
 from crm_graph.web import exports, graphiql, health, oauth
@@ -85,11 +88,13 @@ class Hub:
 
 
 @asynccontextmanager
-async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Hub]:
+async def open_hub(
+    settings: Settings, *, clock: Clock = utc_now, monotonic: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Hub]:
     """Connect to the migrated database of `settings.database_url`, load rights and keys, and close all at the end.
 
-    Raises NotMigrated where the database is behind, UnfitServer where it cannot be opened or is too old, ValueError
-    without a database URL or for a manifest that cannot be used.
+    `monotonic` tells the age of issuers' keys. Raises NotMigrated where the database is behind, UnfitServer where it
+    cannot be opened or is too old, ValueError without a database URL or for a manifest that cannot be used.
     """
     if settings.database_url is None:
         raise ValueError("set DATABASE_URL")
@@ -111,16 +116,20 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
         async with primary.acquire() as connection:
             catalog = build_catalog(await load_custom_fields(connection))
         require_sound(DEFAULT_ROLES, catalog)
+        ids = IdSource(clock)
+        terms = TokenTerms.of(settings)
+        people = People(terms.issuer, Admission(primary, engine, catalog, clock, ids), monotonic)
         principals = Principals(
             primary,
             catalog,
-            TokenTerms.of(settings),
+            terms,
             clock=clock,
             cache_size=settings.token_cache_size,
             time_zone=settings.time_zone,
             listen=lambda: connect(
                 primary_url, application_name="crm-graph listen", timeout_s=settings.connect_timeout_s
             ),
+            people=people,
         )
         await principals.start()
         stack.push_async_callback(principals.stop)
@@ -134,7 +143,6 @@ async def open_hub(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterat
             )
             stack.push_async_callback(replica.stop)
             await replica.start()
-        ids = IdSource(clock)
         yield Hub(settings, engine, lanes, primary, replica, manifest, catalog, principals, budgets, clock, ids)
 
 
@@ -181,7 +189,9 @@ class Front:
         return self.graphql(scope, receive, send)
 
 
-def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
+def build_app(
+    settings: Settings, *, clock: Clock = utc_now, monotonic: Callable[[], float] = time.monotonic
+) -> ASGIApp:
     """The ASGI application. Its lifespan opens the hub and then puts the routes in place."""
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -189,7 +199,7 @@ def build_app(settings: Settings, *, clock: Clock = utc_now) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_hub(settings, clock=clock) as hub:
+        async with open_hub(settings, clock=clock, monotonic=monotonic) as hub:
             front.graphql = graphql_endpoint(hub, counts)
             app.router.routes[:] = routes(hub, front.graphql.operations, registry)
             registry.register(PreparedOperations(front.graphql.operations))

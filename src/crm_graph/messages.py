@@ -234,6 +234,18 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "source_invalid": ("A source is a name of 1 to {max} characters.", "来源应为 1 至 {max} 个字符的名称。"),
     "source_not_yours": ("You may write under your own source only.", "只能以您自己的来源写入。"),
+    "issuers_limit": ("There are {limit} issuers already.", "登录提供方已达 {limit} 个上限。"),
+    "issuer_url_invalid": (
+        "Give the issuer's address as its tokens name it: https, without query and fragment.",
+        "请填写令牌中的签发者地址：https 开头，不含查询参数和片段。",
+    ),
+    "issuer_text_invalid": (
+        "This is compared to the letter: 1 to {max} printable characters.",
+        "该值会逐字比较，应为 1 至 {max} 个可打印字符。",
+    ),
+    "issuer_algorithms_invalid": ("Only these algorithms are taken: {algorithms}.", "仅支持以下算法：{algorithms}。"),
+    "issuer_leeway_invalid": ("Give 0 to {max} seconds.", "应为 0 至 {max} 秒。"),
+    "role_unknown": ("There is no such role: {roles}.", "角色不存在：{roles}。"),
     "too_many_items": ("At most {max} items are taken at once.", "一次最多提交 {max} 条。"),
     "external_id_invalid": ("An external id has 1 to {max} characters.", "外部编号应为 1 至 {max} 个字符。"),
     "list_invalid": ("A list of objects is expected.", "应为对象列表。"),

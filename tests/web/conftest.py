@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -255,15 +256,17 @@ async def crm(web_settings: Settings, _plain_logs: None) -> AsyncIterator[Crm]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Crm]:
+async def opened(
+    settings: Settings, clock: Any = None, monotonic: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Crm]:
     """A hub on a migrated database, with the company in it."""
     assert settings.database_url
-    clock = Clock()
+    clock = clock or Clock()
     users, teams = await _staff(settings, clock)
     database = await connect(settings.database_url, application_name="tests")
     try:
         keys = await load_keys(database, now=clock(), token_lifetime_s=settings.token_lifetime_s)
-        async with serving(build_app(settings, clock=clock)) as http:
+        async with serving(build_app(settings, clock=clock, monotonic=monotonic)) as http:
             yield Crm(http, settings, database, keys, clock, users, teams)
     finally:
         await database.close()

@@ -13,6 +13,7 @@ from crm_graph.models.exports import Export
 from crm_graph.models.external_refs import ExternalRef
 from crm_graph.models.idempotency_keys import IdempotencyKey
 from crm_graph.models.interactions import Interaction
+from crm_graph.models.issuers import Identity, Issuer
 from crm_graph.models.leads import Lead
 from crm_graph.models.opportunities import Opportunity
 from crm_graph.models.roles import Grant, PolicyVersion, Role
@@ -42,7 +43,9 @@ __all__ = [
     "Grant",
     "IdempotencyKey",
     "Identified",
+    "Identity",
     "Interaction",
+    "Issuer",
     "Lead",
     "Opportunity",
     "Pipeline",

@@ -32,6 +32,7 @@ class EntityCode(IntEnum):
     STAGE_CHANGE = 20
     COLLABORATION = 21
     EXPORT = 22
+    ISSUER = 23
 
 
 def code_of(value: UUID) -> int:

@@ -25,7 +25,9 @@ from crm_graph.catalog import Catalog
 from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.moments import is_zone, zone_of
+from crm_graph.permissions.issuers import IssuerRule, load_issuers
 from crm_graph.permissions.keys import NO_KEYS, KeyRing, load_keys
+from crm_graph.permissions.people import People
 from crm_graph.permissions.revocations import load_revoked
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import POLICY_CHANNEL, Connection, effective_access, load_policy, utc_now
@@ -166,6 +168,7 @@ class Principals:
         cache_size: int = 10_000,
         time_zone: str = "Asia/Shanghai",
         listen: Callable[[], Awaitable["asyncpg.Connection[Any]"]] | None = None,
+        people: People | None = None,
     ) -> None:
         self._pool = pool
         self._catalog = catalog
@@ -174,6 +177,7 @@ class Principals:
         self._monotonic = monotonic
         self._time_zone = time_zone
         self._listen = listen
+        self._people = people
         self._seen: Bounded[bytes, _Seen] = Bounded(cache_size)
         self._loaded: Bounded[tuple[UUID, str | None, frozenset[str] | None], Loaded] = Bounded(cache_size)
         self._policy = Policy(-1, {})
@@ -217,6 +221,8 @@ class Principals:
             with suppress(*DATABASE_FAILURES):
                 await self._listener.close(timeout=COMMAND_TIMEOUT_S)
             self._listener = None
+        if self._people is not None:
+            await self._people.stop()
 
     def known(self, credentials: bytes, now: datetime) -> Principal | None:
         """Whose token this is, where that is known without asking anybody: a look-up. `credentials` are a whole header,
@@ -241,16 +247,34 @@ class Principals:
         known = self.known(credentials, self._clock())
         if known is not None:
             return known
-        claims = await self._verify(token)
+        people = self._people
+        issuer = people.issuer_of(token) if people else None
+        if people is None or issuer is None:
+            claims = await self._verify(token)
+        else:
+            claims = await self._let_in(people, issuer, token)
         loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
+        if people is not None and issuer is not None:
+            if people.issuer_of(token) != issuer:
+                return await self.authenticate(token)
+            if not loaded.principal.roles:
+                raise Unauthenticated
         # Asked last, with no wait before it is kept: what is revoked from here on is taken out again.
         self._refuse_revoked(claims)
         until = min(claims.ends_at, loaded.until)
         self._seen.put(credentials, _Seen(loaded.principal, until, loaded.version, claims.token_id))
         return loaded.principal
 
+    async def _let_in(self, people: People, issuer: IssuerRule, token: str) -> TokenClaims:
+        claims, admitted = await people.admitted(issuer, token, self._clock())
+        if admitted.changed:
+            await self.refresh()
+        return claims
+
     async def claims_of(self, token: str) -> TokenClaims:
-        """What a token says, if it is valid and not revoked, whoever its user is now. Raises as `authenticate` does."""
+        """What a token of the hub's own says, if it is valid and not revoked, whoever its user is now. Raises as
+        `authenticate` does.
+        """
         await self._confirm()
         claims = await self._verify(token)
         self._refuse_revoked(claims)
@@ -327,6 +351,8 @@ class Principals:
     async def _reload(self, connection: Connection) -> None:
         # The keys come second, so that they are never older than the version that they are kept under.
         policy = await load_policy(connection)
+        if self._people is not None:
+            self._people.use(await load_issuers(connection))
         keys = await load_keys(connection, now=self._clock(), token_lifetime_s=self._terms.lifetime_s)
         self._policy, self._keys = policy, keys
         self._seen.clear()

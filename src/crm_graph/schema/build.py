@@ -16,6 +16,8 @@ from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.exports import FORMATS, create_export
 from crm_graph.schema.inputs import Inputs
+from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
+from crm_graph.schema.issuers import issuer_mutations
 from crm_graph.schema.metadata import answer_metadata, metadata_field
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.roles import ACTION, role_schema
@@ -36,6 +38,7 @@ _ENUMS = (
         REJECTED="The item is wrong; nothing of it was written.",
     ),
     FORMATS,
+    *ISSUER_ENUMS,
 )
 
 
@@ -74,6 +77,7 @@ def _mutation(types: EntityTypes) -> Any:
         record_mutations(types, inputs),
         verb_mutations(types, inputs),
         trusted_document_mutations(),
+        issuer_mutations(),
         (create_export(),),
     )
     fields = [mutation.field() for mutation in mutations]

@@ -1,0 +1,59 @@
+"""OpenID Connect issuers that people come through, and whom each of them means by a subject."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped
+
+from crm_graph.models.declarative import Base
+from crm_graph.models.fields import internal
+
+
+class IssuerStatus(StrEnum):
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+
+
+class Issuer(Base):
+    """An issuer whose word we take. `url` is what its tokens name as `iss`, to the letter.
+
+    `audiences`, `clients` and `algorithms` are what its access tokens may name as `aud`, `azp` and `alg`; no clients
+    means any. `plain_tokens` says that its access tokens need no `typ` of `at+jwt`. `role_map` is a list of
+    `{"claim": [path], "value": text, "roles": [keys]}`. `version` counts its changes, from 1.
+    """
+
+    __tablename__ = "issuers"
+    __table_args__ = (UniqueConstraint("url"),)
+
+    id: Mapped[UUID] = internal(primary_key=True)
+    url: Mapped[str] = internal()
+    name: Mapped[str] = internal()
+    status: Mapped[IssuerStatus] = internal(server_default="ACTIVE")
+    audiences: Mapped[list[Any]] = internal()
+    clients: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    algorithms: Mapped[list[Any]] = internal()
+    plain_tokens: Mapped[bool] = internal(server_default=text("false"))
+    leeway_seconds: Mapped[int] = internal(server_default=text("5"))
+    role_map: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    version: Mapped[int] = internal(server_default=text("1"))
+    created_at: Mapped[datetime] = internal()
+
+
+class Identity(Base):
+    """A person as an issuer knows them. `claims_at` is when the newest token that they came with was issued, `roles`
+    are the keys that its claims gave by the map of that `issuer_version`.
+    """
+
+    __tablename__ = "identities"
+    __table_args__ = (Index("ix_identities_user_id", "user_id"),)
+
+    issuer_id: Mapped[UUID] = internal(ForeignKey("issuers.id"), primary_key=True)
+    subject: Mapped[str] = internal(primary_key=True)
+    user_id: Mapped[UUID] = internal(ForeignKey("users.id"))
+    claims_at: Mapped[datetime | None] = internal()
+    issuer_version: Mapped[int | None] = internal()
+    roles: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    created_at: Mapped[datetime] = internal()

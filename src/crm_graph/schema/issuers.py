@@ -1,0 +1,110 @@
+"""OpenID Connect issuers as admins see them, and the mutation that runs them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import strawberry
+
+from crm_graph.models.issuers import IssuerStatus
+from crm_graph.permissions.issuers import ALGORITHMS
+from crm_graph.resolvers.write import MutationContext
+from crm_graph.schema.building import Argument, Member, enum_of
+from crm_graph.schema.mutations import Mutation
+from crm_graph.services import issuers
+from crm_graph.services.issuers import DEFAULT_ALGORITHMS, MANAGE, MAX_LEEWAY_S, SETTABLE, IssuerView
+
+ENUMS = (
+    enum_of(
+        IssuerStatus,
+        ACTIVE="Its people are let in.",
+        SUSPENDED="Its tokens are refused everywhere within a second.",
+    ),
+)
+
+_CLAIM = "Names that lead to the claim, such as `groups`, or `realm_access` and `roles`."
+_VALUE = "What the claim is, or holds in a list, to the letter."
+_ROLES = "Keys of the roles that this gives."
+
+
+@strawberry.type(description="Who has a value in a claim has roles.")
+class ClaimRule:
+    claim: list[str] = strawberry.field(description=_CLAIM)
+    value: str = strawberry.field(description=_VALUE)
+    roles: list[str] = strawberry.field(description=_ROLES)
+
+
+@strawberry.input(description="Who has a value in a claim has roles.")
+class ClaimRuleInput:
+    claim: list[str] = strawberry.field(description=_CLAIM)
+    value: str = strawberry.field(description=_VALUE)
+    roles: list[str] = strawberry.field(description=_ROLES)
+
+
+_ABOUT: Mapping[str, str] = {
+    "name": "What people call it.",
+    "audiences": "What its access tokens may name as `aud`; one of them is enough.",
+    "clients": "What they may name as `client_id` and `azp`; none for any.",
+    "algorithms": f"What may sign them, of {', '.join(ALGORITHMS)}; {', '.join(DEFAULT_ALGORITHMS)} by default.",
+    "plain_tokens": "Whether its access tokens need no `typ` of `at+jwt` (RFC 9068). ID tokens are none either way.",
+    "leeway_seconds": f"How far its clock may be from ours: 0 to {MAX_LEEWAY_S}, 5 by default.",
+    "role_map": "Which claims give which roles. Who has no role is not let in.",
+    "status": "Whether its people are let in.",
+}
+
+
+@strawberry.type(description="An OpenID Connect issuer that people come through.")
+class Issuer:
+    url: str = strawberry.field(description="What its tokens name as `iss`, to the letter.")
+    name: str = strawberry.field(description=_ABOUT["name"])
+    status: IssuerStatus = strawberry.field(description=_ABOUT["status"])
+    audiences: list[str] = strawberry.field(description=_ABOUT["audiences"])
+    clients: list[str] = strawberry.field(description=_ABOUT["clients"])
+    algorithms: list[str] = strawberry.field(description=_ABOUT["algorithms"])
+    plain_tokens: bool = strawberry.field(description=_ABOUT["plain_tokens"])
+    leeway_seconds: int = strawberry.field(description=_ABOUT["leeway_seconds"])
+    role_map: list[ClaimRule] = strawberry.field(description=_ABOUT["role_map"])
+
+
+def issuer_mutations() -> Iterable[Mutation]:
+    """Make or change."""
+    types: Mapping[str, Any] = {
+        "name": str | None,
+        "audiences": list[str] | None,
+        "clients": list[str] | None,
+        "algorithms": list[str] | None,
+        "plain_tokens": bool | None,
+        "leeway_seconds": int | None,
+        "role_map": list[ClaimRuleInput] | None,
+        "status": IssuerStatus | None,
+    }
+    yield Mutation(
+        "save_issuer",
+        MANAGE,
+        "Let people come with tokens of an OpenID Connect issuer, or change what is taken of it; what is left out"
+        " stays. A new one needs a name and audiences. Holds everywhere within a second.",
+        {
+            "url": Argument(str, "What its tokens name as `iss`, to the letter."),
+            **{name: Argument(types[name], _ABOUT[name]) for name in SETTABLE},
+        },
+        {"issuer": Member(Issuer | None, "The issuer as it stands now.")},
+        _save,
+    )
+
+
+async def _save(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    changes = {name: value for name, value in arguments.items() if name in SETTABLE and value is not strawberry.UNSET}
+    return {"issuer": _issuer(await issuers.save(context.transaction(), arguments["url"], changes))}
+
+
+def _issuer(view: IssuerView) -> Issuer:
+    return Issuer(
+        url=view.url,
+        name=view.name,
+        status=view.status,
+        audiences=list(view.audiences),
+        clients=list(view.clients),
+        algorithms=list(view.algorithms),
+        plain_tokens=view.plain_tokens,
+        leeway_seconds=view.leeway_seconds,
+        role_map=[ClaimRule(claim=list(r.claim), value=r.value, roles=list(r.roles)) for r in view.role_map],
+    )

@@ -1,0 +1,235 @@
+"""OpenID Connect issuers as admins run them: whose tokens people come with, and which claims give which roles."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sqlalchemy import delete, func, select
+
+from crm_graph.catalog import camel
+from crm_graph.errors import Invalid, LimitReached, Required
+from crm_graph.models import Issuer, Role, UserRole
+from crm_graph.models.ids import EntityCode
+from crm_graph.models.issuers import IssuerStatus
+from crm_graph.permissions.issuer_keys import is_safe
+from crm_graph.permissions.issuers import ALGORITHMS, MAX_PATH, ClaimRule, claim_rules, origin_of
+from crm_graph.permissions.rules import EVERYONE
+from crm_graph.permissions.store import raise_policy_version
+from crm_graph.services.texts import clean
+from crm_graph.transaction import EventDraft, Transaction
+
+MANAGE = "roles:manage"
+"""Who gives roles says whose claims give them."""
+
+MAX_ISSUERS = 50
+MAX_URL = 500
+MAX_NAME = 100
+MAX_ITEMS = 50
+MAX_TEXT = 255
+MAX_RULES = 500
+MAX_LEEWAY_S = 300
+DEFAULT_ALGORITHMS = ("ES256", "EdDSA", "PS256", "RS256")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerView:
+    """An issuer as an admin sees and sets it. `url` is what its tokens name as `iss`, and stays."""
+
+    url: str
+    name: str
+    audiences: Sequence[str]
+    clients: Sequence[str] = ()
+    algorithms: Sequence[str] = DEFAULT_ALGORITHMS
+    plain_tokens: bool = False
+    leeway_seconds: int = 5
+    role_map: Sequence[ClaimRule] = ()
+    status: IssuerStatus = IssuerStatus.ACTIVE
+
+
+SETTABLE = tuple(field.name for field in fields(IssuerView) if field.name != "url")
+
+
+async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
+    """Make an issuer, or change what is named of one that is there; what is not named stays. Roles that its claims gave
+    and that no rule of it names any more are taken away. Holds in every process within a second. Raises UserFault.
+    """
+    tx.require(MANAGE)
+    # The table is locked against other writers, so that its limit holds.
+    await tx.driver().execute("LOCK TABLE issuers IN SHARE ROW EXCLUSIVE MODE")
+    issuer = await tx.session.scalar(select(Issuer).where(Issuer.url == url))
+    if issuer is None:
+        await _require_room(tx)
+        issuer = Issuer(id=tx.new_id(EntityCode.ISSUER), url=_url(url), created_at=tx.now, version=0)
+        changes = {**_defaults(), **changes}
+        before: dict[str, Any] = {}
+    else:
+        before = _told(issuer)
+    for name in SETTABLE:
+        if name in changes:
+            setattr(issuer, name, _READERS[name](changes[name], name))
+    await _require_roles(tx, issuer)
+    after = _told(issuer)
+    changed = [name for name in after if name not in before or after[name] != before[name]]
+    if changed:
+        issuer.version += 1
+        tx.session.add(issuer)
+        await tx.session.flush()
+        await _take_back(tx, issuer)
+        await raise_policy_version(tx.session)
+        _tell(tx, issuer, {n: before[n] for n in changed if n in before}, {n: after[n] for n in changed})
+    return _view(issuer)
+
+
+async def all_issuers(tx: Transaction) -> list[IssuerView]:
+    """All of them, by name."""
+    tx.require(MANAGE)
+    return [_view(issuer) for issuer in await tx.session.scalars(select(Issuer).order_by(Issuer.name, Issuer.id))]
+
+
+async def _require_room(tx: Transaction) -> None:
+    if (await tx.session.scalar(select(func.count()).select_from(Issuer)) or 0) >= MAX_ISSUERS:
+        raise LimitReached("issuers_limit", limit=MAX_ISSUERS)
+
+
+async def _require_roles(tx: Transaction, issuer: Issuer) -> None:
+    """Raise Invalid where a rule names a role that nobody can be given."""
+    named = _roles_of(issuer)
+    there = set(await tx.session.scalars(select(Role.key).where(Role.key.in_(named)))) - {EVERYONE}
+    unknown = sorted(named - there)
+    if unknown:
+        raise Invalid("role_unknown", path=("roleMap",), roles=", ".join(unknown[:5])[:MAX_TEXT])
+
+
+def _roles_of(issuer: Issuer) -> set[str]:
+    return {role for rule in claim_rules(issuer.role_map) for role in rule.roles}
+
+
+async def _take_back(tx: Transaction, issuer: Issuer) -> None:
+    kept = select(Role.id).where(Role.key.in_(_roles_of(issuer)))
+    of_claims = UserRole.origin == origin_of(issuer.id)
+    await tx.session.execute(delete(UserRole).where(of_claims, UserRole.role_id.not_in(kept)))
+
+
+def _defaults() -> dict[str, Any]:
+    empty = IssuerView("", "", ())
+    return {name: getattr(empty, name) for name in SETTABLE}
+
+
+def _view(issuer: Issuer) -> IssuerView:
+    rules = claim_rules(issuer.role_map)
+    return IssuerView(**{**_told(issuer), "role_map": rules, "status": IssuerStatus(issuer.status)})
+
+
+def _told(issuer: Issuer) -> dict[str, Any]:
+    return {"url": issuer.url, **{name: getattr(issuer, name) for name in SETTABLE}}
+
+
+def _tell(tx: Transaction, issuer: Issuer, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    tx.record(
+        EventDraft(
+            type=f"issuer.{'updated' if before else 'created'}",
+            entity_type="issuer",
+            entity_id=issuer.id,
+            entity_version=issuer.version,
+            changed=list(after),
+            before=before,
+            after=after,
+        )
+    )
+
+
+def _url(url: str) -> str:
+    """An address that we may ask, as OpenID Connect Discovery 1.0 has issuers: https, no query, no fragment."""
+    if len(url) > MAX_URL or "?" in url or not url.isascii() or not is_safe(url):
+        raise Invalid("issuer_url_invalid", path=("url",))
+    return url
+
+
+def _text(value: Any, name: str, longest: int = MAX_TEXT) -> str:
+    if not isinstance(value, str) or not value:
+        raise Required(path=(camel(name),))
+    try:
+        cleaned = clean(value, max_length=longest)
+    except Invalid as wrong:
+        raise Invalid(wrong.template_key, path=(camel(name),), **wrong.details) from None
+    if cleaned is None:
+        raise Required(path=(camel(name),))
+    return cleaned
+
+
+def _exact(value: Any, name: str) -> str:
+    """A text that is compared with claims to the letter, and so kept to the letter."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not value.isprintable():
+        raise Invalid("issuer_text_invalid", path=(camel(name),), max=MAX_TEXT)
+    return value
+
+
+def _name(value: Any, name: str) -> str:
+    return _text(value, name, MAX_NAME)
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
+        raise LimitReached("too_many_items", path=(camel(name),), max=MAX_ITEMS)
+    return list(dict.fromkeys(_exact(one, name) for one in value))
+
+
+def _some_texts(value: Any, name: str) -> list[str]:
+    texts = _texts(value, name)
+    if not texts:
+        raise Required(path=(camel(name),))
+    return texts
+
+
+def _algorithms(value: Any, name: str) -> list[str]:
+    named = _some_texts(value, name)
+    if not set(named) <= set(ALGORITHMS):
+        raise Invalid("issuer_algorithms_invalid", path=(camel(name),), algorithms=", ".join(ALGORITHMS))
+    return sorted(named)
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise Required(path=(camel(name),))
+    return value
+
+
+def _leeway(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_LEEWAY_S:
+        raise Invalid("issuer_leeway_invalid", path=(camel(name),), max=MAX_LEEWAY_S)
+    return value
+
+
+def _role_map(value: Any, name: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list | tuple) or len(value) > MAX_RULES:
+        raise LimitReached("too_many_items", path=(camel(name),), max=MAX_RULES)
+    return [_claim_rule(rule if isinstance(rule, Mapping) else asdict(rule), name) for rule in value]
+
+
+def _claim_rule(rule: Mapping[str, Any], name: str) -> dict[str, Any]:
+    steps = rule.get("claim")
+    if not isinstance(steps, list | tuple) or not 1 <= len(steps) <= MAX_PATH:
+        raise LimitReached("too_many_items", path=(camel(name), "claim"), max=MAX_PATH)
+    return {
+        "claim": [_exact(step, name) for step in steps],
+        "value": _exact(rule.get("value"), name),
+        "roles": _some_texts(rule.get("roles"), name),
+    }
+
+
+def _status(value: Any, name: str) -> IssuerStatus:
+    if value not in set(IssuerStatus):
+        raise Required(path=(camel(name),))
+    return IssuerStatus(value)
+
+
+_READERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "name": _name,
+    "audiences": _some_texts,
+    "clients": _texts,
+    "algorithms": _algorithms,
+    "plain_tokens": _flag,
+    "leeway_seconds": _leeway,
+    "role_map": _role_map,
+    "status": _status,
+}
