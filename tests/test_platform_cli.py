@@ -1,6 +1,7 @@
 """The commands as a user runs them, in processes of their own."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -113,7 +114,7 @@ def test_the_demo_runs_from_nothing_and_stops_clean(home: Path, port: int) -> No
     assert gone.stderr == f"crm-graph: no demo runs with the data in {home}; start one with make demo\n"
 
 
-async def test_serve_needs_a_migrated_database_and_then_serves_it(database_url: str, port: int) -> None:
+async def test_serve_needs_a_migrated_database_and_then_serves_it(database_url: str, port: int, tmp_path: Path) -> None:
     name = f"{database_name(database_url)}_serve"
     url = with_database(database_url, name)
     admin = await connect(with_database(database_url, "postgres"))
@@ -125,9 +126,29 @@ async def test_serve_needs_a_migrated_database_and_then_serves_it(database_url: 
         done = await asyncio.to_thread(crm_graph, "migrate", DATABASE_URL=url)
         assert (done.returncode, done.stdout.endswith(", from nothing.\n")) == (0, True)
         await asyncio.to_thread(_serves_and_stops, url, port)
+        await asyncio.to_thread(_keeps_an_issuer, url, tmp_path / "staff.json")
     finally:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await admin.close()
+
+
+def _keeps_an_issuer(url: str, file: Path) -> None:
+    rule = {"claim": ["groups"], "value": "admins", "roles": ["admin"]}
+    told = {"url": "https://login.example.com", "name": "Staff", "audiences": ["crm"], "roleMap": [rule]}
+    file.write_text(json.dumps(told))
+    saved = crm_graph("issuers", "save", str(file), DATABASE_URL=url)
+    assert saved.stderr == ""
+    issuer = json.loads(saved.stdout)
+    assert issuer == told | {
+        "clients": [], "algorithms": ["ES256", "EdDSA", "PS256", "RS256"], "plainTokens": False, "leewaySeconds": 5,
+        "status": "ACTIVE",
+    }  # fmt: skip
+    assert json.loads(crm_graph("issuers", "list", DATABASE_URL=url).stdout) == [issuer]
+    file.write_text(json.dumps({"url": "https://login.example.com", "plain": True}))
+    wrong = crm_graph("issuers", "save", str(file), DATABASE_URL=url)
+    assert (wrong.returncode, wrong.stderr.partition(":")[2].strip().partition(" with")[0]) == (
+        1, "an issuer is a JSON object"
+    )  # fmt: skip
 
 
 def _serves_and_stops(url: str, port: int) -> None:

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import asyncpg
+import orjson
 import structlog
 import typer
 from graphql import print_schema
@@ -34,6 +35,7 @@ from crm_graph.settings import Settings, load_settings
 log = structlog.get_logger(__name__)
 
 LOG_EVERY = 100_000
+T = TypeVar("T")
 
 app = typer.Typer(
     name="crm-graph",
@@ -46,6 +48,8 @@ schema_app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
 keys_app = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+issuers_app = typer.Typer(help="The OpenID Connect issuers that people come through.", no_args_is_help=True)
+app.add_typer(issuers_app, name="issuers")
 
 _TOLD = (
     AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
@@ -239,6 +243,33 @@ def rotate() -> None:
     with database(settings, typer.echo, shared=True) as url:
         kid = asyncio.run(maintenance.rotate_keys(url, settings))
     typer.echo(f"The key {kid} signs from now on.")
+
+
+@issuers_app.command(name="save")
+def save_issuer(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A JSON object.")],
+) -> None:
+    """Make or change an issuer in the database of DATABASE_URL or of the demo, as `saveIssuer` does; the hub may run
+    meanwhile. So the first admin comes in, by a claim that gives the role.
+    """
+    told = orjson.loads(file.read_bytes())
+    _echo_json(_with_database(lambda settings: maintenance.save_issuer(settings, told)))
+
+
+@issuers_app.command(name="list")
+def list_issuers() -> None:
+    """Print all issuers as JSON, in the form that `save` takes each of."""
+    _echo_json(_with_database(maintenance.all_issuers))
+
+
+def _with_database(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    settings = load_settings()
+    with database(settings, typer.echo, shared=True) as url:
+        return asyncio.run(work(settings.model_copy(update={"database_url": url})))
+
+
+def _echo_json(value: Any) -> None:
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 @schema_app.command(name="print")

@@ -2,9 +2,11 @@
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from graphql import print_schema
@@ -13,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm_graph import app, migrations
 from crm_graph.app import Hub, open_hub
-from crm_graph.catalog import EntityType, build_catalog
+from crm_graph.catalog import EntityType, build_catalog, camel
 from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import connect, write_engine
 from crm_graph.embedded import EmbeddedServer
@@ -33,12 +35,15 @@ from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.seeding.company import SeedReport, seed_demo
 from crm_graph.seeding.foundation import lay
 from crm_graph.seeding.population import PopulationReport, Progress, seed_population
-from crm_graph.services import search_index
+from crm_graph.services import issuers, search_index
 from crm_graph.services.imports import ImportReport, import_file, upserting
+from crm_graph.services.issuers import SETTABLE, IssuerView
 from crm_graph.settings import Settings
 
 IMPORT_SOURCE = "import"
-IMPORTER = "system.import"
+IMPORTER = ("system.import", "Import")
+OPERATOR = ("system.operator", "Command line")
+"""The hub's own users for imports, and for what is set from the command line: their names, and what they are called."""
 
 
 class NoSuchUser(LookupError):
@@ -191,7 +196,7 @@ async def import_records(
     """
     async with open_hub(settings) as hub:
         entity = _entity(hub, plural)
-        principal = await (_importer(hub) if username is None else _user(hub, username))
+        principal = await (_own_user(hub, *IMPORTER) if username is None else _user(hub, username))
         opened = app.transactions(hub, principal, source=source)
         return await import_file(
             path,
@@ -204,6 +209,30 @@ async def import_records(
             rejects_to=rejects_to,
             progress=progress,
         )
+
+
+async def save_issuer(settings: Settings, told: Any) -> dict[str, Any]:
+    """Make or change an issuer that is described in the names of the API, and give it as it is then."""
+    names = {camel(name): name for name in SETTABLE}
+    if not isinstance(told, dict) or not isinstance(told.get("url"), str) or not told.keys() <= {"url", *names}:
+        raise ValueError(f"an issuer is a JSON object with url and some of: {', '.join(names)}")
+    changes = {names[name]: value for name, value in told.items() if name != "url"}
+    async with open_hub(settings) as hub:
+        operator = await _own_user(hub, *OPERATOR)
+        async with app.transactions(hub, operator, source=API_SOURCE)() as tx:
+            return _as_json(await issuers.save(tx, told["url"], changes))
+
+
+async def all_issuers(settings: Settings) -> list[dict[str, Any]]:
+    """All issuers, as `save_issuer` takes them."""
+    async with open_hub(settings) as hub:
+        operator = await _own_user(hub, *OPERATOR)
+        async with app.transactions(hub, operator, source=API_SOURCE)() as tx:
+            return [_as_json(issuer) for issuer in await issuers.all_issuers(tx)]
+
+
+def _as_json(issuer: IssuerView) -> dict[str, Any]:
+    return {camel(name): value for name, value in asdict(issuer).items()}
 
 
 def _entity(hub: Hub, plural: str) -> EntityType:
@@ -220,19 +249,20 @@ async def _user(hub: Hub, username: str) -> Principal:
     return await hub.principals.of_user(user_id)
 
 
-async def _importer(hub: Hub) -> Principal:
-    """The hub's own user for imports, made at the first one."""
+async def _own_user(hub: Hub, username: str, name: str) -> Principal:
+    """A user of the hub's own with every right, made when it is first needed."""
     async with AsyncSession(hub.engine) as session, session.begin():
-        # The lock keeps two first imports from making it twice.
+        # The lock keeps two first uses from making it twice.
         await session.execute(text("SELECT FROM policy_version FOR UPDATE"))
-        user_id = await session.scalar(select(User.id).where(User.username == IMPORTER))
+        own = (User.username == username, User.kind == UserKind.SYSTEM)
+        user_id = await session.scalar(select(User.id).where(*own))
         if user_id is None:
             user_id, now = hub.ids.new(EntityCode.USER), hub.clock()
             kind = UserKind.SYSTEM
-            session.add(User(id=user_id, kind=kind, username=IMPORTER, name="Import", created_at=now, updated_at=now))
+            session.add(User(id=user_id, kind=kind, username=username, name=name, created_at=now, updated_at=now))
     access = full_access(hub.catalog)
     zone = hub.settings.time_zone
-    return Principal(user_id, IMPORTER, None, API_SOURCE, access.roles, None, (), (), access, "en", zone)
+    return Principal(user_id, username, None, API_SOURCE, access.roles, None, (), (), access, "en", zone)
 
 
 _ESTIMATE = "SELECT reltuples::bigint FROM pg_class WHERE oid = $1::text::regclass"
