@@ -71,6 +71,10 @@ class Access:
         """The highest level any row can have; HIDDEN means the field is not in the role's schema."""
         return max((g.level(field_path) for g in self.grants(entity_type)), default=Level.HIDDEN)
 
+    def looks_up(self, entity_type: str, field_path: str) -> bool:
+        """Whether some rows show the field masked and are found by its exact value."""
+        return any(g.level(field_path) is Level.LOOKUP for g in self.grants(entity_type))
+
     def may(self, action: str) -> bool:
         return action in self.actions
 

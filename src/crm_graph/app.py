@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +29,7 @@ from crm_graph.db import (
 )
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
+from crm_graph.permissions.allowances import Allowance
 from crm_graph.permissions.authorization_server import Authority, Limits
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.keys import ensure_signing_key
@@ -50,6 +51,7 @@ from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.people import Admission
+from crm_graph.services.reads import Audit, Hashes, load_hashes
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
 from crm_graph.web import exports, graphiql, health, oauth
@@ -85,6 +87,7 @@ class Hub:
     budgets: Budgets
     clock: Clock
     ids: IdSource
+    hashes: Hashes
 
 
 @asynccontextmanager
@@ -143,13 +146,16 @@ async def open_hub(
             )
             stack.push_async_callback(replica.stop)
             await replica.start()
-        yield Hub(settings, engine, lanes, primary, replica, manifest, catalog, principals, budgets, clock, ids)
+        async with engine.begin() as connection:
+            hashes = await load_hashes(await driver_of(connection))
+        yield Hub(settings, engine, lanes, primary, replica, manifest, catalog, principals, budgets, clock, ids, hashes)
 
 
-def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str | None = None) -> Begin:
-    """Transactions of a principal. Once one has ended well, the principal's reads in this process see it."""
-    opened = partial(
-        begin,
+def _begun(
+    hub: Hub, principal: Principal, source: str, request_id: str | None
+) -> AbstractAsyncContextManager[Transaction]:
+    """One transaction of a principal."""
+    return begin(
         hub.engine,
         principal,
         hub.catalog,
@@ -160,6 +166,20 @@ def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str
         base_currency=hub.settings.base_currency,
         time_zone=hub.settings.time_zone,
     )
+
+
+def audit(hub: Hub) -> Audit:
+    """What writes down the reads that matter. Nobody reads them back at once, so no replica is told of them."""
+
+    def begun(principal: Principal, request_id: str) -> AbstractAsyncContextManager[Transaction]:
+        return _begun(hub, principal, principal.source, request_id)
+
+    return Audit(begun, hub.hashes, Allowance(hub.budgets, "lookups", hub.settings.lookups_per_minute))
+
+
+def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str | None = None) -> Begin:
+    """Transactions of a principal. Once one has ended well, the principal's reads in this process see it."""
+    opened = partial(_begun, hub, principal, source, request_id)
     replica = hub.replica
     if replica is None:
         return opened
@@ -258,7 +278,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations, hub.budgets, hub.replica),
+        Reader(hub.lanes, operations, hub.budgets, audit(hub), hub.replica),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,
@@ -320,7 +340,7 @@ async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now, filling: Filli
         await install_default_workflows(await _driver(session), ids, clock())
         await ensure_signing_key(session, now=clock())
     async with engine.connect() as connection:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver = await driver_of(connection)
         catalog = build_catalog()
         for entity in catalog.roots:
             await search_index.fill(driver, catalog, entity, partial(filling, entity.plural))
@@ -328,7 +348,12 @@ async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now, filling: Filli
 
 async def _driver(session: AsyncSession) -> Any:
     """The asyncpg connection under a session, inside its transaction."""
-    return (await (await session.connection()).get_raw_connection()).driver_connection
+    return await driver_of(await session.connection())
+
+
+async def driver_of(connection: AsyncConnection) -> Any:
+    """The asyncpg connection under SQLAlchemy's, inside its transaction."""
+    return (await connection.get_raw_connection()).driver_connection
 
 
 async def _require_migrated(engine: AsyncEngine) -> None:

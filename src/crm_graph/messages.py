@@ -46,6 +46,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Your budget is spent. Try again in {retry_after} seconds.",
         "请求额度已用完，请在 {retry_after} 秒后重试。",
     ),
+    "allowance_used": (
+        "You have asked for this too often. Try again in {retry_after} seconds.",
+        "此类查询过于频繁，请在 {retry_after} 秒后重试。",
+    ),
+    "allowance_exceeded": (
+        "This asks for {requested} at once, and {limit} are allowed in a minute. Ask for fewer.",
+        "一次请求了 {requested} 个，每分钟上限为 {limit} 个，请减少数量。",
+    ),
     "unauthenticated": ("A valid access token is needed.", "需要有效的访问令牌。"),
     "idempotency_mismatch": (
         "This idempotency key was used with another request. Use a new key.",
@@ -75,6 +83,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "搜索文本最多 {limit} 个字符、{words} 个词。",
     ),
     "lookup_field": ("Records of this type cannot be looked up by this field.", "该类型的记录不支持按此字段精确查找。"),
+    "lookup_where": (
+        "You see this field masked: filter a list by its whole value, with eq or in, at the top of where or in and.",
+        "该字段对您脱敏显示，只能在顶层列表的 where（或其中的 and）里用 eq 或 in 按完整值查找。",
+    ),
     "list_too_long": ("A list may have at most {limit} values.", "列表最多包含 {limit} 个值。"),
     "not_a_big_int": (
         "A whole number of at most 64 bits is expected, such as 9007199254740993.",

@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     """What one operation may cost: about one unit for each row that it may read."""
     cost_per_minute: int = Field(default=6_000_000, ge=0)
     """The budget of a client, or of a person without one; 0 for no end. A client's row may name another."""
+    lookups_per_minute: int = Field(default=60, ge=0)
+    """Values that a client, or a person without one, may look up in a minute; 0 for no end."""
     max_tokens: int = Field(default=5_000, ge=100)
     """Lexical tokens of one GraphQL document."""
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)

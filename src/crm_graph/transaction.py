@@ -71,12 +71,12 @@ class Input:
 @dataclass(slots=True)
 class EventDraft:
     """One verb on one root, as it will stand in the log. `before` and `after` hold the changed fields only, by their
-    catalog names, children under their relation's name.
+    catalog names, children under their relation's name. With `records`, how many it gave, it is a read.
     """
 
     type: str
     entity_type: str
-    entity_id: UUID
+    entity_id: UUID | None
     entity_version: int
     changed: Sequence[str]
     before: Mapping[str, Any]
@@ -84,6 +84,13 @@ class EventDraft:
     customer_id: UUID | None = None
     reason: str | None = None
     backfill: bool = False
+    records: int | None = None
+    looked_for: str | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it tells of a read: it changed nothing, and nobody has to hear of it."""
+        return self.records is not None
 
 
 @dataclass
@@ -108,6 +115,7 @@ class Transaction:
     """How far in the log its commit reaches; found after it, where there is a replica."""
     _events: list[EventDraft] = field(default_factory=list)
     _written: int = 0
+    _told: bool = False
     _subjects: set[UUID | None] = field(default_factory=set)
 
     @property
@@ -158,7 +166,8 @@ class Transaction:
         events, self._events = self._events, []
         if not events:
             return
-        if self._written == 0:
+        if not self._told and not all(event.is_read for event in events):
+            self._told = True
             await self.connection.execute(_NOTIFY, EVENTS_CHANNEL, WRITES_CHANNEL, str(self.principal.user_id))
         await self.connection.execute(_INSERT_EVENTS, *self._event_arguments(events))
         self._written += len(events)
@@ -178,6 +187,9 @@ class Transaction:
             [to_json(e.before) for e in events],
             [to_json(e.after) for e in events],
             [e.backfill for e in events],
+            [e.is_read for e in events],
+            [e.records for e in events],
+            [e.looked_for for e in events],
             self.now,
             self.principal.user_id,
             self.on_behalf_of_id,
@@ -230,15 +242,19 @@ _NOTIFY = "SELECT pg_notify($1, ''), pg_notify($2, $3)"
 _INSERT_EVENTS = """
 INSERT INTO events (
     id, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill,
+    is_read, records, looked_for,
     occurred_at, actor_id, on_behalf_of_id, client_id, source, request_id, causation_id
 )
 SELECT e.id, e.n, e.type, e.entity_type, e.entity_id, e.entity_version, e.customer_id, e.reason,
-       e.changed::jsonb, e.before::jsonb, e.after::jsonb, e.backfill,
-       $13::timestamptz, $14::uuid, $15::uuid, $16::uuid, $17::text, $18::text, $19::uuid
+       e.changed::jsonb, e.before::jsonb, e.after::jsonb, e.backfill, e.is_read, e.records, e.looked_for,
+       $16::timestamptz, $17::uuid, $18::uuid, $19::uuid, $20::text, $21::text, $22::uuid
 FROM unnest(
     $1::uuid[], $2::int[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::uuid[], $8::text[],
-    $9::text[], $10::text[], $11::text[], $12::bool[]
-) AS e (id, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill)
+    $9::text[], $10::text[], $11::text[], $12::bool[], $13::bool[], $14::int[], $15::text[]
+) AS e (
+    id, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill,
+    is_read, records, looked_for
+)
 """
 
 

@@ -49,8 +49,8 @@ async def customer_of_others(connection: Connection) -> str:
         "UPDATE tickets SET customer_id = $2 WHERE customer_id = $1", id_, tables["customers"][1]["id"]
     )
     await connection.execute(
-        "UPDATE customers SET name = $2, phone = $3, owner_id = $4, pool_state = 'OWNED', archived_at = NULL"
-        " WHERE id = $1",
+        "UPDATE customers SET kind = 'PERSON', name = $2, phone = $3, owner_id = $4, pool_state = 'OWNED',"
+        " archived_at = NULL WHERE id = $1",
         id_, NAME, PHONE, other,
     )  # fmt: skip
     await connection.execute("UPDATE interactions SET customer_id = $1, archived_at = NULL, subject = 'a'", id_)
@@ -59,12 +59,15 @@ async def customer_of_others(connection: Connection) -> str:
     return str(id_)
 
 
+UNREFERRED = "interactions: { count: { gte: 1, where: { externalRefs: { none: { source: { eq: $other } } } } } }"
 OF_ONE = "query($guess: String!, $id: ID!, $other: String!)"
 GUESSES = {
     "the start of a masked phone": ("service", "+861381", "+861382", f"phone: {{ startsWith: $guess }}, {COUNT}"),
     "the end of a masked phone": ("service", "5678", "5679", f"{COUNT}, phone: {{ endsWith: $guess }}"),
-    "a masked phone": ("service", PHONE, "+8613812345679", f"phone: {{ eq: $guess }}, {COUNT}"),
-    "one of masked phones": ("service", PHONE, "+8613812345679", f"and: [{{ phone: {{ in: [$guess] }} }}], {COUNT}"),
+    "a masked phone": ("finance", PHONE, "+8613812345679", f"phone: {{ eq: $guess }}, {UNREFERRED}"),
+    "one of masked phones": (
+        "finance", PHONE, "+8613812345679", f"and: [{{ phone: {{ in: [$guess] }} }}], {UNREFERRED}",
+    ),
     "either of masked phones": (
         "service", PHONE, "+8613812345679",
         f"or: [{{ phone: {{ eq: $guess }} }}, {{ phone: {{ eq: $guess }}, name: {{ isNull: true }} }}], {SOME}",

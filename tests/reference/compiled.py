@@ -16,7 +16,7 @@ from graphql import GraphQLSchema
 
 from crm_graph.access import Access
 from crm_graph.bounded import Bounded
-from crm_graph.catalog import Catalog, build_catalog
+from crm_graph.catalog import Catalog, EntityType, build_catalog
 from crm_graph.db import Fetch, LaneConnection, dsn, raw_json
 from crm_graph.lanes import Lanes
 from crm_graph.permissions.effective import effective_access
@@ -29,6 +29,7 @@ from crm_graph.resolvers.operations import Operations, RoleSchemas
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.read import Reader
 from crm_graph.schema.build import build_schema, role_schemas
+from crm_graph.services.reads import AuditedRead
 from reference.custom import CUSTOM_FIELDS
 from reference.rows import NOON, Connection, Tables
 
@@ -135,6 +136,25 @@ class Boundless:
         yield
 
 
+class Kept:
+    """A log of reads that is kept in memory. Hashes are the values themselves."""
+
+    def __init__(self) -> None:
+        self.reads: list[AuditedRead] = []
+        self.hashes = self
+
+    def of(self, _entity: EntityType, value: str) -> str:
+        """The value, for tests to see."""
+        return value
+
+    async def allow_lookups(self, _principal: Principal, _values: int) -> None:
+        """There is no end to it."""
+
+    async def write(self, _principal: Principal, _request_id: str, reads: Sequence[AuditedRead]) -> None:
+        """Keep them."""
+        self.reads += reads
+
+
 @dataclass
 class Compiled:
     """Compiled reads on one connection."""
@@ -145,7 +165,8 @@ class Compiled:
 
     def __post_init__(self) -> None:
         self.operations = Operations(catalog(), schema_of, self.limits, max_tokens=20_000)
-        self.reader = Reader(Lanes(self._held, 1, wait_s=1, lend_s=60), self.operations, Boundless())
+        self.log = Kept()
+        self.reader = Reader(Lanes(self._held, 1, wait_s=1, lend_s=60), self.operations, Boundless(), self.log)
 
     async def _held(self) -> Connection:
         return self.connection
@@ -154,7 +175,13 @@ class Compiled:
         """The `data` of the answer. Raises CrmError."""
         document = await self.operations.document(text, principal.access)
         data, _, _ = await self.reader.run(
-            document, document.operation(None), variables or {}, principal=principal, now=self.now, locale="en"
+            document,
+            document.operation(None),
+            variables or {},
+            principal=principal,
+            now=self.now,
+            locale="en",
+            request_id=lambda: "test",
         )
         return data
 

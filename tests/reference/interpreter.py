@@ -68,7 +68,7 @@ class _Walk:
             if name == f"{entity.api_plural}Aggregate":
                 return self._aggregate(entity, list(self.view.records(entity)), nodes, arguments)
             if name == entity.api_plural:
-                return self._connection(entity, list(self.view.records(entity)), nodes, arguments)
+                return self._connection(entity, list(self.view.records(entity)), nodes, arguments, exact=True)
             if name == entity.api_name[0].lower() + entity.api_name[1:]:
                 return self._one(entity, arguments, nodes)
         raise AssertionError(name)
@@ -173,9 +173,15 @@ class _Walk:
         return {key: parts[same[0].name.value] for key, same in self.asked.below("Money", nodes).items()}
 
     def _connection(
-        self, entity: EntityType, records: Sequence[Record], nodes: list[FieldNode], arguments: Mapping[str, Any]
+        self,
+        entity: EntityType,
+        records: Sequence[Record],
+        nodes: list[FieldNode],
+        arguments: Mapping[str, Any],
+        *,
+        exact: bool = False,
     ) -> dict[str, Any]:
-        kept = self._matching(records, arguments)
+        kept = self._matching(records, arguments, exact=exact)
         text = arguments.get("search")
         kept = [r for r in kept if text is None or search.rank(self.view, r, text) is not None]
         order, best = self.pager.ordered(entity, kept, arguments)
@@ -184,11 +190,13 @@ class _Walk:
         cap = self.limits.count_cap if text is None else min(self.limits.count_cap, self.limits.search_count_cap)
         return {key: self._part(entity, len(kept), cap, page, same) for key, same in below.items()}
 
-    def _matching(self, records: Sequence[Record], arguments: Mapping[str, Any]) -> list[Record]:
+    def _matching(
+        self, records: Sequence[Record], arguments: Mapping[str, Any], *, exact: bool = False
+    ) -> list[Record]:
         archived, where = arguments.get("archived") or "EXCLUDE", arguments.get("where")
         wanted = {"EXCLUDE": (False,), "INCLUDE": (False, True), "ONLY": (True,)}[archived]
         kept = [r for r in records if (r.row["archived_at"] is not None) in wanted]
-        return [r for r in kept if where is None or self.view.holds(where, r)]
+        return [r for r in kept if where is None or self.view.holds(where, r, exact=exact)]
 
     def _related_aggregate(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
         relation = record.entity.by_api_name[nodes[0].name.value.removesuffix("Aggregate")]

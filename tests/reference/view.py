@@ -146,14 +146,16 @@ class View:
                 return row["team_id" if entity.owned else "id"] in who.team_tree_ids
         return self.system.holds(orjson.loads(scope.predicate or "{}"), Record(entity, row, entity, row))
 
-    def holds(self, tree: Mapping[str, Any], record: Record) -> bool:
-        """Whether a predicate holds; every condition is either true or false."""
-        return all(self._term(key, value, record) for key, value in tree.items())
+    def holds(self, tree: Mapping[str, Any], record: Record, *, exact: bool = False) -> bool:
+        """Whether a predicate holds; every condition is either true or false. With `exact`, where a value that is
+        masked may be looked up: at the top, and in an `and`.
+        """
+        return all(self._term(key, value, record, exact=exact) for key, value in tree.items())
 
-    def _term(self, key: str, value: Any, record: Record) -> bool:
+    def _term(self, key: str, value: Any, record: Record, *, exact: bool) -> bool:
         match key:
             case "and":
-                return all(self.holds(tree, record) for tree in listed(value))
+                return all(self.holds(tree, record, exact=exact) for tree in listed(value))
             case "or":
                 return any(self.holds(tree, record) for tree in listed(value))
             case "not":
@@ -162,7 +164,7 @@ class View:
                 return all(self._compared(record.entity.custom[k], tree, record) for k, tree in value.items())
         member = record.entity.by_api_name[key]
         if isinstance(member, Field):
-            return self._compared(member, value, record)
+            return all(self._conditions(member, value, record, exact=exact))
         return self._related_hold(member, value, record)
 
     def _related_hold(self, member: Relation, value: Any, record: Record) -> bool:
@@ -186,6 +188,24 @@ class View:
             return self._count_holds(tree, related)
         results = [self.holds(tree, r) for r in related]
         return {"some": any(results), "every": all(results), "none": not any(results)}[quantifier]
+
+    def _conditions(
+        self, member: Field, conditions: Mapping[str, Any], record: Record, *, exact: bool
+    ) -> Iterator[bool]:
+        for op, raw in conditions.items():
+            if exact and op in ("eq", "in") and self.looks_up(record, member):
+                yield self.has(record, member, raw)
+            else:
+                yield self._compared(member, {op: raw}, record)
+
+    def looks_up(self, record: Record, member: Field) -> bool:
+        """Whether a field of a type can be looked up at all: a text that some grant gives no more of."""
+        grants = self.access.grants(record.root.name) if self.access else ()
+        return member.kind is Kind.TEXT and any(g.level(member.name) is Level.LOOKUP for g in grants)
+
+    def has(self, record: Record, member: Field, raw: Any) -> bool:
+        """Whether a record is found by one of some values of a field, read or looked up."""
+        return self.level(record, member.name) >= Level.LOOKUP and stored(record, member) in listed(raw)
 
     def _compared(self, member: Field, conditions: Mapping[str, Any], record: Record) -> bool:
         return self.meets(member, conditions, self.comparable(record, member))

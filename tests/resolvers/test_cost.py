@@ -59,7 +59,8 @@ async def priced(text: str, variables: Mapping[str, Any] | None = None) -> int:
         ('{ search(text: "a", types: [CUSTOMER, LEAD], first: 5) { hits { node { id } } } }', 2 * 100 + 5),
         ('{ customers(search: "a", first: 5) { nodes { id } } }', 1 + 100 + 5),
         ('{ customers(search: "a") { totalCount } }', 1 + 100 + 10),
-        ('{ lookup(type: CUSTOMER, field: PHONE, value: "1") { id } }', 1_000 + 10),
+        ('{ lookup(type: CUSTOMER, field: PHONE, value: "1") { id } }', 100 + 10),
+        ('{ customers(first: 10, where: { phone: { eq: "1" } }) { nodes { id } } }', 1 + 10),
         ("{ a: customers(first: 3) { nodes { id } } b: customers(first: 4) { nodes { id } } }", 1 + 3 + 1 + 4),
     ],
 )

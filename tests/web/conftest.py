@@ -47,8 +47,11 @@ PEOPLE = {
     "qian": ("finance", None),
     "sun": ("crm_manager", None),
     "root": ("admin", None),
+    "caller": ("matcher", None),
 }
-"""Username to role and primary team. Zhou is a dispatcher too: she may assign leads, and sees no more for it."""
+"""Username to role and primary team. Zhou is a dispatcher too: she may assign leads, and sees no more for it. The
+matcher sees customers' phones masked everywhere, and may look them up.
+"""
 
 
 @dataclass
@@ -229,6 +232,7 @@ async def settings_of_own_database(cluster_address: str, worker_id: str, name: s
         home=home,
         max_body_bytes=MAX_BODY_BYTES,
         cost_per_minute=0,
+        lookups_per_minute=0,
         read_pool_size=4,
         write_pool_size=4,
     )
@@ -283,6 +287,8 @@ async def _staff(settings: Settings, clock: Clock) -> tuple[dict[str, UUID], dic
         async with AsyncSession(engine) as session:
             for key, id_ in teams.items():
                 await session.execute(text(_TEAM), {"id": id_, "key": key, "path": f"{key}/", "now": clock()})
+            matcher = {"id": ids.new(EntityCode.ROLE), "grant": ids.new(EntityCode.GRANT), "now": clock()}
+            await session.execute(text(_MATCHER), matcher)
             for name, id_ in users.items():
                 role, team = PEOPLE.get(name, ("erp", None))
                 kind = "SERVICE" if name == "erp" else "PERSON"
@@ -324,5 +330,11 @@ _DISPATCHER = (
     "WITH made AS (INSERT INTO roles (id, key, name_en, name_zh, actions, created_at, updated_at)"
     " VALUES (:role, 'dispatcher', 'Dispatcher', '派单员', '[\"leads:assign\"]', :now, :now) RETURNING id)"
     " INSERT INTO user_roles (user_id, role_id) SELECT :id, id FROM made"
+)
+_MATCHER = (
+    "WITH made AS (INSERT INTO roles (id, key, name_en, name_zh, created_at, updated_at)"
+    " VALUES (:id, 'matcher', 'Matcher', '来电匹配', :now, :now) RETURNING id)"
+    " INSERT INTO grants (id, role_id, entity_type, row_rule, levels, field_levels)"
+    " SELECT :grant, id, 'customer', 'ALL', '{}', '{\"kind\": \"READ\", \"phone\": \"LOOKUP\"}' FROM made"
 )
 _MEMBER = "INSERT INTO team_members (user_id, team_id, is_primary) VALUES (:id, :team, true)"

@@ -126,7 +126,7 @@ class Compiler:
         """The rights without which the criteria do not hold, by the field, where these look at other rows."""
         match criteria:
             case Compare(member, op) if op in _INDEXED:
-                readable = self.cell(row, member, Level.READ)
+                readable = self.cell(row, member, criteria.least)
                 return {member: readable} if _looks(readable) else {}
             case AllOf(terms):
                 return {field_: right for term in terms for field_, right in self._rights(term, row).items()}
@@ -137,7 +137,7 @@ class Compiler:
 
     def _compare(self, compare: Compare, row: Row) -> Fragment:
         column = row.comparable(compare.field)
-        readable = self.cell(row, compare.field, Level.READ)
+        readable = self.cell(row, compare.field, compare.least)
         if compare.op is Op.IS_NULL:
             present = all_of([readable, sql("{c} IS NOT NULL", c=column)])
             return sql("({p} IS TRUE) = (NOT {v})", p=present, v=compare.value)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from crm_graph.access import Level
 from crm_graph.catalog import Field, Kind, Relation
 from crm_graph.fragments import Fragment
 from crm_graph.models.fields import DataClass, FieldInfo
@@ -85,9 +86,12 @@ class Quantifier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compare:
+    """A comparison with a value; `least` is the level that the cell must have."""
+
     field: Field
     op: Op
     value: Fragment
+    least: Level = Level.READ
 
 
 @dataclass(frozen=True, slots=True)

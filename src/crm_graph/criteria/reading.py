@@ -37,6 +37,9 @@ _QUANTIFIERS = {q.value: q for q in Quantifier}
 _VIEWER = dict.fromkeys((Op.EQ, Op.NE), ("id",)) | dict.fromkeys((Op.IN, Op.NOT_IN), ("team_ids", "team_tree_ids"))
 _NOTHING = AllOf(())
 
+EXACT = (Op.EQ, Op.IN)
+"""What a field can be asked that is looked up."""
+
 # Gives the bound value of a leaf: the raw leaf, the field it is compared with, and the Postgres type.
 LeafReader = Callable[[Any, Field, Op], Fragment]
 Path = tuple[str | int, ...]
@@ -73,18 +76,21 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in a tree something stands: which rows it is about, and the path to it."""
+    """Where in a tree something stands: which rows it is about, and the path to it. `exact` is where a condition that
+    does not hold leaves its row out, and so may look a value up.
+    """
 
     entity: EntityType
     holder: Holder
     path: Path
     depth: int
+    exact: bool = False
 
     def at(self, *steps: str | int) -> "_Place":
-        return _Place(self.entity, self.holder, (*self.path, *steps), self.depth)
+        return _Place(self.entity, self.holder, (*self.path, *steps), self.depth, self.exact)
 
-    def below(self) -> "_Place":
-        return _Place(self.entity, self.holder, self.path, self.depth + 1)
+    def below(self, *, exact: bool = False) -> "_Place":
+        return _Place(self.entity, self.holder, self.path, self.depth + 1, exact)
 
     def across(self, relation: Relation, target: EntityType) -> "_Place":
         return _Place(target, self.holder.into(relation, target), self.path, self.depth + 1)
@@ -98,18 +104,21 @@ def refuse(error: CrmError) -> None:
 @dataclass
 class PredicateReader:
     """Reads filter trees. With `access`, a field that its role set never reads in full is as unknown as one that never
-    was. `report` is told of what is wrong, with the path to it.
+    was. `report` is told of what is wrong, with the path to it; `lookup_leaf` reads the values that are looked up.
     """
 
     catalog: Catalog
     access: Access | None
     leaf: LeafReader
     report: Callable[[CrmError], None] = refuse
+    lookup_leaf: LeafReader | None = None
     _terms: int = field(default=0, init=False)
 
-    def read(self, entity: EntityType, tree: Any) -> Criteria:
-        """The criteria of a tree."""
-        return self._read(tree, _Place(entity, Holder(entity.name, ""), (), 0))
+    def read(self, entity: EntityType, tree: Any, *, exact: bool = False) -> Criteria:
+        """The criteria of a tree. With `exact`, rows are also found by the whole values of fields that the asker may
+        look up on them: where such a condition stands in the tree itself, or in an `and` of it.
+        """
+        return self._read(tree, _Place(entity, Holder(entity.name, ""), (), 0, exact))
 
     def _read(self, tree: Any, place: _Place) -> Criteria:
         if not isinstance(tree, Mapping):
@@ -132,11 +141,40 @@ class PredicateReader:
         if key == CUSTOM and any(self.readable(place.holder, member) for member in place.entity.custom.values()):
             return self._custom(value, place)
         member = place.entity.by_api_name.get(key)
-        if isinstance(member, Field) and self.readable(place.holder, member):
-            return self._comparisons(member, value, place)
+        if isinstance(member, Field):
+            return self._conditions(member, value, place)
         if isinstance(member, Relation) and self._reachable(place.holder, member):
             return self._related(member, value, place)
         return self._wrong(Invalid("unknown_field"), place)
+
+    def _conditions(self, member: Field, value: Any, place: _Place) -> Criteria:
+        looked_up = self._looked_up(place.holder, member)
+        if looked_up and place.exact:
+            return self._exact(member, value, place)
+        if self.readable(place.holder, member):
+            return self._comparisons(member, value, place)
+        return self._wrong(Invalid("lookup_where" if looked_up else "unknown_field"), place)
+
+    def _looked_up(self, holder: Holder, member: Field) -> bool:
+        """Whether rows are found by the exact value of the field, where they show it masked."""
+        return self.access is not None and can_be_looked_up(self.access, holder.entity, holder.prefix, member)
+
+    def _exact(self, member: Field, value: Any, place: _Place) -> Criteria:
+        """Conditions on a field that may be looked up; other operators are about what is read in full."""
+        if not isinstance(value, Mapping):
+            return self._wrong(Invalid("predicate_object"), place)
+        terms = [self._exact_term(member, key, raw, place.at(key)) for key, raw in value.items()]
+        return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
+
+    def _exact_term(self, member: Field, key: str, raw: Any, place: _Place) -> Criteria:
+        if key not in EXACT or raw is None or self.lookup_leaf is None:
+            if not self.readable(place.holder, member):
+                return self._wrong(Invalid("lookup_where"), place)
+            return self._compare(member, OPERATORS[member.kind], key, raw, place) or _NOTHING
+        try:
+            return Compare(member, Op(key), self.lookup_leaf(raw, member, Op(key)), Level.LOOKUP)
+        except CrmError as error:
+            return self._wrong(error, place)
 
     def conditions(self, entity: EntityType, member: Field, tree: Any) -> Criteria:
         """The criteria of conditions on one value of a field of ours, all of which hold."""
@@ -153,7 +191,8 @@ class PredicateReader:
     def _listed(self, key: str, value: Any, place: _Place) -> Criteria:
         if not isinstance(value, list | tuple):
             return self._wrong(Invalid("predicate_list"), place)
-        terms = tuple(self._read(item, place.below().at(i)) for i, item in enumerate(value))
+        below = place.below(exact=place.exact and key == "and")
+        terms = tuple(self._read(item, below.at(i)) for i, item in enumerate(value))
         return AllOf(terms) if key == "and" else AnyOf(terms)
 
     def _custom(self, value: Any, place: _Place) -> Criteria:
@@ -230,6 +269,12 @@ class PredicateReader:
 
 
 _OPERATORS = {op.value: op for op in Op}
+
+
+def can_be_looked_up(access: Access, entity: str, prefix: str, member: Field) -> bool:
+    """Whether a field finds rows by its exact value: a text of a record's own, of which there are many."""
+    texts = member.kind is Kind.TEXT and member.custom is None and not prefix
+    return texts and access.looks_up(entity, member.name)
 
 
 def check_stored_where(catalog: Catalog, entity: EntityType, tree: Any) -> list[CrmError]:

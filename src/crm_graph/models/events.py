@@ -26,6 +26,10 @@ class Event(Base):
 
     Its place in the log is (epoch, transaction, n): a reader takes what lies below the oldest open transaction, in that
     order. `before` and `after` hold the changed fields only, children under their relation's name.
+
+    A read that matters is an event as well, with `is_read`: `changed` names the fields that it was about, `records` how
+    many records it gave, `looked_for` is a keyed hash of the value that was looked for. `entity_id` is the record, and
+    missing where it gave none, or too many to name each.
     """
 
     __tablename__ = "events"
@@ -33,6 +37,11 @@ class Event(Base):
         Index("ix_events_entity_id_entity_version", "entity_id", "entity_version"),
         Index("ix_events_customer_id_id", "customer_id", "id"),
         Index("ix_events_epoch_transaction_n", "epoch", "transaction", "n"),
+        Index("ix_events_reads", "id", postgresql_where=text("is_read")),
+        Index("ix_events_reads_actor_id_id", "actor_id", "id", postgresql_where=text("is_read")),
+        Index("ix_events_reads_type_id", "type", "id", postgresql_where=text("is_read")),
+        Index("ix_events_reads_entity_id_id", "entity_id", "id", postgresql_where=text("is_read")),
+        Index("ix_events_reads_looked_for_id", "looked_for", "id", postgresql_where=text("is_read")),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -42,7 +51,7 @@ class Event(Base):
     n: Mapped[int] = internal(server_default=text("0"))
     type: Mapped[str] = internal()
     entity_type: Mapped[str] = internal()
-    entity_id: Mapped[UUID] = internal()
+    entity_id: Mapped[UUID | None] = internal()
     entity_version: Mapped[int] = internal(BigInteger)
     customer_id: Mapped[UUID | None] = internal()
     occurred_at: Mapped[datetime] = internal()
@@ -57,5 +66,17 @@ class Event(Base):
     before: Mapped[dict[str, Any]] = internal(server_default=text("'{}'::jsonb"), personal=True)
     after: Mapped[dict[str, Any]] = internal(server_default=text("'{}'::jsonb"), personal=True)
     backfill: Mapped[bool] = internal(server_default=text("false"))
+    is_read: Mapped[bool] = internal(server_default=text("false"))
+    records: Mapped[int | None] = internal()
+    looked_for: Mapped[str | None] = internal()
     erased_at: Mapped[datetime | None] = internal()
     schema_version: Mapped[int] = internal(SmallInteger, server_default=text("1"))
+
+
+class HashKey(Base):
+    """A secret of the whole hub that values are hashed with, so that equal ones are known without being told."""
+
+    __tablename__ = "hash_keys"
+
+    name: Mapped[str] = internal(primary_key=True)
+    key: Mapped[bytes] = internal()

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -22,7 +23,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_graph.bounded import Bounded
 from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import CostExceeded, RateLimited, Unavailable
-from crm_graph.permissions.principals import Principal
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +37,17 @@ ATTEMPTS = 4
 """How often a request asks for a block that others took meanwhile."""
 KEPT_ACCOUNTS = 10_000
 LEASE_FAILURES = (*DATABASE_FAILURES, SQLAlchemyError)
+
+
+class Payer(Protocol):
+    """Whose budget it is: the client's, or the person's without one; `cost_per_minute` where it is of its own size."""
+
+    @property
+    def user_id(self) -> UUID: ...
+    @property
+    def client_id(self) -> UUID | None: ...
+    @property
+    def cost_per_minute(self) -> int | None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -142,12 +153,12 @@ class Budgets:
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
-    def per_minute(self, principal: Principal) -> int:
+    def per_minute(self, principal: Payer) -> int:
         """The size of a budget, and what flows into it in a minute; 0 for one without an end."""
         own = principal.cost_per_minute
         return self._default if own is None else own
 
-    def spend(self, principal: Principal, cost: int) -> int | None:
+    def spend(self, principal: Payer, cost: int) -> int | None:
         """Take a cost out of what is leased, and give about what is left; None where that does not do, which `charge`
         sees to.
         """
@@ -166,7 +177,7 @@ class Budgets:
         remaining = account.left + account.beyond
         return min(account.per_minute, remaining)
 
-    async def charge(self, principal: Principal, cost: int) -> int | None:
+    async def charge(self, principal: Payer, cost: int) -> int | None:
         """Take the cost of something out of the budget of who asks for it, before it is done.
 
         Gives about what is left, None where there is no end. Raises RateLimited with the seconds to wait, CostExceeded
@@ -179,7 +190,7 @@ class Budgets:
         return self._spent(await self._covered(principal.client_id or principal.user_id, per_minute, cost), cost)
 
     @asynccontextmanager
-    async def deposit(self, principal: Principal, cost: int) -> AsyncIterator[None]:
+    async def deposit(self, principal: Payer, cost: int) -> AsyncIterator[None]:
         """Hold the cost of something that may be refused, at most a whole budget, and give it back unless it was.
 
         Raises what `charge` raises, before anything is done.
@@ -191,7 +202,7 @@ class Budgets:
         if account is not None:
             account.left += held
 
-    def fine(self, principal: Principal, cost: int) -> None:
+    def fine(self, principal: Payer, cost: int) -> None:
         """Take what a refusal costs out of what is leased, without waiting. What is lacking is taken out of the row,
         which may owe a whole budget: those who come next wait until it has flowed in.
         """

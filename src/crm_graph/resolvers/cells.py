@@ -5,7 +5,7 @@ from crm_graph.catalog import Kind
 from crm_graph.criteria.compiling import Compiler
 from crm_graph.criteria.rows import Row
 from crm_graph.fragments import FALSE, TRUE, Fragment, join, name, sql, text
-from crm_graph.resolvers.plan import Cell
+from crm_graph.resolvers.plan import Cell, MatchedValue
 
 NULL = Fragment(("NULL",))
 
@@ -31,6 +31,11 @@ def cell(member: Cell, row: Row, compiler: Compiler) -> Fragment:
         shown=shown,
         mask=mask,
     )
+
+
+def matched(member: MatchedValue, row: Row) -> Fragment:
+    """Which of the values that are looked up the row has: for the log of reads, and never for the asker."""
+    return sql("array_position({values}, {c})", values=member.values, c=row.comparable(member.field))
 
 
 def _when(condition: Fragment, value: Fragment) -> Fragment:

@@ -24,6 +24,8 @@ from crm_graph.resolvers.plan import (
     Lookup,
     Many,
     MaskedFields,
+    MatchedValue,
+    Member,
     NodeList,
     NodeLookup,
     ObjectPlan,
@@ -58,16 +60,14 @@ GROUPED_BELOW = 1_000
 """The same below a record."""
 SEARCH = 100
 """One search of the records of one type: it reads up to some ten thousand keys."""
-LOOKUP = 1_000
-"""A lookup reads little, but tells whether a value that is masked exists: nobody is to try whole ranges of numbers."""
+LOOKUP = 100
+"""A lookup reads little, and writes down who was told what. How often one may be told is limited apart from cost."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 REFUSED_CHARACTER = 1
 """A character of a document that is refused: reading and validating takes 2 to 4 µs for each, about as a row does."""
 DOCUMENTS = {"registerDocuments": ("documents",), "createExport": ("input", "document")}
 """Where verbs are given documents, which they read before anything tells whether they are right."""
-
-Member = Typename | Cell | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Pricing:
 
     def member(self, member: Member) -> Cost:
         match member:
-            case Typename() | Cell() | CustomValues() | MaskedFields():
+            case Typename() | Cell() | MatchedValue() | CustomValues() | MaskedFields():
                 return Cost()
             case Derived():
                 return Cost(DERIVED)
@@ -186,6 +186,8 @@ class Pricing:
         counted = counts * self.limits.counted(searched=plan.search is not None)
         scanned = counted + (self.limits.max_offset if plan.page.offset else 0)
         fixed = Cost(-(-scanned // SCANNED_ROWS) * (1 + condition) + (SEARCH if plan.search else 0))
+        for exact in plan.lookups:
+            fixed += self._rows(exact.value, Cost(LOOKUP)) if exact.several else Cost(LOOKUP)
         return fixed + self._rows(plan.page.size, each) if listed else fixed
 
     def search(self, plan: Search) -> Cost:

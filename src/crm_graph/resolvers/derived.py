@@ -11,6 +11,7 @@ from crm_graph.catalog import EntityType
 from crm_graph.models.ids import code_of
 from crm_graph.resolvers.plan import (
     Connection,
+    ConnectionPart,
     Derived,
     Lookup,
     NodeList,
@@ -91,9 +92,14 @@ def in_object(plan: ObjectPlan, path: tuple[Step, ...]) -> Iterable[Site]:
 
 def _in_connection(plan: Connection, path: tuple[Step, ...]) -> Iterable[Site]:
     for part in plan.parts:
-        for key, row in part.rows:
-            inner = (part.key, None) if key == part.key and not part.names else (part.key, None, key)
-            yield from in_object(row, (*path, plan.key, *inner))
+        for (_, row), inner in zip(part.rows, paths_of(plan, part), strict=True):
+            yield from in_object(row, (*path, *inner))
+
+
+def paths_of(plan: Connection, part: ConnectionPart) -> list[tuple[Step, ...]]:
+    """Where the records of a connection's part stand, as seen from what has the connection."""
+    nodes = not part.names
+    return [(plan.key, part.key, None) if nodes else (plan.key, part.key, None, key) for key, _ in part.rows]
 
 
 def _in_timeline(plan: Timeline, path: tuple[Step, ...]) -> Iterable[Site]:
@@ -115,7 +121,7 @@ async def fill_in(data: Any, sites: Sequence[Site], compute: Mapping[str, Comput
     """Put the derived fields into an answer that is decoded already."""
     places: dict[tuple[str, str], list[tuple[Site, dict[str, Any]]]] = {}
     for site in sites:
-        for holder in _reach(data, site.path):
+        for holder in reach(data, site.path):
             # Where rows of several types can stand, each site finds those of its own.
             if isinstance(holder.get(site.key), str) and code_of(UUID(holder[site.key])) == site.entity.code:
                 places.setdefault((site.name, site.entity.name), []).append((site, holder))
@@ -126,14 +132,15 @@ async def fill_in(data: Any, sites: Sequence[Site], compute: Mapping[str, Comput
             holder[site.key] = project(values.get(UUID(holder[site.key]), []), site.children, "Transition")
 
 
-def _reach(data: Any, path: tuple[Step, ...]) -> Iterable[dict[str, Any]]:
+def reach(data: Any, path: tuple[Step, ...]) -> Iterable[dict[str, Any]]:
+    """The objects of an answer at the end of a path."""
     if data is None:
         return
     if isinstance(data, list):
         for item in data:
-            yield from _reach(item, path[1:] if path and path[0] is None else path)
+            yield from reach(item, path[1:] if path and path[0] is None else path)
     elif path:
-        yield from _reach(data.get(path[0]) if path[0] is not None else data, path[1:])
+        yield from reach(data.get(path[0]) if path[0] is not None else data, path[1:])
     else:
         yield data
 

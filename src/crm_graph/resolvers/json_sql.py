@@ -18,9 +18,9 @@ def as_object(pairs: Pairs) -> Fragment:
 def as_items(pairs: Pairs) -> tuple[Fragment, Fragment]:
     """What to aggregate and the columns to select it from, for a list of objects over `(SELECT columns …) AS x`.
 
-    Aggregating whole rows is faster than aggregating objects, but an output column's name is cut at 63 bytes, and there
-    can only be so many columns.
+    Aggregating whole rows is faster than aggregating objects, but an output column's name is cut at 63 bytes, there can
+    only be so many columns, and what is handed out beside the answer has no such name.
     """
-    if len(pairs) > MAX_COLUMNS or any(len(key) > MAX_LABEL for key, _ in pairs):
+    if len(pairs) > MAX_COLUMNS or any(len(key) > MAX_LABEL or key[0] == " " for key, _ in pairs):
         return sql("x.o"), sql("{object} AS o", object=as_object(pairs))
     return sql("x"), join(", ", [sql("{v} AS {k}", v=value, k=label(key)) for key, value in pairs])

@@ -26,6 +26,7 @@ from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.cost import Cost, cost_of_read
 from crm_graph.resolvers.derived import Site, sites_of
 from crm_graph.resolvers.documents import Document, Operation, check_variables, is_constant, read_document
+from crm_graph.resolvers.lookups import LookupSite, lookups_of
 from crm_graph.resolvers.plan import Limits, Literal
 from crm_graph.resolvers.planner import plan_read
 from crm_graph.resolvers.selection import reader_of
@@ -47,7 +48,8 @@ RoleSchemas = Callable[[Access], GraphQLSchema]
 @dataclass(frozen=True, slots=True)
 class PreparedRead:
     """A query compiled for one role set and one shape of its variables. `unused` values are checked all the same.
-    `known` is the whole answer where no row is asked for; its statement is empty and never run.
+    `known` is the whole answer where no row is asked for; its statement is empty and never run. `lookups` are what is
+    written down before the answer is told.
     """
 
     statement: Statement
@@ -56,6 +58,7 @@ class PreparedRead:
     arguments: Binding = NOTHING
     unused: Binding | None = None
     known: bytes | None = None
+    lookups: tuple[LookupSite, ...] = ()
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The statement's arguments. Raises BadVariables for a value that does not fit."""
@@ -195,7 +198,12 @@ def _prepared(
     unused = tuple(source for source in dict.fromkeys(plan.given) if source not in used)
     cost = cost_of_read(plan, statement.sources, limits)
     return PreparedRead(
-        statement, cost, sites_of(plan), Binding(statement.sources), Binding(unused) if unused else None
+        statement,
+        cost,
+        sites_of(plan),
+        Binding(statement.sources),
+        Binding(unused) if unused else None,
+        lookups=lookups_of(plan),
     )
 
 

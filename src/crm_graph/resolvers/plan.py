@@ -46,6 +46,12 @@ class Limits:
         return min(self.count_cap, self.search_count_cap) if searched else self.count_cap
 
 
+ROW_ID = " id"
+"""The key under which a statement hands out the id of a record that is looked up, for the log of reads. No GraphQL name
+has a space.
+"""
+
+
 class Archived(StrEnum):
     """Which rows a list holds: archived ones leave it unless asked for."""
 
@@ -67,6 +73,15 @@ class Cell:
     key: str
     field: Field
     parts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedValue:
+    """Which of the values that are looked up a row has, counted from 1: for the log of reads."""
+
+    key: str
+    field: Field
+    values: Fragment
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +137,7 @@ class ObjectPlan:
     """The members of an object, in the order of the answer."""
 
     entity: EntityType
-    members: tuple[
-        "Typename | Cell | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline", ...
-    ]
+    members: tuple["Member", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +206,15 @@ class RowSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ExactValue:
+    """A value that records are found by in a field that may be masked, or several."""
+
+    field: Field
+    value: Fragment
+    several: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Connection(RowSet):
     """A page of rows."""
 
@@ -201,6 +223,7 @@ class Connection(RowSet):
     page: Page
     parts: tuple[ConnectionPart, ...]
     search: Leaf | None = None
+    lookups: tuple[ExactValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +323,9 @@ class Literal:
     json: bytes
 
 
+Member = (
+    Typename | Cell | MatchedValue | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
+)
 Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Search | ValueLookup | Literal
 
 

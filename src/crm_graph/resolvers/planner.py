@@ -17,16 +17,19 @@ from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
 from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.plan import (
+    ROW_ID,
     Archived,
     Cell,
     Connection,
     ConnectionPart,
     CustomValues,
     Derived,
+    ExactValue,
     Limits,
     Lookup,
     Many,
     MaskedFields,
+    MatchedValue,
     NodeList,
     NodeLookup,
     ObjectPlan,
@@ -58,6 +61,8 @@ from crm_graph.scalars import (
     parse_text,
 )
 
+MAX_LOOKED_UP = 20
+"""Values of one field that one condition looks up."""
 DERIVED: Mapping[str, str] = {"availableTransitions": "available_transitions"}
 
 
@@ -97,12 +102,12 @@ class Range:
         return number
 
 
-def api_leaf(raw: Any, member: Field, op: Op) -> Fragment:
-    """A leaf of a `where` argument as a bound parameter."""
+def api_leaf(raw: Any, member: Field, op: Op, most: int = MAX_LIST) -> Fragment:
+    """A leaf of a `where` argument as a bound parameter; a list has at most so many values."""
     parse = parse_boolean if op in YES_OR_NO else operand_parser(member.kind, member.enum)
     type_ = operand_type(member, op)
     if op in MANY:
-        leaf = given_list(raw, ManyOf(parse, MAX_LIST), type_.removesuffix("[]"))
+        leaf = given_list(raw, ManyOf(parse, most), type_.removesuffix("[]"))
     elif isinstance(raw, Leaf):
         leaf = param(given(raw, parse), type_)
     else:
@@ -126,14 +131,22 @@ class Planner:
     access: Access
     limits: Limits
     given: list[Any] = field(default_factory=list)
+    looked_up: list[ExactValue] = field(default_factory=list)
 
     @cached_property
     def filters(self) -> PredicateReader:
         """Reads every `where` of the operation, and limits them together."""
-        return PredicateReader(self.catalog, self.access, self._leaf)
+        return PredicateReader(self.catalog, self.access, self._leaf, lookup_leaf=self._lookup_leaf)
 
     def _leaf(self, raw: Any, member: Field, op: Op) -> Fragment:
-        leaf = api_leaf(raw, member, op)
+        return self._noted(api_leaf(raw, member, op))
+
+    def _lookup_leaf(self, raw: Any, member: Field, op: Op) -> Fragment:
+        leaf = self._noted(api_leaf(raw, member, op, MAX_LOOKED_UP))
+        self.looked_up.append(ExactValue(member, leaf, several=op in MANY))
+        return leaf
+
+    def _noted(self, leaf: Fragment) -> Fragment:
         self.given.extend(part.source for part in leaf.parts if isinstance(part, Param))
         return leaf
 
@@ -229,17 +242,21 @@ class Planner:
         if search:
             self._wanted(search, (selected.key, "search"))
         sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
+        self.looked_up.clear()
+        criteria = self._criteria(selected, entity, exact=relation is None)
+        lookups = tuple(self.looked_up)
         return Connection(
             key=selected.key,
             entity=entity,
             relation=relation,
-            criteria=self._criteria(selected, entity),
+            criteria=criteria,
             archived=_archived(selected),
             order=order,
             signature=sign,
             page=self._page(selected, order, sign),
-            parts=tuple(self._part(entity, part) for part in selected.only()),
+            parts=tuple(self._part(entity, part, lookups) for part in selected.only()),
             search=search,
+            lookups=lookups,
         )
 
     def _found(self, selected: Selected) -> Search | ValueLookup:
@@ -269,24 +286,35 @@ class Planner:
         size = self._page_value(first, Range("first", self.limits.max_groups), "integer", (selected.key, "first"))
         return plan_aggregate(selected, rows, size, self.filters)
 
-    def _criteria(self, selected: Selected, entity: EntityType) -> Criteria | None:
+    def _criteria(self, selected: Selected, entity: EntityType, *, exact: bool = False) -> Criteria | None:
         where = selected.argument("where")
         try:
-            return self.filters.read(entity, where) if where else None
+            return self.filters.read(entity, where, exact=exact) if where else None
         except CrmError as error:
             raise error.at(selected.key, "where") from None
 
-    def _part(self, entity: EntityType, selected: Selected) -> ConnectionPart:
+    def _part(self, entity: EntityType, selected: Selected, lookups: tuple[ExactValue, ...]) -> ConnectionPart:
         part = Part(selected.name)
         if part is Part.NODES:
-            return ConnectionPart(selected.key, part, rows=((selected.key, self.object(entity, selected.only())),))
+            row = self._told(entity, selected, lookups)
+            return ConnectionPart(selected.key, part, rows=((selected.key, row),))
         if part is Part.EDGES:
             names = tuple((s.key, s.name) for s in selected.only())
-            rows = tuple((s.key, self.object(entity, s.only())) for s in selected.only() if s.name == "node")
+            rows = tuple((s.key, self._told(entity, s, lookups)) for s in selected.only() if s.name == "node")
             return ConnectionPart(selected.key, part, names, rows)
         if part is Part.PAGE_INFO:
             return ConnectionPart(selected.key, part, tuple((s.key, s.name) for s in selected.only()))
         return ConnectionPart(selected.key, part)
+
+    def _told(self, entity: EntityType, selected: Selected, lookups: tuple[ExactValue, ...]) -> ObjectPlan:
+        """The record of a row, with what the log of reads is told of one that is looked up."""
+        plan = self.object(entity, selected.only())
+        if not lookups:
+            return plan
+        matched = [
+            MatchedValue(f" {place}", exact.field, exact.value) for place, exact in enumerate(lookups) if exact.several
+        ]
+        return ObjectPlan(entity, (*plan.members, Cell(ROW_ID, entity.fields["id"]), *matched))
 
     def _page(self, selected: Selected, order: tuple[OrderKey, ...], sign: str) -> Page:
         first, last, offset = (selected.argument(name) for name in ("first", "last", "offset"))

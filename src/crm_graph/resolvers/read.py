@@ -19,6 +19,7 @@ from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.cost import cost_of_refusal, require_within
 from crm_graph.resolvers.derived import Compute, fill
 from crm_graph.resolvers.documents import Document, Operation, check_variables
+from crm_graph.resolvers.lookups import LookupSite, ReadLog, RequestId, told
 from crm_graph.resolvers.operations import Operations, PreparedRead
 from crm_graph.services import workflows
 
@@ -94,10 +95,13 @@ class _Ask:
 class Reader:
     """Runs compiled reads on a few connections: to a replica, where there is one that can answer, or to the primary."""
 
-    def __init__(self, lanes: Lanes, operations: Operations, purse: Purse, replica: Replica | None = None) -> None:
+    def __init__(
+        self, lanes: Lanes, operations: Operations, purse: Purse, read_log: ReadLog, replica: Replica | None = None
+    ) -> None:
         self._lanes = lanes
         self._operations = operations
         self._purse = purse
+        self._log = read_log
         self._replica = replica
 
     async def document(self, text: str, principal: Principal) -> Document:
@@ -113,7 +117,7 @@ class Reader:
         async with self._purse.deposit(principal, cost_of_refusal(document.text)):
             return await self._operations.prepare(document, operation, variables, principal.access)
 
-    async def run(
+    async def run(  # noqa: C901 - one function: each further coroutine costs a small read a hundredth of its time
         self,
         document: Document,
         operation: Operation,
@@ -122,6 +126,7 @@ class Reader:
         principal: Principal,
         now: datetime,
         locale: Locale,
+        request_id: RequestId,
         after: int = 0,
     ) -> Answered:
         """The answer and its cost, from a state that holds everything up to the position `after`. Raises CrmError;
@@ -144,7 +149,9 @@ class Reader:
         if prepared.known is not None:
             return prepared.known, requested, remaining
         ask = _Ask(prepared, arguments, principal, self._operations.catalog, now, locale)
-        if self._replica is not None:
+        if prepared.lookups:
+            await self._allow(prepared.lookups, variables, principal)
+        elif self._replica is not None:
             data = await self._from_replica(self._replica, ask, after)
             if data is not None:
                 return data, requested, remaining
@@ -153,11 +160,31 @@ class Reader:
         except (*_LOST, TimeoutError):
             raise Unavailable from None
         try:
-            return await ask.run(self._lanes, connection), requested, remaining
+            data = await ask.run(self._lanes, connection)
         except (asyncpg.QueryCanceledError, TimeoutError):
             raise TimedOut from None
         except _LOST:
             raise Unavailable from None
+        if prepared.lookups:
+            data = await self._written_down(data, prepared.lookups, variables, principal, request_id())
+        return data, requested, remaining
+
+    async def _allow(self, lookups: Sequence[LookupSite], variables: Mapping[str, Any], principal: Principal) -> None:
+        """Take the values that are looked up from the asker's allowance. Raises RateLimited."""
+        await self._log.allow_lookups(principal, sum(len(lookup.values(variables)) for lookup in lookups))
+
+    async def _written_down(
+        self,
+        answer: bytes,
+        lookups: Sequence[LookupSite],
+        variables: Mapping[str, Any],
+        principal: Principal,
+        request_id: str,
+    ) -> bytes:
+        """The answer, once it stands in the log who is told what. Raises Unavailable where it cannot be written."""
+        data, reads = told(answer, lookups, variables, self._log.hashes)
+        await self._log.write(principal, request_id, reads)
+        return data
 
     async def _from_replica(self, replica: Replica, ask: _Ask, after: int) -> bytes | None:
         """The answer of the replica; None where the primary has to answer. Whatever the replica fails with (it went

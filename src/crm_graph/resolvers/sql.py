@@ -23,7 +23,7 @@ from crm_graph.fragments import (
 )
 from crm_graph.resolvers.aggregates.plan import Aggregate
 from crm_graph.resolvers.aggregates.sql import aggregate
-from crm_graph.resolvers.cells import cell, masked_fields
+from crm_graph.resolvers.cells import cell, masked_fields, matched
 from crm_graph.resolvers.connections import connection
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.plan import (
@@ -36,6 +36,7 @@ from crm_graph.resolvers.plan import (
     Lookup,
     Many,
     MaskedFields,
+    MatchedValue,
     NodeList,
     NodeLookup,
     ObjectPlan,
@@ -171,8 +172,8 @@ class Writer:
         match member:
             case Typename():
                 return text(member.name)
-            case Cell():
-                return cell(member, row, flags)
+            case Cell() | MatchedValue():
+                return cell(member, row, flags) if isinstance(member, Cell) else matched(member, row)
             case CustomValues():
                 return as_object([(m.key, self._member(m, row, flags)) for m in member.cells])
             case MaskedFields():

@@ -116,7 +116,7 @@ class FieldMetadata:
     options: list[OptionMetadata] | None = strawberry.field(description="The values of an enum, in their order.")
     data_class: DataClass | None = strawberry.field(description="The kind of data that rights go by; null for records.")
     personal: bool = strawberry.field(description="Whether it tells something of a person.")
-    filterable: bool = strawberry.field(description="Whether `where` takes it.")
+    filterable: bool = strawberry.field(description="Whether `where` takes conditions on it; with the level LOOKUP a list takes whole values all the same.")
     sortable: bool = strawberry.field(description="Whether `orderBy` takes it.")
     level: FieldLevel = strawberry.field(description="The most that it shows to you.")
 
@@ -215,10 +215,15 @@ class _Describing:
             nullable=not required,
             writable_on_create=settable,
             writable_on_update=given in self._input(update),
-            filterable=member.api_name in self._input(f"{entity.api_name}Where"),
+            filterable=self._is_filterable(entity, member),
             sortable=member.api_name in self._input(f"{entity.api_name}OrderBy"),
             **(self._of_relation(member) if isinstance(member, Relation) else self._of_value(entity, member)),
         )
+
+    def _is_filterable(self, entity: EntityType, member: Field | Relation) -> bool:
+        """Whether `where` takes all kinds of conditions on it. One that is only looked up has the level LOOKUP."""
+        given = member.api_name in self._input(f"{entity.api_name}Where")
+        return given and (isinstance(member, Relation) or self._level(entity, member) is Level.READ)
 
     def _custom_field(self, entity: EntityType, member: Field, custom: CustomDefinition) -> FieldMetadata:
         return FieldMetadata(

@@ -23,6 +23,7 @@ from graphql import (
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Relation, custom_type
+from crm_graph.criteria.reading import can_be_looked_up
 from crm_graph.resolvers.aggregates.plan import AGGREGATE
 from crm_graph.resolvers.timeline.sources import TimelineKind
 from crm_graph.schema import search
@@ -186,8 +187,15 @@ class _RoleSchema:
         members: Mapping[str, Field | Relation] = entity.custom if suffix.startswith(_CUSTOM) else entity.by_api_name
         fields = (members.get(name) for name in type_.fields)
         below = type_.fields.get(CUSTOM) if entity.custom and members is not entity.custom else None
-        return any(isinstance(f, Field) and self._ceiling(entity, f) is Level.READ for f in fields) or (
+        return any(isinstance(f, Field) and self._can_name(entity, f, suffix) for f in fields) or (
             below is not None and self._names_any(get_named_type(below.type).name)
+        )
+
+    def _can_name(self, entity: EntityType, member: Field, suffix: str) -> bool:
+        """Whether an input of fields has this one: read in full, or looked up and asked for in `where`."""
+        looked_up = suffix == "Where" and not entity.is_child
+        return self._ceiling(entity, member) is Level.READ or (
+            looked_up and can_be_looked_up(self.access, entity.name, "", member)
         )
 
     def _visible(self, entity: EntityType, name: str, least: Level) -> bool:
@@ -230,7 +238,12 @@ class _RoleSchema:
             return self._ceiling(entity, entity.custom[name]) is Level.READ
         if suffix == "Write":
             return self._names_parent(entity, name) if name in self._parents(entity) else self._writable(entity, name)
-        return self._visible(entity, name, Level.READ)
+        found = entity.by_api_name.get(name)
+        return (
+            self._can_name(entity, found, suffix)
+            if isinstance(found, Field)
+            else self._visible(entity, name, Level.READ)
+        )
 
     def _parents(self, entity: EntityType) -> Mapping[str, Relation]:
         """The parents of a type by the names that inputs have for them: `customerId`, in a bulk upsert `customer`."""

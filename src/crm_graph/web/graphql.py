@@ -211,6 +211,7 @@ class GraphQLEndpoint:
                     principal=principal,
                     now=now,
                     locale=call.locale,
+                    request_id=partial(self._request_id, call),
                     after=_position(call.headers, self._position) if self._position is not None else 0,
                 )
             except BadVariables:

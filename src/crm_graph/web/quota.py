@@ -17,10 +17,10 @@ def quota(per_minute: int, remaining: int | None) -> Headers:
 
 def spent(refusal: RateLimited) -> Headers:
     """The headers of a request that the budget did not allow, among them Retry-After (RFC 9110, 10.2.3)."""
-    wait = refusal.details["retry_after"]
+    wait, name = refusal.details["retry_after"], refusal.details.get("policy")
     return (
-        _policy(refusal.details["limit"]),
-        (b"ratelimit", b'"cost";r=0;t=%d' % wait),
+        _policy(refusal.details["limit"]) if name is None else _policy_of(name, refusal.details["limit"]),
+        (b"ratelimit", b'"%b";r=0;t=%d' % ((name or "cost").encode(), wait)),
         (b"retry-after", b"%d" % wait),
     )
 
@@ -28,3 +28,8 @@ def spent(refusal: RateLimited) -> Headers:
 @lru_cache(maxsize=256)
 def _policy(per_minute: int) -> tuple[bytes, bytes]:
     return b"ratelimit-policy", b'"cost";q=%d;w=%d;qu="cost"' % (per_minute, PERIOD_S)
+
+
+def _policy_of(name: str, per_minute: int) -> tuple[bytes, bytes]:
+    """The policy of an allowance, which counts requests."""
+    return b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name.encode(), per_minute, PERIOD_S)

@@ -30,9 +30,11 @@ class ConditionMaker:
 
     draft: Draft
 
-    def conditions(self, entity: EntityType, *, search: bool = True) -> dict[str, Any]:
-        """The arguments that say which rows a list has and in which order; by relevance it is not whole."""
-        arguments = self.filters(entity)
+    def conditions(self, entity: EntityType, *, search: bool = True, exact: bool = False) -> dict[str, Any]:
+        """The arguments that say which rows a list has and in which order; by relevance it is not whole. With `exact`,
+        fields that may be looked up are.
+        """
+        arguments = self.filters(entity, exact=exact)
         if self.draft.chance(0.5):
             order = [self.order(entity, 2) for _ in range(self.draft.random.randint(0, 3))]
             arguments["orderBy"] = self.draft.swappable(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
@@ -40,11 +42,11 @@ class ConditionMaker:
             arguments["search"] = self.draft.either("String", some_text(self.draft, entity))
         return arguments
 
-    def filters(self, entity: EntityType) -> dict[str, Any]:
+    def filters(self, entity: EntityType, *, exact: bool = False) -> dict[str, Any]:
         """Which rows a list or an aggregate is about."""
         arguments: dict[str, Any] = {}
         if self.draft.chance(0.5):
-            where = self._where(entity, entity, "", 3)
+            where = self._where(entity, entity, "", 3, exact=exact)
             whole = not self._holds_variables(where)
             arguments["where"] = self.draft.swappable(f"{entity.api_name}Where", where) if whole else where
         if self.draft.chance(0.25):
@@ -56,26 +58,33 @@ class ConditionMaker:
     def _readable(self, root: EntityType, path: str) -> bool:
         return self.draft.access.ceiling(root.name, path) is Level.READ
 
-    def _where(self, entity: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
+    def _where(
+        self, entity: EntityType, root: EntityType, prefix: str, depth: int, *, exact: bool = False
+    ) -> dict[str, Any]:
         tree: dict[str, Any] = {}
         names = self.draft.inputs(f"{entity.api_name}Where")
         for _ in range(self.draft.random.randint(0 if self.draft.chance(0.1) else 1, 2)):
             name = self.draft.pick(names, entity)
-            value = None if name in tree else self._condition(entity, root, prefix, name, depth)
+            value = None if name in tree else self._condition(entity, root, prefix, name, depth, exact=exact)
             if value is not None:
                 tree[name] = value
         return tree
 
-    def _condition(self, entity: EntityType, root: EntityType, prefix: str, name: str, depth: int) -> Any:
+    def _condition(
+        self, entity: EntityType, root: EntityType, prefix: str, name: str, depth: int, *, exact: bool
+    ) -> Any:
         member = entity.by_api_name.get(name)
         if isinstance(member, Field):
-            return self._comparison(entity, member) if self._readable(root, prefix + member.name) else None
+            looked_up = self._lookup(entity, member) if exact else None
+            return self._comparison(entity, member) if self._readable(root, prefix + member.name) else looked_up
         if depth == 0 or name == CUSTOM:
             return self._custom_condition(entity, root, prefix) if name == CUSTOM else None
         if name == "not":
             return self._where(entity, root, prefix, depth - 1)
         if not isinstance(member, Relation):
-            return [self._where(entity, root, prefix, depth - 1) for _ in range(self.draft.random.randint(0, 2))]
+            inside = exact and name == "and"
+            number = self.draft.random.randint(0, 2)
+            return [self._where(entity, root, prefix, depth - 1, exact=inside) for _ in range(number)]
         target = self.draft.catalog[member.target]
         inner, below = (root, f"{prefix}{member.name}.") if target.is_child else (target, "")
         if member.shape is Shape.ONE:
@@ -111,6 +120,12 @@ class ConditionMaker:
             if value is not None:
                 conditions[op.value] = self._operand_or_variables(str(filter_.fields[op.value].type), value)
         return conditions
+
+    def _lookup(self, entity: EntityType, member: Field) -> dict[str, Any]:
+        """A whole value, or some, of a field that is masked everywhere."""
+        op = self.draft.random.choice((Op.EQ, Op.IN))
+        value = self._operand(entity, member, op)
+        return {op.value: self._operand_or_variables("[String!]" if op is Op.IN else "String", value)}
 
     def _operand_or_variables(self, type_: str, value: Any) -> Any:
         if isinstance(value, list) and self.draft.chance(0.2):

@@ -64,7 +64,7 @@ class OperationMaker:
             if name == f"{entity.api_plural}Aggregate":
                 return self._aggregate(key, name, entity)
             if name == entity.api_plural:
-                return self._connection(key, name, entity, (key,), self.max_depth)
+                return self._connection(key, name, entity, (key,), self.max_depth, exact=True)
             if name == entity.api_name[0].lower() + entity.api_name[1:]:
                 return f"{key}: {name}({self._lookup(entity)}) {{ {self._selection(entity, (key,), self.max_depth)} }}"
         raise AssertionError(name)
@@ -223,8 +223,17 @@ class OperationMaker:
         which, value = self.draft.random.choice(("skip", "include")), self.draft.random.choice((True, False))
         return f" @{which}(if: {in_document(self.draft.swappable('Boolean!', value))})"
 
-    def _connection(self, key: str, name: str, entity: EntityType, path: tuple[str, ...] | None, depth: int) -> str:
-        arguments = {**self._window(path), **ConditionMaker(self.draft).conditions(entity)}
+    def _connection(
+        self,
+        key: str,
+        name: str,
+        entity: EntityType,
+        path: tuple[str, ...] | None,
+        depth: int,
+        *,
+        exact: bool = False,
+    ) -> str:
+        arguments = {**self._window(path), **ConditionMaker(self.draft).conditions(entity, exact=exact)}
         written = arguments_in_document(arguments)
         parts = [self._part(entity, path, depth) for _ in range(self.draft.random.randint(1, 3))]
         if any(isinstance(v, Written) and k in ("after", "before") for k, v in arguments.items()):

@@ -116,6 +116,9 @@ def _plan(
     plan = Planner(operations.catalog, access, limits).root(replace(selected, arguments=arguments))
     if not isinstance(plan, Connection):
         raise ValidationFailed("export_one_list").at(selected.key)
+    if plan.lookups:
+        # What is looked up is limited and written down value by value.
+        raise ValidationFailed("lookup_where", path=("where",)).at(selected.key)
     return plan
 
 

@@ -12,8 +12,9 @@ from crm_graph.fragments import Fragment, all_of, any_of, name, number, param, s
 from crm_graph.models.fields import Search as How
 from crm_graph.resolvers.arguments import given
 from crm_graph.resolvers.json_sql import Pairs, as_object
-from crm_graph.resolvers.plan import ObjectPlan, ValueLookup
+from crm_graph.resolvers.plan import ROW_ID, ObjectPlan, ValueLookup
 from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.search.planning import EXACT
 from crm_graph.resolvers.search.ranking import DOCUMENT, Searching
 from crm_graph.scalars import parse_text
 from crm_graph.services.contact_points import normalise_email, normalise_phone
@@ -33,19 +34,26 @@ class Exact:
     tags: tuple[str, ...]
 
     def __call__(self, raw: Any) -> str:
-        value = self._value(parse_text(raw))
+        value = _canonical(self.how, parse_text(raw))
         known = 0 < len(value) < LONGEST_NUMBER
         return " | ".join(f"'{tag}{Key.FORWARD}{value}'" for tag in self.tags) if known else ""
 
-    def _value(self, text: str) -> str:
-        if self.how is How.NUMBER:
-            return squeeze(fold(text))
-        if self.how is How.EMAIL:
-            return squeeze(fold(email(text)))
-        try:
-            return national(normalise_phone(text).e164 or "") or ""
-        except UserFault:
-            return ""
+
+def compared(how: How | None, text: str) -> str:
+    """A value as it is compared with others of a field that is searched so: equal for equal ones, however written."""
+    return (_canonical(how, text) if how in EXACT else "") or text.strip()
+
+
+def _canonical(how: How | None, text: str) -> str:
+    """The value; empty for what is none of its kind."""
+    if how is How.NUMBER:
+        return squeeze(fold(text))
+    if how is How.EMAIL:
+        return squeeze(fold(email(text)))
+    try:
+        return national(normalise_phone(text).e164 or "") or ""
+    except UserFault:
+        return ""
 
 
 def email(raw: Any) -> str:
@@ -62,7 +70,7 @@ def value_lookup(plan: ValueLookup, context: Context, write: ObjectWriter) -> Fr
     searching = Searching(context.catalog, row, context.compiler(), plan.value, Level.LOOKUP)
     how = plan.fields[0].how
     flags = context.flags(row)
-    item = as_object(write(plan.row, row, flags))
+    item = as_object([*write(plan.row, row, flags), (ROW_ID, row.column("id"))])
     has = [
         all_of(
             [

@@ -1,0 +1,147 @@
+"""Reads that matter over HTTP: who looks up what stands in the log before anybody is told, and never what it was."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from crm_graph.db import write_engine
+
+from .conftest import Answer, Crm, hub_with
+
+LOOKUP = "query ($v: String!) { lookup(type: CUSTOMER, field: PHONE, value: $v) { ... on Customer { id phone } } }"
+WHERE = "query ($w: CustomerWhere) { customers(where: $w) { nodes { phone } totalCount } }"
+
+
+async def reads(crm: Crm, after: Any = None) -> list[dict[str, Any]]:
+    """The reads of the log, oldest first, those since a moment."""
+    found = await crm.database.fetch(
+        "SELECT type, entity_type, entity_id, customer_id, actor_id, request_id, records, looked_for,"
+        " changed::text AS changed, before::text AS before, after::text AS after"
+        " FROM events WHERE is_read AND occurred_at > $1 ORDER BY id",
+        after,
+    )
+    return [{**e, "changed": orjson.loads(e["changed"])} for e in found]
+
+
+async def customer(crm: Crm, name: str, phone: str) -> str:
+    made = await crm.make("sun", "customer", kind="PERSON", name=name, phone=phone)
+    return str(made["id"])
+
+
+async def test_a_lookup_is_written_down_without_what_was_looked_for(crm: Crm) -> None:
+    id_, since = await customer(crm, "查找甲", "13871940011"), crm.clock()
+    answer = await crm.ask("zhao", LOOKUP, {"v": "138 7194 0011"})
+    assert answer.data == {"lookup": [{"id": id_, "phone": "138****0011"}]}
+    (read,) = await reads(crm, since)
+    assert (read["type"], read["records"], read["changed"]) == ("customer.looked_up", 1, ["phone"])
+    assert str(read["entity_id"]) == str(read["customer_id"]) == id_
+    assert read["actor_id"] == crm.users["zhao"]
+    assert len(read["looked_for"]) == 32
+    assert "7194" not in repr(read)
+
+
+async def test_a_lookup_that_finds_nobody_is_written_down(crm: Crm) -> None:
+    since = crm.clock()
+    assert (await crm.ask("zhao", LOOKUP, {"v": "13871940012"})).data == {"lookup": []}
+    (read,) = await reads(crm, since)
+    assert (read["type"], read["entity_id"], read["records"]) == ("customer.looked_up", None, 0)
+
+
+async def test_equal_values_are_known_as_equal_however_they_are_written(crm: Crm) -> None:
+    await customer(crm, "查找乙", "13871940013")
+    since = crm.clock()
+    for value in ("13871940013", "+86 138-7194-0013", "138 7194 0013", "13871940014"):
+        await crm.ask("zhao", LOOKUP, {"v": value})
+    await crm.ask("zhao", WHERE, {"w": {"phone": {"eq": "+8613871940013"}}})
+    looked_for = [read["looked_for"] for read in await reads(crm, since)]
+    assert len(looked_for) == 5
+    assert len({*looked_for[:3], looked_for[4]}) == 1
+    assert looked_for[3] not in looked_for[:3]
+
+
+async def test_an_exact_condition_finds_masked_rows_and_is_written_down_value_by_value(crm: Crm) -> None:
+    first, second = await customer(crm, "查找丙", "13871940015"), await customer(crm, "查找丁", "13871940016")
+    since = crm.clock()
+    numbers = ["+8613871940016", "+8613871940015", "+8613871940017"]
+    answer = await crm.ask("zhao", WHERE, {"w": {"and": [{"phone": {"in": numbers}}]}})
+    assert answer.data["customers"] == {
+        "nodes": [{"phone": "138****0016"}, {"phone": "138****0015"}],
+        "totalCount": 2,
+    }
+    found = [(read["entity_id"] and str(read["entity_id"]), read["records"]) for read in await reads(crm, since)]
+    assert found == [(second, 1), (first, 1), (None, 0)]
+    assert len({read["looked_for"] for read in await reads(crm, since)}) == 3
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"phone": {"startsWith": "+86138"}},
+        {"phone": {"isNull": False}},
+        {"phone": {"ne": "+8613871940015"}},
+        {"phone": {"notIn": ["+8613871940015"]}},
+        {"phone": {"contains": "1387194"}},
+        {"or": [{"phone": {"eq": "+8613871940015"}}]},
+        {"not": {"phone": {"eq": "+8613871940015"}}},
+        {"subsidiaries": {"some": {"phone": {"eq": "+8613871940015"}}}},
+    ],
+    ids=str,
+)
+async def test_a_masked_field_can_be_asked_for_its_whole_value_alone(crm: Crm, where: dict[str, Any]) -> None:
+    """Marketing reads no phone in full anywhere; the call centre may look it up."""
+    await customer(crm, "查找戊", "13871940015")
+    since = crm.clock()
+    answer = await crm.ask("caller", WHERE, {"w": where})
+    assert answer.error[:2] == (400, "VALIDATION_FAILED")
+    assert await reads(crm, since) == []
+
+
+async def test_reading_what_one_may_read_is_not_written_down(crm: Crm) -> None:
+    await customer(crm, "查找己", "13871940018")
+    since = crm.clock()
+    found = await crm.ask("sun", WHERE, {"w": {"phone": {"eq": "+8613871940018"}}})
+    assert found.data["customers"]["totalCount"] == 1
+    assert await reads(crm, since) == []
+
+
+async def test_more_values_than_one_condition_may_have_are_refused(crm: Crm) -> None:
+    numbers = [f"+86138719500{n:02}" for n in range(21)]
+    answer = await crm.ask("zhao", WHERE, {"w": {"phone": {"in": numbers}}})
+    assert answer.error[:2] == (400, "BAD_VARIABLES")
+
+
+async def test_lookups_are_limited_for_each_who_asks(crm: Crm) -> None:
+    await customer(crm, "查找庚", "13871940019")
+
+    def body(values: list[str]) -> dict[str, Any]:
+        return {"query": WHERE, "variables": {"w": {"phone": {"in": values}}}}
+
+    settings = crm.settings.model_copy(update={"lookups_per_minute": 4})
+    async with hub_with(crm, settings) as http:
+        ask = crm.headers("zhao")
+        few = Answer(await http.post("/graphql", json=body(["+8613871940019", "1", "2"]), headers=ask))
+        assert few.data["customers"]["totalCount"] == 1
+        since = crm.clock()
+        more = Answer(await http.post("/graphql", json=body(["1", "2"]), headers=crm.headers("zhao")))
+        assert more.error[:2] == (429, "RATE_LIMITED")
+        assert int(more.response.headers["retry-after"]) in range(1, 60)
+        assert more.response.headers["ratelimit-policy"] == '"lookups";q=4;w=60'
+        assert await reads(crm, since) == []
+        too_many = Answer(await http.post("/graphql", json=body(list("12345")), headers=crm.headers("zhao")))
+        assert too_many.error[:2] == (400, "COST_EXCEEDED")
+        other = Answer(await http.post("/graphql", json=body(["1"]), headers=crm.headers("caller")))
+        assert other.data["customers"]["totalCount"] == 0
+
+
+async def test_nobody_is_told_what_cannot_be_written_down(crm: Crm) -> None:
+    await customer(crm, "查找辛", "13871940020")
+    nowhere = write_engine("postgresql://127.0.0.1:1/nowhere", crm.settings)
+    async with hub_with(crm, crm.settings, engine=nowhere) as http:
+        body = {"query": LOOKUP, "variables": {"v": "13871940020"}}
+        answer = Answer(await http.post("/graphql", json=body, headers=crm.headers("zhao")))
+        assert answer.error[:2] == (503, "UNAVAILABLE")
+        unaudited = {"query": '{ customers(where: { name: { eq: "查找辛" } }) { totalCount } }'}
+        assert Answer(await http.post("/graphql", json=unaudited, headers=crm.headers("zhao"))).data == {
+            "customers": {"totalCount": 1}
+        }
