@@ -116,7 +116,9 @@ class FieldMetadata:
     options: list[OptionMetadata] | None = strawberry.field(description="The values of an enum, in their order.")
     data_class: DataClass | None = strawberry.field(description="The kind of data that rights go by; null for records.")
     personal: bool = strawberry.field(description="Whether it tells something of a person.")
-    filterable: bool = strawberry.field(description="Whether `where` takes conditions on it; with the level LOOKUP a list takes whole values all the same.")
+    filterable: bool = strawberry.field(
+        description="Whether `where` takes conditions on it; with the level LOOKUP a list takes whole values all the same."
+    )
     sortable: bool = strawberry.field(description="Whether `orderBy` takes it.")
     level: FieldLevel = strawberry.field(description="The most that it shows to you.")
 
@@ -223,7 +225,7 @@ class _Describing:
     def _is_filterable(self, entity: EntityType, member: Field | Relation) -> bool:
         """Whether `where` takes all kinds of conditions on it. One that is only looked up has the level LOOKUP."""
         given = member.api_name in self._input(f"{entity.api_name}Where")
-        return given and (isinstance(member, Relation) or self._level(entity, member) is Level.READ)
+        return given and (isinstance(member, Relation) or self._ceiling(entity, member) is Level.READ)
 
     def _custom_field(self, entity: EntityType, member: Field, custom: CustomDefinition) -> FieldMetadata:
         return FieldMetadata(
