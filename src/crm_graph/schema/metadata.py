@@ -117,7 +117,7 @@ class FieldMetadata:
     data_class: DataClass | None = strawberry.field(description="The kind of data that rights go by; null for records.")
     personal: bool = strawberry.field(description="Whether it tells something of a person.")
     filterable: bool = strawberry.field(
-        description="Whether `where` takes conditions on it; with the level LOOKUP a list takes whole values all the same."
+        description="Whether `where` takes conditions on it; where the level is LOOKUP, a list takes whole values."
     )
     sortable: bool = strawberry.field(description="Whether `orderBy` takes it.")
     level: FieldLevel = strawberry.field(description="The most that it shows to you.")
