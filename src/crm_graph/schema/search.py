@@ -85,8 +85,8 @@ def search_members(catalog: Catalog, node: Any) -> Mapping[str, Member]:
             list_of(node),
             "The records, newest first and at most 10, that have exactly this value in a field that you may look up on"
             " them, even where you see it masked: a phone number however it is written, in any contact point of a"
-            " customer; an e-mail address; a number, whatever its case and punctuation. Lookups are limited, and who looked"
-            " up what is written down.",
+            " customer; an e-mail address; a number, whatever its case and punctuation. Lookups are limited, and it is"
+            " written down who looked up what.",
             {
                 "type": Argument(type_, "The type of the record."),
                 "field": Argument(field, "The field."),
