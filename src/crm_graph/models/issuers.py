@@ -13,6 +13,8 @@ from crm_graph.models.fields import internal
 
 
 class IssuerStatus(StrEnum):
+    """Whether tokens of an issuer are taken."""
+
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
 
