@@ -28,6 +28,7 @@ from crm_graph.db import (
     write_engine,
 )
 from crm_graph.lanes import Lanes
+from crm_graph.messages import Locale
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.allowances import Allowance
 from crm_graph.permissions.authorization_server import Authority, Limits
@@ -44,12 +45,14 @@ from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits as ReadLimits
+from crm_graph.resolvers.questions import Answer, Answers
 from crm_graph.resolvers.read import Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_document
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
+from crm_graph.services.explanations import Explaining
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import Audit, Hashes, load_hashes
 from crm_graph.settings import Settings
@@ -278,7 +281,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations, hub.budgets, audit(hub), hub.replica),
+        Reader(hub.lanes, operations, hub.budgets, audit(hub), hub.replica, answers=answers_of(hub)),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,
@@ -295,6 +298,17 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         max_body_bytes=settings.max_body_bytes,
         idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
     )
+
+
+def answers_of(hub: Hub) -> Answers:
+    """What answers questions about rights, by the policy as it is then."""
+
+    def answers(connection: Any, asker: Principal, now: datetime, locale: Locale) -> Mapping[str, Answer]:
+        policy, zone = hub.principals.policy, hub.settings.time_zone
+        explaining = Explaining(connection, policy, hub.catalog, asker, now, locale, zone)
+        return {"explainAccess": explaining.explain, "accessReport": explaining.report}
+
+    return answers
 
 
 def export_endpoint(hub: Hub, operations: Operations) -> ExportEndpoint:

@@ -37,7 +37,7 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A value of whoever asks: `id`, `team_ids`, `team_tree_ids`, `time_zone`."""
+    """A value of whoever asks, by its name in `Principal.viewer_values`."""
 
     name: str
 

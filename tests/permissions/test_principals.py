@@ -51,6 +51,10 @@ async def test_principal_is_what_the_rows_say(company: Any, principals: Principa
         "team_ids": (company.sales,),
         "team_tree_ids": wang.team_tree_ids,
         "time_zone": "Asia/Shanghai",
+        "locale": "zh-CN",
+        "roles": ("sales",),
+        "team_id": company.sales,
+        "client_id": None,
     }
 
 

@@ -19,6 +19,7 @@ from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, EntityType, build_catalog
 from crm_graph.db import Fetch, LaneConnection, dsn, raw_json
 from crm_graph.lanes import Lanes
+from crm_graph.messages import Locale
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
@@ -27,8 +28,10 @@ from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
 from crm_graph.resolvers.exports.running import Rows
 from crm_graph.resolvers.operations import Operations, RoleSchemas
 from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.questions import Answer
 from crm_graph.resolvers.read import Reader
 from crm_graph.schema.build import build_schema, role_schemas
+from crm_graph.services.explanations import Explaining
 from crm_graph.services.reads import AuditedRead
 from reference.custom import CUSTOM_FIELDS
 from reference.rows import NOON, Connection, Tables
@@ -162,11 +165,17 @@ class Compiled:
     connection: Connection
     limits: Limits = field(default_factory=Limits)
     now: datetime = NOON
+    policy: Policy = field(default_factory=_default_policy)
 
     def __post_init__(self) -> None:
         self.operations = Operations(catalog(), schema_of, self.limits, max_tokens=20_000)
         self.log = Kept()
-        self.reader = Reader(Lanes(self._held, 1, wait_s=1, lend_s=60), self.operations, Boundless(), self.log)
+        lanes = Lanes(self._held, 1, wait_s=1, lend_s=60)
+        self.reader = Reader(lanes, self.operations, Boundless(), self.log, answers=self._answers)
+
+    def _answers(self, connection: Any, asker: Principal, now: datetime, locale: Locale) -> Mapping[str, Answer]:
+        explaining = Explaining(connection, self.policy, catalog(), asker, now, locale, "Asia/Shanghai")
+        return {"explainAccess": explaining.explain, "accessReport": explaining.report}
 
     async def _held(self) -> Connection:
         return self.connection

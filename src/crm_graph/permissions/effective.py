@@ -87,14 +87,13 @@ def _resolve(policy: Policy, catalog: Catalog, roles: frozenset[str], scopes: fr
     held = policy.held(roles | {EVERYONE})
     types = {}
     for entity in catalog.roots:
-        reads, writes = _cut(entity, scopes)
         rules = [
             rule
             for role in held
             for rule in role.grants.get(entity.name, ())
-            if reads or (role.key == EVERYONE and entity.name in REFERENCE_TYPES)
+            if kept_by_scopes(entity, role.key, scopes)[0]
         ]
-        grants = _type_grants(catalog, entity, rules, writes=writes)
+        grants = _type_grants(catalog, entity, rules, writes=_cut(entity, scopes)[1])
         if grants:
             types[entity.name] = grants
     actions = actions_of(catalog) & frozenset(action for role in held for action in role.actions)
@@ -114,6 +113,12 @@ def _cut(entity: EntityType, scopes: frozenset[str] | None) -> tuple[bool, bool]
     return writes or f"{entity.plural}:read" in scopes, writes
 
 
+def kept_by_scopes(entity: EntityType, role: str, scopes: frozenset[str] | None) -> tuple[bool, bool]:
+    """What the scopes of a client leave of a role's grants on a type: whether it is read, and whether it is written."""
+    reads, writes = _cut(entity, scopes)
+    return reads or (role == EVERYONE and entity.name in REFERENCE_TYPES), writes
+
+
 def _keeps(scopes: frozenset[str], action: str) -> bool:
     plural, _, verb = action.partition(":")
     return (
@@ -130,7 +135,7 @@ def _type_grants(
     merged: dict[RowScope, TypeGrant] = {}
     for rule in rules:
         levels = field_levels(catalog, entity, rule)
-        if not levels or not _usable(catalog, entity, rule.scope):
+        if not levels or not usable(catalog, entity, rule.scope):
             continue
         given = TypeGrant(
             rule.scope,
@@ -185,7 +190,7 @@ def written_fields(catalog: Catalog, entity: EntityType, rule: GrantRule, levels
     )
 
 
-def _usable(catalog: Catalog, entity: EntityType, scope: RowScope) -> bool:
+def usable(catalog: Catalog, entity: EntityType, scope: RowScope) -> bool:
     """Whether the stored predicate still reads against the catalog; one that does not gives no row. It is told of when
     a policy is loaded (`validation.warn_of_unreadable`).
     """
@@ -197,6 +202,16 @@ def _usable(catalog: Catalog, entity: EntityType, scope: RowScope) -> bool:
 def predicate_problems(catalog: Catalog, entity: EntityType, scope: RowScope) -> list[CrmError]:
     """Everything that is wrong with a WHERE scope's predicate."""
     return check_stored_where(catalog, entity, orjson.loads(scope.predicate or "{}"))
+
+
+def covered(catalog: Catalog, entity: EntityType, rule: GrantRule, wider: GrantRule) -> bool:
+    """Whether one rule gives nothing beyond another one."""
+
+    def given(of: GrantRule) -> TypeGrant:
+        levels = field_levels(catalog, entity, of)
+        return TypeGrant(of.scope, MappingProxyType(levels), written_fields(catalog, entity, of, levels))
+
+    return _within(given(rule), given(wider))
 
 
 def _united(one: TypeGrant, other: TypeGrant) -> TypeGrant:

@@ -77,6 +77,10 @@ class Principal:
             "team_ids": self.team_ids,
             "team_tree_ids": self.team_tree_ids,
             "time_zone": self.time_zone,
+            "locale": self.locale,
+            "roles": self.roles,
+            "team_id": self.team_id,
+            "client_id": self.client_id,
         }
 
 

@@ -31,6 +31,7 @@ from crm_graph.resolvers.plan import (
     ObjectPlan,
     One,
     Part,
+    Question,
     ReadPlan,
     Root,
     RootOf,
@@ -40,9 +41,10 @@ from crm_graph.resolvers.plan import (
     Timeline,
     Typename,
     ValueLookup,
+    WhoAsks,
 )
 from crm_graph.resolvers.planner import Planner
-from crm_graph.resolvers.selection import reader_of
+from crm_graph.resolvers.selection import Selected, reader_of
 
 CHILD_ROWS = 2
 """What a plain list of related rows is taken for: it may hold 200, and has one or two."""
@@ -62,6 +64,8 @@ SEARCH = 100
 """One search of the records of one type: it reads up to some ten thousand keys."""
 LOOKUP = 100
 """A lookup reads little, and writes down who was told what. How often one may be told is limited apart from cost."""
+QUESTION = 100
+"""A question about rights: it reads grants, one record and who has which role."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 REFUSED_CHARACTER = 1
@@ -129,9 +133,13 @@ class Pricing:
             case _:
                 return self.several(root)
 
-    def several(self, root: NodeList | Search | ValueLookup) -> Cost:
-        """The cost of rows that are found by their ids, by a text, or by a value."""
+    def several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question) -> Cost:
+        """The cost of rows that are found by their ids, by a text, or by a value, and of what is told of rights."""
         match root:
+            case WhoAsks():
+                return Cost(1) + total(self.told(member) for member in root.members)
+            case Question():
+                return Cost(QUESTION)
             case NodeList():
                 return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
             case Search():
@@ -140,6 +148,16 @@ class Pricing:
                 return Cost(LOOKUP) + (Cost(1) + self.object(root.row)) * self.limits.lookup_rows
             case _:
                 assert_never(root)
+
+    def told(self, member: Typename | Lookup | NodeList | Literal | Selected) -> Cost:
+        """The cost of a part of who asks, whose teams are few."""
+        match member:
+            case Selected():
+                return Cost(1)
+            case NodeList():
+                return (Cost(1) + total(self.object(row) for row in member.rows)) * CHILD_ROWS
+            case _:
+                return self.root(member)
 
     def object(self, plan: ObjectPlan) -> Cost:
         """The cost of what is read with one row."""

@@ -18,11 +18,13 @@ from crm_graph.resolvers.plan import (
     NodeLookup,
     ObjectPlan,
     ReadPlan,
+    Root,
     RootOf,
     Search,
     SearchHits,
     Timeline,
     ValueLookup,
+    WhoAsks,
 )
 from crm_graph.resolvers.selection import TYPENAME, Selected
 
@@ -61,9 +63,18 @@ def sites_of(plan: ReadPlan) -> tuple[Site, ...]:
                 found.extend(in_object(row, (root.key, None)))
         elif isinstance(root, ValueLookup):
             found.extend(in_object(root.row, (root.key, None)))
-        elif isinstance(root, Search):
-            found.extend(_in_search(root))
+        else:
+            found.extend(_in_search(root) if isinstance(root, Search) else _in_who_asks(root))
     return tuple(found)
+
+
+def _in_who_asks(plan: Root) -> Iterable[Site]:
+    for member in plan.members if isinstance(plan, WhoAsks) else ():
+        if isinstance(member, Lookup):
+            yield from in_object(member.row, (plan.key, member.key))
+        elif isinstance(member, NodeList):
+            for row in member.rows:
+                yield from in_object(row, (plan.key, member.key, None))
 
 
 def _in_search(plan: Search) -> Iterable[Site]:

@@ -29,6 +29,7 @@ from crm_graph.resolvers.documents import Document, Operation, check_variables, 
 from crm_graph.resolvers.lookups import LookupSite, lookups_of
 from crm_graph.resolvers.plan import Limits, Literal
 from crm_graph.resolvers.planner import plan_read
+from crm_graph.resolvers.questions import Asked, asked_of
 from crm_graph.resolvers.selection import reader_of
 from crm_graph.resolvers.sql import compile_read
 
@@ -59,6 +60,7 @@ class PreparedRead:
     unused: Binding | None = None
     known: bytes | None = None
     lookups: tuple[LookupSite, ...] = ()
+    questions: tuple[Asked, ...] = ()
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The statement's arguments. Raises BadVariables for a value that does not fit."""
@@ -204,6 +206,7 @@ def _prepared(
         Binding(statement.sources),
         Binding(unused) if unused else None,
         lookups=lookups_of(plan),
+        questions=asked_of(plan),
     )
 
 

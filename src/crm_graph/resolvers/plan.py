@@ -326,7 +326,27 @@ class Literal:
 Member = (
     Typename | Cell | MatchedValue | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
 )
-Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Search | ValueLookup | Literal
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAsks:
+    """Who asks: the records among its members, what is known already, and what stands in other tables, as selected."""
+
+    key: str
+    members: tuple[Typename | Lookup | NodeList | Literal | Selected, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about rights: the statement hands out its arguments, and the answer is put in their place."""
+
+    key: str
+    name: str
+    arguments: tuple[tuple[str, Fragment], ...]
+    children: tuple[Selected, ...]
+
+
+Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Search | ValueLookup | Literal | WhoAsks | Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from crm_graph.resolvers.plan import (
     OrderKey,
     Page,
     Part,
+    Question,
     ReadPlan,
     Root,
     RootOf,
@@ -45,12 +46,15 @@ from crm_graph.resolvers.plan import (
     Timeline,
     Typename,
     ValueLookup,
+    WhoAsks,
 )
+from crm_graph.resolvers.questions import QUESTIONS, plan_question
 from crm_graph.resolvers.search.planning import DEFAULT_HITS, by_relevance, plan_lookup, plan_search
 from crm_graph.resolvers.search.queries import wanted_text
 from crm_graph.resolvers.selection import TYPENAME, Selected
 from crm_graph.resolvers.timeline.planner import TIMELINE_SIGNATURE, plan_timeline, timeline_order
 from crm_graph.resolvers.timeline.sources import moment_of, open_ways
+from crm_graph.resolvers.viewer import VIEWER, plan_viewer
 from crm_graph.scalars import (
     Parser,
     is_timed,
@@ -161,7 +165,13 @@ class Planner:
             return NodeList(selected.key, given_list(selected.arguments["ids"], many, "uuid"), self.objects(selected))
         if selected.name in ("search", "lookup"):
             return self._found(selected)
-        return self._of_type(selected)
+        return self._of_rights(selected) or self._of_type(selected)
+
+    def _of_rights(self, selected: Selected) -> WhoAsks | Question | None:
+        """Who asks, or a question about rights."""
+        if selected.name == VIEWER:
+            return plan_viewer(selected, self.catalog, self.access, self.object)
+        return plan_question(selected) if selected.name in QUESTIONS else None
 
     def _of_type(self, selected: Selected) -> RowSet | Lookup:
         """One record, records or groups of one type."""

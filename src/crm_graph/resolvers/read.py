@@ -21,6 +21,7 @@ from crm_graph.resolvers.derived import Compute, fill
 from crm_graph.resolvers.documents import Document, Operation, check_variables
 from crm_graph.resolvers.lookups import LookupSite, ReadLog, RequestId, told
 from crm_graph.resolvers.operations import Operations, PreparedRead
+from crm_graph.resolvers.questions import Answers, answer_all
 from crm_graph.services import workflows
 
 
@@ -61,6 +62,7 @@ class _Ask:
     catalog: Catalog
     now: datetime
     locale: Locale
+    answers: Answers
 
     async def run(self, lanes: Lanes | Replica, connection: Any) -> bytes:
         """The answer; the connection goes back to where it came from, and an unfinished statement is ended with it."""
@@ -75,7 +77,15 @@ class _Ask:
                 connection.turns += 1
                 computed = derived_fields(connection, self.principal, self.catalog, self.now, self.locale)
                 answer = await fill(answer, self.prepared.derived, computed)
+            if self.prepared.questions:
+                connection.turns += 1
+                answers = self.answers(connection, self.principal, self.now, self.locale)
+                answer = await answer_all(answer, self.prepared.questions, answers)
             ended_well = True
+        except CrmError:
+            # It is about what was asked; no statement runs.
+            ended_well = True
+            raise
         except asyncpg.QueryCanceledError:
             # The server ended the statement, and the connection with its plans is as good as before.
             ended_well = True
@@ -96,13 +106,21 @@ class Reader:
     """Runs compiled reads on a few connections: to a replica, where there is one that can answer, or to the primary."""
 
     def __init__(
-        self, lanes: Lanes, operations: Operations, purse: Purse, read_log: ReadLog, replica: Replica | None = None
+        self,
+        lanes: Lanes,
+        operations: Operations,
+        purse: Purse,
+        read_log: ReadLog,
+        replica: Replica | None = None,
+        *,
+        answers: Answers,
     ) -> None:
         self._lanes = lanes
         self._operations = operations
         self._purse = purse
         self._log = read_log
         self._replica = replica
+        self._answers = answers
 
     async def document(self, text: str, principal: Principal) -> Document:
         """A document that is new for its asker. Raises ParseFailed, ValidationFailed or CostExceeded, and RateLimited
@@ -148,7 +166,7 @@ class Reader:
             remaining = await self._purse.charge(principal, requested)
         if prepared.known is not None:
             return prepared.known, requested, remaining
-        ask = _Ask(prepared, arguments, principal, self._operations.catalog, now, locale)
+        ask = _Ask(prepared, arguments, principal, self._operations.catalog, now, locale, self._answers)
         if prepared.lookups:
             await self._allow(prepared.lookups, variables, principal)
         elif self._replica is not None:

@@ -41,6 +41,7 @@ from crm_graph.resolvers.plan import (
     NodeLookup,
     ObjectPlan,
     One,
+    Question,
     ReadPlan,
     Root,
     RootOf,
@@ -49,11 +50,13 @@ from crm_graph.resolvers.plan import (
     Timeline,
     Typename,
     ValueLookup,
+    WhoAsks,
 )
 from crm_graph.resolvers.rows import Context, RowFlags
 from crm_graph.resolvers.search.hits import search
 from crm_graph.resolvers.search.lookup import value_lookup
 from crm_graph.resolvers.timeline.sql import timeline
+from crm_graph.resolvers.viewer import viewer
 
 
 def compile_read(plan: ReadPlan, catalog: Catalog, access: Access, limits: Limits) -> Statement:
@@ -83,8 +86,12 @@ class Writer:
             case _:
                 return self._several(root)
 
-    def _several(self, root: NodeList | Search | ValueLookup) -> Fragment:
+    def _several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question) -> Fragment:
         match root:
+            case WhoAsks():
+                return viewer(root, self.root)
+            case Question():
+                return as_object(root.arguments)
             case NodeList():
                 return self._nodes(root)
             case Search():

@@ -12,8 +12,10 @@ from crm_graph.access import Access
 from crm_graph.catalog import Catalog
 from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.resolvers.optional import OPTIONAL
+from crm_graph.resolvers.questions import QUESTIONS
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.explanations import EXPLAIN, questions
 from crm_graph.schema.exports import FORMATS, create_export
 from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
@@ -24,6 +26,7 @@ from crm_graph.schema.roles import ACTION, role_schema
 from crm_graph.schema.scalars import SCALARS
 from crm_graph.schema.trusted_documents import trusted_document_mutations
 from crm_graph.schema.verbs import verb_mutations
+from crm_graph.schema.viewer import viewer_field
 from crm_graph.services.commands import Mode, Result
 
 _ENUMS = (
@@ -48,7 +51,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
         define_enum(declaration)
     types = EntityTypes(catalog)
     schema = strawberry.Schema(
-        query=types.query(metadata_field()),
+        query=types.query({**metadata_field(), **viewer_field(types), **questions()}),
         mutation=_mutation(types),
         types=[types.types[t.name] for t in catalog.roots],
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
@@ -90,9 +93,14 @@ def _mutation(types: EntityTypes) -> Any:
 
 
 def _mark_actions(schema: GraphQLSchema) -> None:
-    """Carry each mutation's action from Strawberry's field to graphql-core's, where role schemas look."""
-    if schema.mutation_type is None:
+    """Carry each mutation's action from Strawberry's field to graphql-core's, where role schemas look, and that of the
+    questions about rights.
+    """
+    if schema.query_type is None or schema.mutation_type is None:
         return
     for field in schema.mutation_type.fields.values():
         definition = field.extensions["strawberry-definition"]
         field.extensions = {**field.extensions, ACTION: definition.metadata[ACTION]}
+    for name in QUESTIONS:
+        question = schema.query_type.fields[name]
+        question.extensions = {**question.extensions, ACTION: EXPLAIN}

@@ -10,6 +10,7 @@ from crm_graph.catalog import Catalog, EntityType, Field
 from crm_graph.criteria.compiling import row_scope
 from crm_graph.errors import CrmError, Invalid, MaskedValue
 from crm_graph.fragments import FALSE, Fragment, any_of, join, name, param, sql
+from crm_graph.permissions.effective import field_paths
 from crm_graph.services.rows import Row, columns_as_read
 from crm_graph.transaction import Input, Transaction
 
@@ -94,6 +95,11 @@ def api_path(catalog: Catalog, entity: EntityType, path: str) -> tuple[str, ...]
         return (relation.api_name, *inner)
     parents = (relation.api_name for relation in entity.relations.values() if relation.local == head != "id")
     return (next(parents, path),)
+
+
+def api_paths(catalog: Catalog, entity: EntityType) -> dict[str, str]:
+    """The fields that grants on a root type are about, each with its name in the API: `contactPoints.raw`."""
+    return {path: ".".join(api_path(catalog, entity, path)) for path, _ in field_paths(catalog, entity)}
 
 
 async def lock(tx: Transaction, rights: Rights, ids: Sequence[UUID]) -> dict[UUID, Held]:

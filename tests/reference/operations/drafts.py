@@ -15,8 +15,8 @@ from reference.literals import Written, in_document
 from reference.operations.generated import Place
 from reference.rows import Tables
 
-LEFT_OUT = frozenset({"availableTransitions", "entityMetadata"})
-"""What no SQL computes: derived fields, and what the role set alone decides. It has tests of its own."""
+LEFT_OUT = frozenset({"availableTransitions", "entityMetadata", "viewer", "explainAccess", "accessReport"})
+"""What no SQL computes: derived fields, and what the role set alone decides; and who asks. It has tests of its own."""
 
 
 @dataclass
