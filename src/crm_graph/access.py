@@ -1,7 +1,7 @@
 """Access: what a role set may see and do, as pure immutable data. Everything asks it; nothing else decides."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -22,13 +22,30 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowScope:
-    """Which rows a grant is about: a rule, and for WHERE its stored predicate as canonical JSON."""
+    """Which rows a grant is about: a rule, and for WHERE its stored predicate as canonical JSON; with `also`, those of
+    them that another rule is about too. Grants of a policy have one rule; two are what simulating comes to.
+    """
 
     rule: RowRule
     predicate: str | None = None
+    also: "RowScope | None" = None
+
+    @property
+    def parts(self) -> "tuple[RowScope, ...]":
+        """The single rules, all of which a row has to meet."""
+        return (self,) if self.also is None else (RowScope(self.rule, self.predicate), *self.also.parts)
 
 
 EVERY_ROW = RowScope(RowRule.ALL)
+
+
+def broadest(scopes: Iterable[RowScope]) -> tuple[RowScope, ...]:
+    """What is about the same rows in all: the scopes without those that narrow another one further."""
+    found = tuple(dict.fromkeys(scopes))
+    if all(scope.also is None for scope in found):
+        return found
+    rules = {scope: frozenset(scope.parts) for scope in found}
+    return tuple(scope for scope in found if not any(other < rules[scope] for other in rules.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +105,7 @@ def _fingerprint(access: Access) -> str:
         "actions": sorted(access.actions),
         "types": {
             name: [
-                [g.scope.rule, g.scope.predicate, sorted(g.levels.items()), sorted(g.writes)]
+                [[[p.rule, p.predicate] for p in g.scope.parts], sorted(g.levels.items()), sorted(g.writes)]
                 for g in access.types[name]
             ]
             for name in sorted(access.types)

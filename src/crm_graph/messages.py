@@ -254,6 +254,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "该条件引用的内容已不存在，因此不适用于任何记录。",
     ),
     "idle_empty": ("It names no level that counts.", "该授权未给出任何有效级别。"),
+    "role_not_simulated": (
+        "There is no such role that you may simulate.",
+        "没有您可以模拟的该角色。",
+    ),
+    "simulation_reads": ("As a simulated role you can only ask queries.", "模拟角色时只能执行查询。"),
     # Clients.
     "client_id_invalid": (
         "A client id has 3 to 64 characters: a-z, 0-9, dot, hyphen, underscore.",

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from crm_graph.permissions.simulation import within
 from reference.company import PEOPLE, USER, company
 from reference.compiled import Compiled, counted, default_access, principal_of, reading
 from reference.rows import Connection, insert
@@ -60,7 +61,10 @@ async def test_read_is_the_golden_one(name: str, connection: Connection) -> None
     query = (case / "query.graphql").read_text()
     variables = orjson.loads((case / "variables.json").read_bytes()) if (case / "variables.json").exists() else {}
     rows = company()
-    who = principal_of(rows, USER[PEOPLE[role][0]], default_access([role]))
+    access = default_access([role])
+    if (case / "within").exists():
+        access = within(access, default_access([(case / "within").read_text().strip()]))
+    who = principal_of(rows, USER[PEOPLE[role][0]], access)
     async with reading(connection):
         await insert(connection, rows)
         compiled = Compiled(connection)

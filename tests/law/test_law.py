@@ -22,6 +22,7 @@ from crm_graph.fragments import TRUE, Fragment
 from crm_graph.messages import render
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.permissions.simulation import within
 from crm_graph.resolvers.lookups import LookupSite
 from reference import search
 from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
@@ -149,6 +150,16 @@ async def test_generated_policy_cannot_tell_twins_apart(seed: int, connection: C
     random = Random(seed)
     roles = PolicyMaker(random, catalog()).roles(("one", "two"))
     twin = await alike(connection, random, access_of(roles, ["one", "two"]))
+    assert await told_apart(connection, random, twin.grow(ATTEMPTS)) == []
+
+
+@tried(12)
+@given(seed=st.integers(0, 2**32))
+async def test_simulated_role_cannot_tell_twins_apart(seed: int, connection: Connection) -> None:
+    random = Random(seed)
+    roles = PolicyMaker(random, catalog()).roles(("one", "two"))
+    both = within(access_of(roles, ["one"]), access_of(roles, ["two"]))
+    twin = await alike(connection, random, both)
     assert await told_apart(connection, random, twin.grow(ATTEMPTS)) == []
 
 

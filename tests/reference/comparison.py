@@ -1,6 +1,6 @@
 """Compares compiled answers with those of the naive reference, over one set of data after another, and counts them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -20,6 +20,9 @@ from reference.operations.making import OperationMaker
 from reference.rows import Connection, Row, Tables, insert, load
 from reference.view import View
 
+Sees = Callable[[Tables, Principal], View]
+"""The rows as somebody sees them, by the reference."""
+
 
 @dataclass
 class Asker:
@@ -32,10 +35,13 @@ class Asker:
 class Company:
     """One set of data, and two askers of the same roles."""
 
-    def __init__(self, connection: Connection, random: Random, tables: Tables, access: Access) -> None:
+    def __init__(
+        self, connection: Connection, random: Random, tables: Tables, access: Access, sees: Sees | None = None
+    ) -> None:
         self.random = random
         self._tables = tables
         self._access = access
+        self._sees = sees or (lambda tables, who: View(catalog(), tables, who, access))
         self._compiled = Compiled(connection, SMALL)
         self._askers = [self._asker(user) for user in random.sample(tables["users"], 2)]
         self._pool: dict[str, list[Any]] = {}
@@ -43,8 +49,7 @@ class Company:
     def _asker(self, user: Row) -> Asker:
         """One of the users, in some time zone."""
         who = replace(principal_of(self._tables, user["id"], self._access), time_zone=self.random.choice(ZONES))
-        view = View(catalog(), self._tables, who, self._access)
-        return Asker(who, Interpreter(schema_of(self._access), view, SMALL))
+        return Asker(who, Interpreter(schema_of(self._access), self._sees(self._tables, who), SMALL))
 
     def query(self) -> Generated:
         """Some query."""
@@ -80,12 +85,12 @@ class Comparison:
     compared: int = 0
     documents: int = 0
 
-    async def run(self, seed: int, access: Access, answers: int) -> None:
+    async def run(self, seed: int, access: Access, answers: int, sees: Sees | None = None) -> None:
         """Build data and compare exactly so many answers."""
         random, until = Random(seed), self.compared + answers
         async with reading(self.connection):
             await insert(self.connection, Dataset(random, catalog(), 4).build())
-            company = Company(self.connection, random, await load(self.connection), access)
+            company = Company(self.connection, random, await load(self.connection), access, sees)
             while self.compared < until:
                 self.compared += await company.compare(company.query(), until - self.compared)
                 self.documents += 1

@@ -127,7 +127,7 @@ class View:
         """Whether a row scope matches the record's root row, with system rights."""
         key = (scope, record.root_row["id"])
         if key not in self._matched:
-            self._matched[key] = self._match(scope, record.root, record.root_row)
+            self._matched[key] = all(self._match(part, record.root, record.root_row) for part in scope.parts)
         return self._matched[key]
 
     def _match(self, scope: RowScope, entity: EntityType, row: Row) -> bool:
@@ -238,6 +238,26 @@ class View:
         if isinstance(raw, Mapping):
             return reckon(raw, NOON, self.principal.time_zone, dated=kind is Kind.DATE)
         return literal(kind, raw)
+
+
+@dataclass
+class Within(View):
+    """What a role set sees within the rights of another: what exists for both, and each cell at the lower level."""
+
+    own: Access | None = None
+
+    @cached_property
+    def _other(self) -> View:
+        return View(self.catalog, self.tables, self.principal, self.own)
+
+    def exists(self, record: Record) -> bool:
+        return super().exists(record) and self._other.exists(record)
+
+    def level(self, record: Record, name: str) -> Level:
+        return min(super().level(record, name), self._other.level(record, name))
+
+    def ceiling(self, record: Record, name: str) -> Level:
+        return min(super().ceiling(record, name), self._other.ceiling(record, name))
 
 
 _POSITIVE: Mapping[str, Callable[[Any, Any], Any]] = {

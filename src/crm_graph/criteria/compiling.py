@@ -7,7 +7,7 @@ from typing import LiteralString
 
 import orjson
 
-from crm_graph.access import Access, Level, RowScope
+from crm_graph.access import Access, Level, RowScope, broadest
 from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.criteria.predicates import MANY, AllOf, AnyOf, Compare, Counted, Criteria, Not, Op, Quantifier, Related
 from crm_graph.criteria.reading import PredicateReader, stored_leaf
@@ -54,7 +54,7 @@ class Compiler:
         showing = [g for g in grants if g.shows(row.prefix)]
         if row.entity.is_child and len(showing) == len(grants):
             return TRUE
-        return any_of(self.scope(row, g.scope) for g in showing)
+        return any_of(self.scope(row, scope) for scope in broadest(g.scope for g in showing))
 
     def cell(self, row: Row, member: Field, least: Level) -> Fragment:
         """Whether the cell of a visible row has at least that level by a single grant."""
@@ -62,10 +62,16 @@ class Compiler:
             return TRUE
         grants = self.access.grants(row.root.name)
         enough = [g for g in grants if g.level(row.prefix + member.name) >= least]
-        return TRUE if len(enough) == len(grants) else any_of(self.scope(row, g.scope) for g in enough)
+        if len(enough) == len(grants):
+            return TRUE
+        return any_of(self.scope(row, scope) for scope in broadest(g.scope for g in enough))
 
     def scope(self, row: Row, scope: RowScope) -> Fragment:
         """Whether a row scope matches the row's root, with system rights; NULL counts as false."""
+        return all_of(self.rule(row, part) for part in scope.parts)
+
+    def rule(self, row: Row, scope: RowScope) -> Fragment:
+        """The same of a scope of one rule."""
         row = own_row(row.root, row.root_alias)
         match scope.rule:
             case RowRule.ALL:

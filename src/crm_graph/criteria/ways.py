@@ -7,7 +7,7 @@ little of it (docs/performance.md, "Rows of one's own").
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from crm_graph.access import RowScope
+from crm_graph.access import RowScope, broadest
 from crm_graph.catalog import Shape
 from crm_graph.criteria.compiling import Compiler
 from crm_graph.criteria.predicates import AnyOf, Criteria, Quantifier, Related
@@ -42,14 +42,21 @@ def ways(compiler: Compiler, row: Row) -> tuple[Way, ...]:
     if whole in (TRUE, FALSE) or compiler.access is None:
         return (Way(whole),)
     found: list[Way] = []
-    for grant in compiler.access.grants(row.root.name):
-        if grant.shows(row.prefix):
-            found += [way for way in ways_by(compiler, row, grant.scope) if way not in found]
+    for scope in broadest(g.scope for g in compiler.access.grants(row.root.name) if g.shows(row.prefix)):
+        found += [way for way in ways_by(compiler, row, scope) if way not in found]
     return tuple(found)
 
 
 def ways_by(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way]:
-    """How rows of a scope are reached."""
+    """How rows of a scope are reached; where it has several rules, by the first."""
+    first, *others = scope.parts
+    beside = all_of(compiler.rule(row, part) for part in others)
+    for way in _ways_by_rule(compiler, row, first):
+        one = all_of([way.one, beside]) if way.each else EMPTY
+        yield Way(all_of([way.condition, beside]), way.each, one)
+
+
+def _ways_by_rule(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way]:
     match scope.rule:
         case RowRule.OWN if row.entity.owned:
             for condition in compiler.own(row):

@@ -131,21 +131,28 @@ def _keeps(scopes: frozenset[str], action: str) -> bool:
 def _type_grants(
     catalog: Catalog, entity: EntityType, rules: Iterable[GrantRule], *, writes: bool
 ) -> tuple[TypeGrant, ...]:
-    """One grant per row scope, without those that give nothing beyond the grant on all rows, in a fixed order."""
-    merged: dict[RowScope, TypeGrant] = {}
+    given = []
     for rule in rules:
         levels = field_levels(catalog, entity, rule)
-        if not levels or not usable(catalog, entity, rule.scope):
-            continue
-        given = TypeGrant(
-            rule.scope,
-            MappingProxyType(levels),
-            written_fields(catalog, entity, rule, levels) if writes else frozenset(),
-        )
-        merged[rule.scope] = _united(merged[rule.scope], given) if rule.scope in merged else given
+        if levels and usable(catalog, entity, rule.scope):
+            written = written_fields(catalog, entity, rule, levels) if writes else frozenset()
+            given.append(TypeGrant(rule.scope, MappingProxyType(levels), written))
+    return simplified(given)
+
+
+def simplified(grants: Iterable[TypeGrant]) -> tuple[TypeGrant, ...]:
+    """One grant per row scope, without those that give nothing beyond the grant on all rows, in a fixed order."""
+    merged: dict[RowScope, TypeGrant] = {}
+    for grant in grants:
+        merged[grant.scope] = _united(merged[grant.scope], grant) if grant.scope in merged else grant
     everywhere = merged.get(EVERY_ROW)
     kept = [g for g in merged.values() if g is everywhere or everywhere is None or not _within(g, everywhere)]
-    return tuple(sorted(kept, key=lambda g: (_ORDER[g.scope.rule], g.scope.predicate or "")))
+    return tuple(sorted(kept, key=lambda g: scope_order(g.scope)))
+
+
+def scope_order(scope: RowScope) -> list[tuple[int, str]]:
+    """A fixed order of row scopes."""
+    return [(_ORDER[part.rule], part.predicate or "") for part in scope.parts]
 
 
 _ORDER = {rule: index for index, rule in enumerate(RowRule)}

@@ -365,7 +365,7 @@ _ADMIN = RoleRule(
         "team": (grant(ALL, read=[BASIC], writes=[BASIC]),),
     },
     _actions(["users", "teams"], (*EDIT, "upsert"))
-    | {"roles:manage", "clients:manage", "documents:register", "access:explain"},
+    | {"roles:manage", "clients:manage", "documents:register", "access:explain", "access:simulate"},
 )
 
 DEFAULT_ROLES: Mapping[str, RoleRule] = MappingProxyType(

@@ -32,6 +32,7 @@ SINGLE_ACTIONS = frozenset(
         "merge",
         "erase",
         "access:explain",
+        "access:simulate",
         "roles:manage",
         "clients:manage",
         "documents:register",
@@ -88,12 +89,17 @@ class RoleRule:
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """All roles at one version. `resolved` keeps the access made of it, by role set, scopes and catalog version."""
+    """All roles at one version. `resolved` keeps the access made of it, by role set, scopes and catalog version;
+    `simulated` that of roles within somebody's own rights, by role set, fingerprint of these and catalog version.
+    """
 
     version: int
     roles: Mapping[str, RoleRule]
     resolved: Bounded[tuple[frozenset[str], frozenset[str] | None, int], Access] = field(
         default_factory=lambda: Bounded(1024), repr=False
+    )
+    simulated: Bounded[tuple[frozenset[str], str, int], Access] = field(
+        default_factory=lambda: Bounded(256), repr=False
     )
 
     def held(self, keys: Iterable[str]) -> tuple[RoleRule, ...]:

@@ -35,16 +35,16 @@ class Context:
 
 @dataclass
 class RowFlags(Compiler):
-    """Computes each row scope that the cells of `row` depend on once, as a column `s1…` of its base rows."""
+    """Computes each row rule that the cells of `row` depend on once, as a column `s1…` of its base rows."""
 
     row: Row | None = None
     columns: dict[RowScope, tuple[str, Fragment]] = field(default_factory=dict)
 
-    def scope(self, row: Row, scope: RowScope) -> Fragment:
+    def rule(self, row: Row, scope: RowScope) -> Fragment:
         if self.row is None or row.root_alias != self.row.alias:
-            return super().scope(row, scope)
+            return super().rule(row, scope)
         if scope not in self.columns:
-            condition = super().scope(row, scope)
+            condition = super().rule(row, scope)
             if condition in (TRUE, FALSE):
                 return condition
             self.columns[scope] = (f"s{len(self.columns) + 1}", condition)

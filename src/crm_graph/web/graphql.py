@@ -26,6 +26,7 @@ from crm_graph.errors import (
     RequestFault,
     Unauthenticated,
     UnsupportedMediaType,
+    ValidationFailed,
 )
 from crm_graph.messages import Locale, locale_of, render
 from crm_graph.permissions.budgets import Budgets
@@ -44,18 +45,20 @@ from crm_graph.web.disconnects import ClientGone, Disconnects
 from crm_graph.web.graphql_requests import (
     from_json,
     from_query,
-    is_plain_json,
     read_body,
-    require_length,
+    require_readable,
     whole_body,
 )
 from crm_graph.web.metrics import RequestCounts
 from crm_graph.web.negotiation import JSON, RESPONSE_JSON, media_type, takes_gzip
 from crm_graph.web.quota import quota, spent
+from crm_graph.web.simulation import HEADER as SIMULATE_HEADER
+from crm_graph.web.simulation import simulating
 
 log = structlog.get_logger(__name__)
 
 _POSITION = HEADER.lower().encode()
+_SIMULATE = SIMULATE_HEADER.lower().encode()
 Headers = list[tuple[bytes, bytes]]
 _NO_STORE = (b"cache-control", b"no-store")
 """No cache may keep an answer, so that none has to be told what it varies with."""
@@ -180,10 +183,11 @@ class GraphQLEndpoint:
             raise NotAcceptable
         now = self._clock()
         principal = known(self._principals, call.headers, now) or await authenticate(self._principals, call.headers)
+        simulated = call.headers.get(_SIMULATE)
+        if simulated is not None:
+            principal = simulating(principal, simulated, self._principals.policy, self.operations.catalog)
         if call.method == "POST":
-            if not is_plain_json(call.headers):
-                raise UnsupportedMediaType
-            require_length(call.headers, self._max_body)
+            require_readable(call.headers, self._max_body)
             message = await call.receive()
             # The usual one without a coroutine.
             whole = whole_body(message, self._max_body)
@@ -231,6 +235,8 @@ class GraphQLEndpoint:
     ) -> Answer:
         if call.method == "GET":
             raise MethodNotAllowed(allow="POST")
+        if _SIMULATE in call.headers:
+            raise ValidationFailed("simulation_reads")
         key, request_id = call.headers.get(b"idempotency-key"), self._request_id(call)
         context = MutationContext(
             operations=self.operations,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Message, Receive
 
-from crm_graph.errors import ContentTooLarge, CostExceeded, MalformedRequest
+from crm_graph.errors import ContentTooLarge, CostExceeded, MalformedRequest, UnsupportedMediaType
 from crm_graph.web.negotiation import JSON
 
 WRITABLE_DEPTH = 254
@@ -38,8 +38,10 @@ def _is_json(content_type: bytes) -> bool:
     return media == JSON and all(c in (b"utf-8", b"utf8") for c in charsets)
 
 
-def require_length(headers: Mapping[bytes, bytes], limit: int) -> None:
-    """Refuse a body that says itself that it is too long."""
+def require_readable(headers: Mapping[bytes, bytes], limit: int) -> None:
+    """Refuse a body that says itself that it is no plain JSON, or too long."""
+    if not is_plain_json(headers):
+        raise UnsupportedMediaType
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > limit:
         raise ContentTooLarge(limit=limit)

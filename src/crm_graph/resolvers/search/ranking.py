@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from crm_graph.access import EVERY_ROW, Level, RowScope
+from crm_graph.access import EVERY_ROW, Level, RowScope, broadest
 from crm_graph.catalog import Catalog, Searched, searched_fields
 from crm_graph.criteria.compiling import Compiler
 from crm_graph.criteria.rows import Row
@@ -82,7 +82,7 @@ class Searching:
             return None
         grants = access.grants(self.row.root.name)
         enough = [g for g in grants if g.level(self._prefix(searched) + searched.field.name) >= self.least]
-        scopes = tuple(dict.fromkeys(g.scope for g in enough))
+        scopes = broadest(g.scope for g in enough)
         return None if len(enough) == len(grants) or EVERY_ROW in scopes else scopes
 
     def _prefix(self, searched: Searched) -> str:
@@ -119,9 +119,10 @@ class Searching:
             return TRUE
         everywhere = tuple(g.scope for g in access.grants(self.row.root.name) if g.shows(self.row.prefix))
         scopes = dict.fromkeys(chain.from_iterable(group.scopes or everywhere for group in self.groups))
-        if not scopes or any(scope.rule not in _ROW_KEYS for scope in scopes):
+        rules = [next((part.rule for part in scope.parts if part.rule in _ROW_KEYS), None) for scope in scopes]
+        if not rules or None in rules:
             return TRUE
-        keys = join(", ", [_ROW_KEYS[rule] for rule in dict.fromkeys(scope.rule for scope in scopes)])
+        keys = join(", ", [_ROW_KEYS[rule] for rule in dict.fromkeys(rules) if rule is not None])
         return self._has(sql("(SELECT concat_ws(' | ', {keys})::tsquery)", keys=keys))
 
     @property
