@@ -9,7 +9,7 @@ import pytest
 
 import crm_graph
 from crm_graph.errors import CrmError, Invalid, NotFound, Unauthenticated
-from crm_graph.messages import MESSAGES, locale_of, render
+from crm_graph.messages import MESSAGES, PHRASES, locale_of, render
 from crm_graph.transaction import CONSTRAINTS
 
 SOURCES = Path(crm_graph.__file__).parent
@@ -99,6 +99,14 @@ def test_both_languages_say_the_same(key: str) -> None:
     assert any("\u4e00" <= character <= "\u9fff" for character in chinese)
     assert english.endswith((".", "?"))
     assert chinese.endswith("。")
+
+
+@pytest.mark.parametrize("key", PHRASES)
+def test_parts_of_explanations_say_the_same_in_both_languages(key: str) -> None:
+    english, chinese = PHRASES[key]
+    assert _placeholders(english) == _placeholders(chinese)
+    assert english.isascii()
+    assert english.endswith(".") is chinese.endswith("。")
 
 
 def test_renders_in_the_language_asked_for() -> None:

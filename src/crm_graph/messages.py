@@ -188,72 +188,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "unknown_write": ("A data class or field:name is expected.", "应为数据类别或 field:名称。"),
     "field_not_writable": ("No client can write this field.", "客户端不能写入该字段。"),
     "written_but_hidden": ("A field can be written only where the grant shows it.", "授权未显示的字段不可写入。"),
-    # Why somebody sees something: errors, and then what `explainAccess` says.
+    # Why somebody sees something.
     "explain_whom": ("Name one of role, user and client.", "role、user、client 必须且只能提供一个。"),
     "explain_user": ("There is no active user with this id.", "没有该 id 的在职用户。"),
     "explain_client": ("There is no active client with this id.", "没有该编号的有效客户端。"),
-    "explain_no_record": ("There is no {type} with this id.", "没有该 id 的 {type}。"),
-    "explain_unseen": (
-        "{who} does not see this record: no grant on {type} is about it.",
-        "{who} 看不到该记录：没有适用于它的 {type} 授权。",
-    ),
-    "explain_never_seen": (
-        "{who} sees no {type}: no grant is about that type.",
-        "{who} 看不到任何 {type}：没有该类型的授权。",
-    ),
-    "explain_hidden": (
-        "{who} does not see {field}: no grant on {type} that matches shows it.",
-        "{who} 看不到 {field}：适用的 {type} 授权均未包含该字段。",
-    ),
-    "explain_field": ("{who} sees {field} {level}, by {grants}.", "{who} 对 {field} 的权限为{level}，依据：{grants}。"),
-    "explain_field_sometimes": (
-        "{who} sees {field} {level} at the most, by {grants}; elsewhere less, or no record at all.",
-        "{who} 对 {field} 的权限最高为{level}，依据：{grants}；其他记录权限较低或不可见。",
-    ),
-    "explain_field_else": (
-        "{who} sees {field} {level}, by {grants}, and elsewhere {least}.",
-        "{who} 对 {field} 的权限为{level}，依据：{grants}；其他记录为{least}。",
-    ),
-    "explain_record": ("{who} sees the record, by {grants}.", "{who} 可以看到该记录，依据：{grants}。"),
-    "explain_record_sometimes": (
-        "{who} sees some {type} records, by {grants}.",
-        "{who} 可以看到部分 {type} 记录，依据：{grants}。",
-    ),
-    "explain_by": ("role {role} on {rows}", "角色 {role}（{rows}）"),
-    "explain_by_heir": ("role {role} (inherited by {heirs}) on {rows}", "角色 {role}（由 {heirs} 继承，{rows}）"),
-    "level_read": ("in full", "完整可见"),
-    "level_lookup": ("masked, but found by its exact value", "脱敏，可按完整值查找"),
-    "level_masked": ("masked", "脱敏"),
-    "level_hidden": ("not at all", "不可见"),
-    "rows_all": ("every record", "全部记录"),
-    "rows_own": ("records that they own or work on", "本人负责或协作的记录"),
-    "rows_team": ("records of their teams", "所在团队的记录"),
-    "rows_team_and_below": ("records of their teams and those below", "所在团队及下级团队的记录"),
-    "rows_where": ("records that meet {predicate}", "满足条件 {predicate} 的记录"),
-    "grant_gives": ("Role {role} shows it {level} on {rows}.", "角色 {role} 在{rows}上的权限为{level}。"),
-    "grant_inherited": (" It is inherited by {heirs}.", "由 {heirs} 继承。"),
-    "grant_matches": (" This record is one of them.", "该记录在此范围内。"),
-    "grant_matches_not": (" This record is none of them.", "该记录不在此范围内。"),
-    "grant_may_match": (
-        " Whether this record is one of them depends on who has the role.",
-        "该记录是否在此范围内取决于角色的持有人。",
-    ),
-    "grant_cut": (" The scopes of the client take this away.", "客户端的权限范围不包含此项。"),
-    "grant_unreadable": (
-        " The condition names what is no longer there, so it holds for no record.",
-        "该条件引用的内容已不存在，因此不适用于任何记录。",
-    ),
-    "grant_empty": (" It names no level that counts.", "该授权未给出任何有效级别。"),
-    "idle_nobody_holds": ("Nobody has the role {role}, or one that inherits it.", "没有人持有或继承角色 {role}。"),
-    "idle_covered": (
-        "Role {role} has or inherits a grant on every record that gives no less than this one on {rows}.",
-        "角色 {role} 已有或继承的全部记录授权不低于此项（{rows}）。",
-    ),
-    "idle_unreadable": (
-        "The condition names what is no longer there, so it holds for no record.",
-        "该条件引用的内容已不存在，因此不适用于任何记录。",
-    ),
-    "idle_empty": ("It names no level that counts.", "该授权未给出任何有效级别。"),
     "role_not_simulated": (
         "There is no such role that you may simulate.",
         "没有您可以模拟的该角色。",
@@ -470,6 +408,72 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
 }
 
+PHRASES: Mapping[str, tuple[str, str]] = {
+    "explain_no_record": ("There is no {type} with this id.", "没有该 id 的 {type}。"),
+    "explain_unseen": (
+        "{who} does not see this record: no grant on {type} is about it.",
+        "{who} 看不到该记录：没有适用于它的 {type} 授权。",
+    ),
+    "explain_never_seen": (
+        "{who} sees no {type}: no grant is about that type.",
+        "{who} 看不到任何 {type}：没有该类型的授权。",
+    ),
+    "explain_hidden": (
+        "{who} does not see {field}: no grant on {type} that matches shows it.",
+        "{who} 看不到 {field}：适用的 {type} 授权均未包含该字段。",
+    ),
+    "explain_field": ("{who} sees {field} {level}, by {grants}.", "{who} 对 {field} 的权限为{level}，依据：{grants}。"),
+    "explain_field_sometimes": (
+        "{who} sees {field} {level} at the most, by {grants}; elsewhere less, or no record at all.",
+        "{who} 对 {field} 的权限最高为{level}，依据：{grants}；其他记录权限较低或不可见。",
+    ),
+    "explain_field_else": (
+        "{who} sees {field} {level}, by {grants}, and elsewhere {least}.",
+        "{who} 对 {field} 的权限为{level}，依据：{grants}；其他记录为{least}。",
+    ),
+    "explain_record": ("{who} sees the record, by {grants}.", "{who} 可以看到该记录，依据：{grants}。"),
+    "explain_record_sometimes": (
+        "{who} sees some {type} records, by {grants}.",
+        "{who} 可以看到部分 {type} 记录，依据：{grants}。",
+    ),
+    "explain_by": ("role {role} on {rows}", "角色 {role}（{rows}）"),
+    "explain_by_heir": ("role {role} (inherited by {heirs}) on {rows}", "角色 {role}（由 {heirs} 继承，{rows}）"),
+    "level_read": ("in full", "完整可见"),
+    "level_lookup": ("masked, but found by its exact value", "脱敏，可按完整值查找"),
+    "level_masked": ("masked", "脱敏"),
+    "level_hidden": ("not at all", "不可见"),
+    "rows_all": ("every record", "全部记录"),
+    "rows_own": ("records that they own or work on", "本人负责或协作的记录"),
+    "rows_team": ("records of their teams", "所在团队的记录"),
+    "rows_team_and_below": ("records of their teams and those below", "所在团队及下级团队的记录"),
+    "rows_where": ("records that meet {predicate}", "满足条件 {predicate} 的记录"),
+    "grant_gives": ("Role {role} shows it {level} on {rows}.", "角色 {role} 在{rows}上的权限为{level}。"),
+    "grant_inherited": (" It is inherited by {heirs}.", "由 {heirs} 继承。"),
+    "grant_matches": (" This record is one of them.", "该记录在此范围内。"),
+    "grant_matches_not": (" This record is none of them.", "该记录不在此范围内。"),
+    "grant_may_match": (
+        " Whether this record is one of them depends on who has the role.",
+        "该记录是否在此范围内取决于角色的持有人。",
+    ),
+    "grant_cut": (" The scopes of the client take this away.", "客户端的权限范围不包含此项。"),
+    "grant_unreadable": (
+        " The condition names what is no longer there, so it holds for no record.",
+        "该条件引用的内容已不存在，因此不适用于任何记录。",
+    ),
+    "grant_empty": (" It names no level that counts.", "该授权未给出任何有效级别。"),
+    "idle_nobody_holds": ("Nobody has the role {role}, or one that inherits it.", "没有人持有或继承角色 {role}。"),
+    "idle_covered": (
+        "Role {role} has or inherits a grant on every record that gives no less than this one on {rows}.",
+        "角色 {role} 已有或继承的全部记录授权不低于此项（{rows}）。",
+    ),
+    "idle_unreadable": (
+        "The condition names what is no longer there, so it holds for no record.",
+        "该条件引用的内容已不存在，因此不适用于任何记录。",
+    ),
+    "idle_empty": ("It names no level that counts.", "该授权未给出任何有效级别。"),
+}
+"""What explanations are put together of, in English and Chinese."""
+
 
 def render(error: CrmError, locale: Locale) -> str:
     """The message of an error; a key that is not in the catalogue falls back to the text of its class."""
@@ -478,8 +482,8 @@ def render(error: CrmError, locale: Locale) -> str:
 
 
 def phrase(key: str, locale: Locale, **details: Any) -> str:
-    """A text that is no error."""
-    return _filled(MESSAGES[key], locale, details)
+    """A part of an explanation."""
+    return _filled(PHRASES[key], locale, details)
 
 
 def _filled(texts: tuple[str, str], locale: Locale, details: Mapping[str, Any]) -> str:
