@@ -42,6 +42,7 @@ from crm_graph.permissions.tokens import TokenTerms
 from crm_graph.permissions.validation import require_sound
 from crm_graph.replicas.opening import replica_of
 from crm_graph.replicas.reads import Replica
+from crm_graph.resolvers.bulk_reads import BulkReads
 from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits as ReadLimits
@@ -271,6 +272,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         max_cost=settings.max_cost,
         base_currency=settings.base_currency,
     )
+    bulk = BulkReads(settings.bulk_read_records, settings.bulk_read_window_s)
     schema = build_schema(hub.catalog)
     operations = Operations(
         hub.catalog,
@@ -281,7 +283,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations, hub.budgets, audit(hub), hub.replica, answers=answers_of(hub)),
+        Reader(hub.lanes, operations, hub.budgets, audit(hub), hub.replica, bulk=bulk, answers=answers_of(hub)),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,

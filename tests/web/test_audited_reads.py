@@ -145,3 +145,42 @@ async def test_nobody_is_told_what_cannot_be_written_down(crm: Crm) -> None:
         assert Answer(await http.post("/graphql", json=unaudited, headers=crm.headers("zhao"))).data == {
             "customers": {"totalCount": 1}
         }
+
+
+PAGE = "query ($n: Int) { customers(first: $n) { nodes { id name } } }"
+
+
+async def test_paging_in_bulk_is_written_down_at_each_crossing(crm: Crm) -> None:
+    for n in range(4):
+        await customer(crm, f"成批{n}", f"138719400{n + 30}")
+    settings = crm.settings.model_copy(update={"bulk_read_records": 6})
+    async with hub_with(crm, settings) as http:
+
+        async def page(size: int | None, query: str = PAGE, who: str = "sun") -> None:
+            body = {"query": query, "variables": {"n": size}}
+            assert (await http.post("/graphql", json=body, headers=crm.headers(who))).status_code == 200
+
+        since = crm.clock()
+        await page(3)
+        await page(2)
+        await page(4, who="qian")
+        assert await reads(crm, since) == []
+        await page(1)
+        (read,) = await reads(crm, since)
+        assert (read["type"], read["records"], read["entity_id"], read["changed"]) == ("customer.paged", 6, None, [])
+        assert read["actor_id"] == crm.users["sun"]
+        await page(4)
+        assert len(await reads(crm, since)) == 1
+        await page(4)
+        assert [read["records"] for read in await reads(crm, since)] == [6, 14]
+
+
+async def test_what_is_not_there_does_not_count_as_read(crm: Crm) -> None:
+    settings = crm.settings.model_copy(update={"bulk_read_records": 20})
+    nobody = 'query ($n: Int) { customers(first: $n, where: { name: { eq: "无此人" } }) { nodes { id name } } }'
+    since = crm.clock()
+    async with hub_with(crm, settings) as http:
+        for _ in range(3):
+            body = {"query": nobody, "variables": {"n": 200}}
+            assert (await http.post("/graphql", json=body, headers=crm.headers("sun"))).status_code == 200
+    assert await reads(crm, since) == []

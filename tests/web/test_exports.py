@@ -296,9 +296,10 @@ async def test_what_is_made_and_downloaded_is_in_the_log(crm: Crm) -> None:
     tag = await tagged(crm, "甲", "乙")
     made = await create(crm, PHONES, {"tag": tag}, format="CSV")
     await download(crm, made["url"])
-    created, downloaded = await crm.events(made["id"])
+    created, started, downloaded = await crm.events(made["id"])
     assert (created["type"], created["actor_id"]) == ("export.created", crm.users["sun"])
     assert created["after"] == {"entity": "customers", "columns": ["name", "phone", "maskedFields"], "format": "CSV"}
+    assert (started["type"], started["actor_id"]) == ("export.started", crm.users["sun"])
     assert (downloaded["type"], downloaded["actor_id"]) == ("export.downloaded", crm.users["sun"])
     assert downloaded["after"] == {"rows": 2, "complete": True}
     row = await crm.database.fetchrow("SELECT downloads, downloaded_rows FROM exports WHERE id = $1::uuid", made["id"])

@@ -49,7 +49,7 @@ class LookupSite:
 class Hashing(Protocol):
     """Tells equal values as equal, and none of them."""
 
-    def of(self, entity: EntityType, value: str) -> str: ...
+    def of(self, entity: str, value: str) -> str: ...
 
 
 class ReadLog(Protocol):
@@ -103,8 +103,9 @@ def _reads(data: Any, lookup: LookupSite, variables: Mapping[str, Any], hashes: 
         place = 1 if lookup.matched is None else holder[lookup.matched]
         found[values[place - 1]][UUID(holder[ROW_ID])] = None
     for value, ids in found.items():
-        looked_for = hashes.of(lookup.entity, compared(lookup.field.info.search, value))
-        yield AuditedRead(LOOKED_UP, lookup.entity, (lookup.field.name,), len(ids), tuple(ids), looked_for)
+        looked_for = hashes.of(lookup.entity.name, compared(lookup.field.info.search, value))
+        fields = (lookup.field.api_name,)
+        yield AuditedRead(LOOKED_UP, lookup.entity.name, fields, len(ids), tuple(ids), looked_for)
 
 
 def _records(data: Any, lookup: LookupSite) -> Iterable[dict[str, Any]]:

@@ -23,6 +23,7 @@ from crm_graph.errors import BadVariables, CrmError, UserFault, ValidationFailed
 from crm_graph.fragments import Const, Statement
 from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.binding import Binding
+from crm_graph.resolvers.bulk_reads import Listed, listed_in
 from crm_graph.resolvers.cost import Cost, cost_of_read
 from crm_graph.resolvers.derived import Site, sites_of
 from crm_graph.resolvers.documents import Document, Operation, check_variables, is_constant, read_document
@@ -50,7 +51,7 @@ RoleSchemas = Callable[[Access], GraphQLSchema]
 class PreparedRead:
     """A query compiled for one role set and one shape of its variables. `unused` values are checked all the same.
     `known` is the whole answer where no row is asked for; its statement is empty and never run. `lookups` are what is
-    written down before the answer is told.
+    written down before the answer is told, `lists` what is counted of it.
     """
 
     statement: Statement
@@ -61,6 +62,7 @@ class PreparedRead:
     known: bytes | None = None
     lookups: tuple[LookupSite, ...] = ()
     questions: tuple[Asked, ...] = ()
+    lists: tuple[Listed, ...] = ()
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The statement's arguments. Raises BadVariables for a value that does not fit."""
@@ -207,6 +209,7 @@ def _prepared(
         Binding(unused) if unused else None,
         lookups=lookups_of(plan),
         questions=asked_of(plan),
+        lists=listed_in(plan, statement.sources),
     )
 
 

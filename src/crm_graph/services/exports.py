@@ -110,7 +110,7 @@ async def create(tx: Transaction, command: CreateExport) -> StoredExport:
     if not kept:
         raise LimitReached("exports_waiting", limit=MAX_WAITING)
     told = {"entity": command.entity, "columns": list(command.columns), "format": made.format.value}
-    tx.record(_event("export.created", made.id, 1, told))
+    tx.record(_event("export.created", made.id, 1, told, records=0))
     return made
 
 
@@ -163,6 +163,12 @@ async def find(connection: Connection, export_id: UUID, user_id: UUID, now: date
     return StoredExport(**{**row, "variables": orjson.loads(row["variables"]), "format": ExportFormat(row["format"])})
 
 
+async def record_start(tx: Transaction, export_id: UUID) -> None:
+    """Write down that a download begins, before its first byte: should the process end meanwhile, that stands."""
+    downloads = await tx.driver().fetchval("SELECT downloads FROM exports WHERE id = $1", export_id)
+    tx.record(_event("export.started", export_id, (downloads or 0) + 1, {}, records=0))
+
+
 async def record_download(tx: Transaction, export_id: UUID, rows: int, *, complete: bool) -> None:
     """Write down that rows have left the house, whether or not all of them arrived."""
     number = await tx.driver().fetchval(
@@ -172,11 +178,13 @@ async def record_download(tx: Transaction, export_id: UUID, rows: int, *, comple
         tx.now,
         rows,
     )
-    tx.record(_event("export.downloaded", export_id, (number or 0) + 1, {"rows": rows, "complete": complete}))
+    told = {"rows": rows, "complete": complete}
+    tx.record(_event("export.downloaded", export_id, (number or 0) + 1, told, records=rows))
 
 
-def _event(type_: str, export_id: UUID, version: int, after: Mapping[str, Any]) -> EventDraft:
-    return EventDraft(type_, "export", export_id, version, list(after), {}, after)
+def _event(type_: str, export_id: UUID, version: int, after: Mapping[str, Any], *, records: int) -> EventDraft:
+    """An event of the log of reads."""
+    return EventDraft(type_, "export", export_id, version, list(after), {}, after, records=records)
 
 
 async def forget_expired(tx: Transaction, at_most: int = 10_000) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from crm_graph.catalog import Catalog, EntityType
+from crm_graph.catalog import Catalog
 from crm_graph.errors import RequestFault, Unavailable
 from crm_graph.fragments import name, param, sql
 from crm_graph.permissions.allowances import Allowance
@@ -31,11 +31,11 @@ _KEEP_KEY = "INSERT INTO hash_keys (name, key) VALUES ('looked_for', $1) ON CONF
 class AuditedRead:
     """What somebody was told: of which type, by or of which fields, and of how many records, named where they are few.
 
-    `verb` is the word of its event: `looked_up` makes `customer.looked_up`.
+    `verb` is the word of its event: `looked_up` makes `customer.looked_up`. Fields have the names that clients know.
     """
 
     verb: str
-    entity: EntityType
+    entity: str
     fields: tuple[str, ...]
     records: int
     ids: tuple[UUID, ...] = ()
@@ -50,9 +50,9 @@ class Hashes:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def of(self, entity: EntityType, value: str) -> str:
+    def of(self, entity: str, value: str) -> str:
         """The hash of a value that records of a type are looked for by."""
-        return hmac.new(self._key, f"{entity.name}\0{value}".encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self._key, f"{entity}\0{value}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 async def load_hashes(connection: Connection) -> Hashes:
@@ -100,13 +100,13 @@ def _events(read: AuditedRead, customers: Mapping[UUID, UUID]) -> Iterable[Event
         yield _event(read, None, None, read.records)
         return
     for id_ in read.ids:
-        yield _event(read, id_, id_ if read.entity.name == "customer" else customers.get(id_), 1)
+        yield _event(read, id_, id_ if read.entity == "customer" else customers.get(id_), 1)
 
 
 def _event(read: AuditedRead, entity_id: UUID | None, customer_id: UUID | None, records: int) -> EventDraft:
     return EventDraft(
-        type=f"{read.entity.name}.{read.verb}",
-        entity_type=read.entity.name,
+        type=f"{read.entity}.{read.verb}",
+        entity_type=read.entity,
         entity_id=entity_id,
         entity_version=0,
         changed=read.fields,
@@ -122,8 +122,8 @@ def _event(read: AuditedRead, entity_id: UUID | None, customer_id: UUID | None, 
 async def _customers(tx: Transaction, reads: Sequence[AuditedRead]) -> Mapping[UUID, UUID]:
     """The customers that named records are of, so that all that was read of a customer can be found."""
     found: dict[UUID, UUID] = {}
-    for entity in dict.fromkeys(read.entity.name for read in reads):
-        ids = sorted({id_ for read in reads if read.entity.name == entity for id_ in read.ids[:NAMED]})
+    for entity in dict.fromkeys(read.entity for read in reads):
+        ids = sorted({id_ for read in reads if read.entity == entity for id_ in read.ids[:NAMED]})
         if ids and _has_customer(tx.catalog, entity):
             rows = await tx.fetch(
                 sql(
@@ -139,5 +139,6 @@ async def _customers(tx: Transaction, reads: Sequence[AuditedRead]) -> Mapping[U
 
 
 def _has_customer(catalog: Catalog, entity: str) -> bool:
-    relation = catalog[entity].relations.get("customer")
+    known = catalog.types.get(entity)
+    relation = known.relations.get("customer") if known else None
     return relation is not None and relation.local == "customer_id"

@@ -169,6 +169,8 @@ class ExportEndpoint:
                 open_rows(self._connect, prepared, arguments, compute) as rows,
             ):
                 batch = await rows.batch()
+                async with self._begin_for(principal, call.request_id)() as tx:
+                    await exports.record_start(tx, stored.id)
                 await self._start(call, stored, encoder)
                 while batch:
                     await self._send(call, await _encoded(encoder, batch))

@@ -1,0 +1,110 @@
+"""Paging in bulk: how many records of a type somebody reads page by page, and when that is written down.
+
+Every list at the top of a query counts, so this is cheap and rough: a list counts its page size, or what fits into the
+bytes of the answer where that is less. Each process counts for itself, and forgets who has not asked for longest.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crm_graph.bounded import Bounded
+from crm_graph.errors import CrmError
+from crm_graph.fragments import Param
+from crm_graph.permissions.budgets import Payer
+from crm_graph.resolvers.arguments import Given
+from crm_graph.resolvers.plan import Connection, ObjectPlan, Part, ReadPlan
+from crm_graph.services.reads import AuditedRead
+
+PAGED = "paged"
+KEPT = 10_000
+"""Who is counted at once, by client or person."""
+_KNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list at the top of a query: its page size is the bound value at `place`, or `size` where that is less than 0;
+    each of its records takes at least so many bytes of the answer.
+    """
+
+    entity: str
+    place: int
+    size: int
+    least: int
+
+
+@dataclass(slots=True)
+class Count:
+    """The records of one type that somebody read since a moment; the next event comes at `next`."""
+
+    since: float
+    records: int
+    next: int
+
+
+class BulkReads:
+    """Counts for one process. `count` is called with every read; what it gives is to be written down first."""
+
+    def __init__(self, limit: int, window_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._window_s = window_s
+        self._monotonic = monotonic
+        self._counts: Bounded[int, dict[str, Count]] = Bounded(KEPT)
+
+    def count(self, who: Payer, lists: Sequence[Listed], values: Sequence[Any], size: int) -> list[AuditedRead]:
+        """Note what an answer of that size in bytes gave; the crossings of the limit, mostly none."""
+        if not self._limit:
+            return []
+        subject = (who.client_id or who.user_id).int
+        counts = self._counts.get(subject)
+        if counts is None:
+            counts = {}
+            self._counts.put(subject, counts)
+        crossed: list[AuditedRead] = []
+        for listed in lists:
+            rows = values[listed.place] if listed.place >= 0 else listed.size
+            most = size // listed.least
+            count = counts.get(listed.entity)
+            if count is None:
+                count = counts[listed.entity] = Count(self._monotonic(), 0, self._limit)
+            count.records += min(most, rows)
+            if count.records >= count.next:
+                crossed += self._crossed(listed.entity, count)
+        return crossed
+
+    def _crossed(self, entity: str, count: Count) -> list[AuditedRead]:
+        """The event of a crossing; what was counted for longer than the window begins anew."""
+        now, records = self._monotonic(), count.records
+        if now - count.since > self._window_s:
+            count.since, count.records, count.next = now, 0, self._limit
+            return []
+        count.next = records + self._limit
+        return [AuditedRead(PAGED, entity, (), records, told={"seconds": round(now - count.since)})]
+
+
+def listed_in(plan: ReadPlan, sources: Sequence[Any]) -> tuple[Listed, ...]:
+    """The lists of a plan that count: those at its top, of records of the business."""
+    places = {source: place for place, source in enumerate(sources) if isinstance(source, Given)}
+    found = (_listed(root, places) for root in plan.roots if isinstance(root, Connection) and root.entity.owned)
+    return tuple(listed for listed in found if listed is not None)
+
+
+def _listed(plan: Connection, places: Mapping[Any, int]) -> Listed | None:
+    rows = [row for part in plan.parts if part.part in (Part.NODES, Part.EDGES) for _, row in part.rows]
+    if not rows:
+        return None
+    (source,) = (part.source for part in plan.page.size.parts if isinstance(part, Param))
+    place = places.get(source, _KNOWN)
+    try:
+        size = source.value({}) if place == _KNOWN else 0
+    except CrmError:
+        # It is refused when the values are bound.
+        size = 0
+    return Listed(plan.entity.name, place, size, sum(_least(row) for row in rows))
+
+
+def _least(row: ObjectPlan) -> int:
+    """The bytes that a record takes at least: braces and a comma, and for each member its key and one character."""
+    return 2 + sum(len(member.key) + 5 for member in row.members if member.key[0] != " ")
