@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -258,6 +259,11 @@ class Within(View):
 
     def ceiling(self, record: Record, name: str) -> Level:
         return min(super().ceiling(record, name), self._other.ceiling(record, name))
+
+    def looks_up(self, record: Record, member: Field) -> bool:
+        pairs = product(*(view.access.grants(record.root.name) for view in (self, self._other) if view.access))
+        levels = (min(grant.level(member.name) for grant in pair) for pair in pairs)
+        return member.kind is Kind.TEXT and any(level is Level.LOOKUP for level in levels)
 
 
 _POSITIVE: Mapping[str, Callable[[Any, Any], Any]] = {

@@ -75,8 +75,7 @@ class ConditionMaker:
     ) -> Any:
         member = entity.by_api_name.get(name)
         if isinstance(member, Field):
-            looked_up = self._lookup(entity, member) if exact else None
-            return self._comparison(entity, member) if self._readable(root, prefix + member.name) else looked_up
+            return self._on_field(entity, member, exact=exact, readable=self._readable(root, prefix + member.name))
         if depth == 0 or name == CUSTOM:
             return self._custom_condition(entity, root, prefix) if name == CUSTOM else None
         if name == "not":
@@ -120,6 +119,11 @@ class ConditionMaker:
             if value is not None:
                 conditions[op.value] = self._operand_or_variables(str(filter_.fields[op.value].type), value)
         return conditions
+
+    def _on_field(self, entity: EntityType, member: Field, *, exact: bool, readable: bool) -> dict[str, Any] | None:
+        if readable:
+            return self._comparison(entity, member)
+        return self._lookup(entity, member) if exact else None
 
     def _lookup(self, entity: EntityType, member: Field) -> dict[str, Any]:
         """A whole value, or some, of a field that is masked everywhere."""
