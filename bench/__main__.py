@@ -20,12 +20,13 @@ from bench.database import Database, scratch_database
 from bench.hub import Hub, running_hub
 from bench.pages import grow_interactions, growth, measure_depth, page_times
 from bench.peers import measure_peers
+from bench.policies import measure_policies
 from bench.processes import BenchError
 from bench.rights import measure_rights
 from bench.soak import measure_soak
 from crm_graph.embedded import EmbeddedServerError
 
-SECTIONS = ("peers", "cold", "rights", "pages", "soak")
+SECTIONS = ("peers", "cold", "policies", "rights", "pages", "soak")
 SMALL = 1_000
 """Customers of the small database; each has ten interactions on average."""
 console = Console(stderr=True, highlight=False)
@@ -93,6 +94,9 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
         if "cold" in options.only:
             status.update("documents that were never seen")
             outcome.add(measure_cold(hub, options.role))
+        if "policies" in options.only:
+            status.update("the rights of a large company")
+            outcome.add(measure_policies(database))
         if "pages" in options.only:
             _measure_pages(hub, home, scratch, options=options, outcome=outcome, status=status)
         if "soak" in options.only:

@@ -56,6 +56,7 @@ from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import Audit, Hashes, load_hashes
+from crm_graph.services.role_views import told_roles
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
 from crm_graph.web import exports, graphiql, health, oauth
@@ -308,7 +309,11 @@ def answers_of(hub: Hub) -> Answers:
     def answers(connection: Any, asker: Principal, now: datetime, locale: Locale) -> Mapping[str, Answer]:
         policy, zone = hub.principals.policy, hub.settings.time_zone
         explaining = Explaining(connection, policy, hub.catalog, asker, now, locale, zone)
-        return {"explainAccess": explaining.explain, "accessReport": explaining.report}
+
+        async def roles(asked: Mapping[str, Any]) -> Any:
+            return await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))
+
+        return {"explainAccess": explaining.explain, "accessReport": explaining.report, "roles": roles}
 
     return answers
 

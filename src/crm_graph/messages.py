@@ -182,6 +182,62 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "role_inherits_itself": ("A role cannot inherit itself, through others neither.", "角色不能直接或间接继承自身。"),
     "row_rule_without_owner": ("Records of this type have no owner or team.", "该类型的记录没有负责人或团队。"),
+    "role_key_invalid": (
+        "A role's key has 2 to 40 characters: a-z, 0-9, underscore, a letter first.",
+        "角色标识为 2 到 40 个字符：a-z、0-9、下划线，以字母开头。",
+    ),
+    "role_exists": ("There is a role with this key already.", "该标识的角色已存在。"),
+    "roles_limit": (
+        "There can be at most {limit} roles. Remove some first.",
+        "最多可有 {limit} 个角色，请先移除部分角色。",
+    ),
+    "role_changed": (
+        "The role has changed since you read it: it is at version {version} now. Read it again.",
+        "该角色在您读取后已被修改，当前版本为 {version}，请重新读取。",
+    ),
+    "role_builtin": (
+        "The hub comes with this role, so it cannot be removed. Take its grants away, or take it from its users.",
+        "内置角色不能移除，可清除其授权或收回用户的该角色。",
+    ),
+    "role_not_builtin": ("Only roles that the hub comes with can be reset.", "只有内置角色可以重置。"),
+    "role_inherited": (
+        "Other roles inherit this one: {roles}. Change them first.",
+        "以下角色继承了该角色：{roles}，请先修改它们。",
+    ),
+    "role_holders_limit": (
+        "More than {limit} users have this role. Take it from them first.",
+        "持有该角色的用户超过 {limit} 个，请先收回。",
+    ),
+    "inherits_too_deep": (
+        "Roles may inherit over at most {limit} steps.",
+        "角色继承最多 {limit} 层。",
+    ),
+    "named_twice": ("This stands here twice. Keep one.", "此项重复，请保留一个。"),
+    "where_unread": (
+        "The role does not read this field in full, so its records cannot be picked by it.",
+        "该角色不能完整读取此字段，因此不能用它来限定记录。",
+    ),
+    "role_left_unread": (
+        "The role {role} picks its records by what it could no longer read. Change its conditions first.",
+        "角色 {role} 用以限定记录的字段将不可读取，请先修改其条件。",
+    ),
+    "last_admin": (
+        "Nobody would be left who manages rights without an end. Make somebody else an administrator first.",
+        "这样将没有长期有效的管理员，请先指定另一位管理员。",
+    ),
+    "own_rights": (
+        "Nobody gives themselves more rights (separation of duties). Ask another administrator.",
+        "不能扩大自己的权限（三权分立），请由另一位管理员操作。",
+    ),
+    "beyond_your_rights": (
+        "You do not have what this would give: {actions}.",
+        "您自己没有要授予的权限：{actions}。",
+    ),
+    "everyone_manages": ("Not everyone can manage rights.", "不能让所有人都管理权限。"),
+    "role_of_everyone": ("Everyone has this role.", "所有人都有该角色。"),
+    "until_past": ("This moment has passed. Give one in the future.", "该时间已过，请填写将来的时间。"),
+    "user_has_left": ("This user has left the company.", "该用户已离职。"),
+    "user_is_system": ("This user is a job of the system itself.", "该用户是系统任务。"),
     "unknown_action": ("There is no such action.", "该操作不存在。"),
     "unknown_role": ("There is no such role.", "该角色不存在。"),
     "unknown_type": ("There is no such type.", "该类型不存在。"),

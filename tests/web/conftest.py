@@ -259,6 +259,23 @@ async def crm(web_settings: Settings, _plain_logs: None) -> AsyncIterator[Crm]:
         yield crm
 
 
+@pytest.fixture(scope="session")
+async def ruled(
+    cluster_address: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory, _plain_logs: None
+) -> AsyncIterator[Crm]:
+    """A hub with a database of its own, whose rights tests change. Each takes back what it does to built-in roles."""
+    home = tmp_path_factory.mktemp("ruled")
+    async with opened(await settings_of_own_database(cluster_address, worker_id, "ruled", home)) as crm:
+        yield crm
+
+
+@pytest.fixture(scope="session")
+async def elsewhere(ruled: Crm) -> AsyncIterator[Crm]:
+    """Another process on the same database, as far as a hub can tell."""
+    async with hub_with(ruled, ruled.settings) as http:
+        yield replace(ruled, http=http)
+
+
 @asynccontextmanager
 async def opened(
     settings: Settings, clock: Any = None, monotonic: Callable[[], float] = time.monotonic

@@ -23,7 +23,9 @@ class RowRule(StrEnum):
 
 
 class Role(Base):
-    """A role. `inherits` lists the keys of roles whose grants and actions it has beside its own."""
+    """A role. `inherits` lists the keys of roles whose grants and actions it has beside its own; `version` counts its
+    changes, from 1.
+    """
 
     __tablename__ = "roles"
     __table_args__ = (UniqueConstraint("key"),)
@@ -36,6 +38,7 @@ class Role(Base):
     builtin: Mapped[bool] = internal(server_default=text("false"))
     actions: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
     inherits: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    version: Mapped[int] = internal(server_default=text("1"))
     created_at: Mapped[datetime] = internal()
     updated_at: Mapped[datetime] = internal()
 

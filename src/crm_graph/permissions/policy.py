@@ -10,7 +10,19 @@ from types import MappingProxyType
 
 from crm_graph.access import Level, RowScope
 from crm_graph.models.fields import DataClass
-from crm_graph.permissions.rules import ALL, EVERYONE, OWN, TEAM, TEAM_AND_BELOW, GrantRule, RoleRule, grant, where
+from crm_graph.permissions.rules import (
+    ALL,
+    EVERYONE,
+    MANAGING,
+    OWN,
+    READ_ROLES,
+    TEAM,
+    TEAM_AND_BELOW,
+    GrantRule,
+    RoleRule,
+    grant,
+    where,
+)
 
 BASIC, CONTACT, BILLING, BANK = DataClass.BASIC, DataClass.CONTACT, DataClass.BILLING, DataClass.BANK
 AMOUNT, COST, METRIC, CONTENT = DataClass.AMOUNT, DataClass.COST, DataClass.METRIC, DataClass.CONTENT
@@ -293,7 +305,7 @@ _AUDITOR = RoleRule(
     "审计员",
     "Who may see what, and why; none of the records themselves.",
     {},
-    frozenset({"access:explain"}),
+    frozenset({"access:explain", READ_ROLES}),
 )
 
 _ERP = RoleRule(
@@ -365,7 +377,8 @@ _ADMIN = RoleRule(
         "team": (grant(ALL, read=[BASIC], writes=[BASIC]),),
     },
     _actions(["users", "teams"], (*EDIT, "upsert"))
-    | {"roles:manage", "clients:manage", "documents:register", "access:explain", "access:simulate"},
+    | MANAGING
+    | {READ_ROLES, "documents:register", "access:explain", "access:simulate"},
 )
 
 DEFAULT_ROLES: Mapping[str, RoleRule] = MappingProxyType(

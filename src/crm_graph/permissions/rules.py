@@ -22,8 +22,15 @@ REFERENCE_TYPES = frozenset({"user", "team", "pipeline", "stage"})
 VERBS = ("create", "update", "archive", "restore", "upsert")
 """Actions that every root type has; `upsert` is the bulk one."""
 
-SINGLE_ACTIONS = frozenset(
+READ_ROLES, MANAGE_ROLES, ASSIGN_ROLES, APPROVE_ROLES = "roles:read", "roles:manage", "roles:assign", "roles:approve"
+"""To see roles and who has them, to edit roles, to give them to users, and to approve what others edited or gave."""
+
+MANAGING = frozenset({MANAGE_ROLES, ASSIGN_ROLES, APPROVE_ROLES, "clients:manage"})
+"""Actions that give rights: nobody gives one that they do not have."""
+
+SINGLE_ACTIONS = MANAGING | frozenset(
     {
+        READ_ROLES,
         "leads:assign",
         "contracts:approve",
         "backfill",
@@ -33,8 +40,6 @@ SINGLE_ACTIONS = frozenset(
         "erase",
         "access:explain",
         "access:simulate",
-        "roles:manage",
-        "clients:manage",
         "documents:register",
     }
 )

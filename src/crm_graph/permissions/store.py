@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -73,37 +74,40 @@ async def sync_default_policy(
     existing = set(await session.scalars(select(Role.key)))
     missing = [role for key, role in DEFAULT_ROLES.items() if key not in existing]
     for role in missing:
-        row = _role_row(role, ids, clock())
+        row = role_row(role, ids, clock(), builtin=True)
         session.add(row)
         await session.flush()
-        session.add_all(_grant_rows(row, role, ids))
+        session.add_all(grant_rows(row.id, role, ids))
     if missing:
         await session.flush()
         await raise_policy_version(session)
     return [role.key for role in missing]
 
 
-def _role_row(role: RoleRule, ids: IdSource, now: datetime) -> Role:
+def role_row(role: RoleRule, ids: IdSource, now: datetime, *, builtin: bool) -> Role:
+    """The row of a new role, whose grants stand in rows of their own."""
     return Role(
         id=ids.new(EntityCode.ROLE),
         key=role.key,
         name_en=role.name_en,
         name_zh=role.name_zh,
         description=role.description,
-        builtin=True,
+        builtin=builtin,
         actions=sorted(role.actions),
         inherits=list(role.inherits),
+        version=1,
         created_at=now,
         updated_at=now,
     )
 
 
-def _grant_rows(row: Role, role: RoleRule, ids: IdSource) -> Iterable[Grant]:
+def grant_rows(role_id: UUID, role: RoleRule, ids: IdSource) -> Iterable[Grant]:
+    """The rows of a role's grants."""
     for entity_type, rules in role.grants.items():
         for rule in rules:
             yield Grant(
                 id=ids.new(EntityCode.GRANT),
-                role_id=row.id,
+                role_id=role_id,
                 entity_type=entity_type,
                 row_rule=rule.scope.rule,
                 predicate=orjson.loads(rule.scope.predicate) if rule.scope.predicate else null(),
@@ -133,11 +137,12 @@ async def load_policy(connection: Connection) -> Policy:
     records = await connection.fetch(_POLICY)
     roles: dict[str, asyncpg.Record] = {}
     grants: dict[str, dict[str, list[GrantRule]]] = {}
+    alike: dict[tuple[Any, ...], GrantRule] = {}
     for record in records:
         if record["key"] is None:
             continue
         roles.setdefault(record["key"], record)
-        rule = _grant_rule(record) if record["entity_type"] else None
+        rule = _grant_rule(record, alike) if record["entity_type"] else None
         if rule is not None:
             grants.setdefault(record["key"], {}).setdefault(record["entity_type"], []).append(rule)
     return Policy(
@@ -158,7 +163,21 @@ def _role_rule(record: asyncpg.Record, grants: Mapping[str, list[GrantRule]]) ->
     )
 
 
-def _grant_rule(record: asyncpg.Record) -> GrantRule | None:
+_SAID = ("row_rule", "predicate", "levels", "field_levels", "writes", "personal_level")
+
+
+def _grant_rule(record: asyncpg.Record, alike: dict[tuple[Any, ...], GrantRule]) -> GrantRule | None:
+    """The rule of a grant. Those that say the same are one object: reading them is most of what loading takes."""
+    said = tuple([record[name] for name in _SAID])
+    found = alike.get(said)
+    if found is None:
+        found = _read_rule(record)
+        if found is not None:
+            alike[said] = found
+    return found
+
+
+def _read_rule(record: asyncpg.Record) -> GrantRule | None:
     rule = _known(RowRule, record["row_rule"], record)
     if rule is None:
         return None

@@ -42,7 +42,7 @@ def problems_of(roles: Mapping[str, RoleRule], catalog: Catalog) -> list[CrmErro
                 found.append(Invalid("unknown_type", path=path, type=entity_type))
                 continue
             for index, rule in enumerate(rules):
-                found += [problem.at(*path, index) for problem in _grant_problems(catalog, entity, rule)]
+                found += [problem.at(*path, index) for problem in grant_problems(catalog, entity, rule)]
     return found
 
 
@@ -101,7 +101,8 @@ def warn_of_unreadable(policy: Policy, catalog: Catalog) -> None:
         )
 
 
-def _grant_problems(catalog: Catalog, entity: EntityType, rule: GrantRule) -> Iterator[CrmError]:
+def grant_problems(catalog: Catalog, entity: EntityType, rule: GrantRule) -> Iterator[CrmError]:
+    """What is wrong with one grant on a type, each with a path such as `fields.phonee`, `scope.…` or `writes.COST`."""
     yield from _scope_problems(catalog, entity, rule.scope)
     fields = dict(field_paths(catalog, entity))
     if rule.levels.get(DataClass.INTERNAL, Level.HIDDEN) is not Level.HIDDEN:

@@ -44,6 +44,7 @@ from crm_graph.resolvers.plan import (
     WhoAsks,
 )
 from crm_graph.resolvers.planner import Planner
+from crm_graph.resolvers.questions import QUESTIONS
 from crm_graph.resolvers.selection import Selected, reader_of
 
 CHILD_ROWS = 2
@@ -64,8 +65,6 @@ SEARCH = 100
 """One search of the records of one type: it reads up to some ten thousand keys."""
 LOOKUP = 100
 """A lookup reads little, and writes down who was told what. How often one may be told is limited apart from cost."""
-QUESTION = 100
-"""A question about rights: it reads grants, one record and who has which role."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 REFUSED_CHARACTER = 1
@@ -139,7 +138,7 @@ class Pricing:
             case WhoAsks():
                 return Cost(1) + total(self.told(member) for member in root.members)
             case Question():
-                return Cost(QUESTION)
+                return Cost(QUESTIONS[root.name].cost)
             case NodeList():
                 return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
             case Search():

@@ -43,6 +43,9 @@ class Site:
     children: tuple[Selected, ...]
 
 
+TYPES: Mapping[str, str] = {"available_transitions": "Transition", "held_roles": "HeldRole"}
+"""What each derived field is a list of."""
+
 Compute = Callable[[EntityType, Sequence[UUID]], Awaitable[Mapping[UUID, Any]]]
 """The value of one derived field for many rows of a type."""
 
@@ -140,7 +143,7 @@ async def fill_in(data: Any, sites: Sequence[Site], compute: Mapping[str, Comput
         ids = list(dict.fromkeys(UUID(holder[site.key]) for site, holder in found))
         values = await compute[name](found[0][0].entity, ids)
         for site, holder in found:
-            holder[site.key] = project(values.get(UUID(holder[site.key]), []), site.children, "Transition")
+            holder[site.key] = project(values.get(UUID(holder[site.key]), []), site.children, TYPES[name])
 
 
 def reach(data: Any, path: tuple[Step, ...]) -> Iterable[dict[str, Any]]:

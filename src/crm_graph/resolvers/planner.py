@@ -11,6 +11,7 @@ from crm_graph.criteria.predicates import MANY, YES_OR_NO, Criteria, Op, operand
 from crm_graph.criteria.reading import MAX_LIST, Holder, PredicateReader
 from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
 from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
+from crm_graph.permissions.rules import READ_ROLES
 from crm_graph.resolvers.aggregates.plan import AGGREGATE, Aggregate
 from crm_graph.resolvers.aggregates.planner import plan_aggregate
 from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
@@ -67,7 +68,9 @@ from crm_graph.scalars import (
 
 MAX_LOOKED_UP = 20
 """Values of one field that one condition looks up."""
-DERIVED: Mapping[str, str] = {"availableTransitions": "available_transitions"}
+DERIVED: Mapping[str, str] = {"availableTransitions": "available_transitions", "roles": "held_roles"}
+DERIVED_ACTIONS = frozenset({("User", "roles", READ_ROLES)})
+"""The derived fields that need an action: type, field, action."""
 
 
 def plan_read(selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits) -> ReadPlan:
@@ -171,7 +174,7 @@ class Planner:
         """Who asks, or a question about rights."""
         if selected.name == VIEWER:
             return plan_viewer(selected, self.catalog, self.access, self.object)
-        return plan_question(selected) if selected.name in QUESTIONS else None
+        return plan_question(selected, self.access) if selected.name in QUESTIONS else None
 
     def _of_type(self, selected: Selected) -> RowSet | Lookup:
         """One record, records or groups of one type."""
@@ -239,6 +242,9 @@ class Planner:
             case "entity":
                 rows = tuple(plan for plan in self.objects(selected) if plan.entity.workflow)
                 return RootOf(selected.key, rows)
+        needed = (a for type_, name, a in DERIVED_ACTIONS if (type_, name) == (entity.api_name, selected.name))
+        if not all(self.access.may(action) for action in needed):
+            raise ValidationFailed("unknown_field").at(selected.key)
         return Derived(selected.key, DERIVED[selected.name], selected.only())
 
     def _custom(self, entity: EntityType, selected: Selected) -> Cell | Typename:

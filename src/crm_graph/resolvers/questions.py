@@ -1,4 +1,4 @@
-"""Questions about rights, `explainAccess` and `accessReport`. Their answers are made of the policy as it is now, which
+"""Questions about rights, such as `roles` and `explainAccess`. Their answers are made of the policy as it is now, which
 no prepared statement knows: they are filled in after it, as derived fields are.
 """
 
@@ -9,19 +9,38 @@ from typing import Any
 
 import orjson
 
-from crm_graph.errors import CrmError
-from crm_graph.fragments import param
+from crm_graph.access import Access
+from crm_graph.errors import CrmError, ValidationFailed
+from crm_graph.fragments import Fragment, param
 from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
-from crm_graph.resolvers.arguments import given
+from crm_graph.permissions.rules import READ_ROLES
+from crm_graph.resolvers.arguments import ManyOf, Path, given, given_list
 from crm_graph.resolvers.derived import project
 from crm_graph.resolvers.plan import Question, ReadPlan
 from crm_graph.resolvers.selection import Selected
 from crm_graph.scalars import parse_id, parse_text
 
-QUESTIONS: Mapping[str, str] = {"explainAccess": "AccessExplanation", "accessReport": "AccessReport"}
-"""The root fields, each with the type of its answer."""
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of question: the type of its answer, the action that it needs, and what it costs."""
+
+    type: str
+    action: str
+    cost: int = 100
+
+
+EXPLAIN = "access:explain"
+QUESTIONS: Mapping[str, Kind] = {
+    "explainAccess": Kind("AccessExplanation", EXPLAIN),
+    "accessReport": Kind("AccessReport", EXPLAIN),
+    "roles": Kind("Role", READ_ROLES),
+}
+"""The root fields. Each reads grants, at most one record, and who has which role."""
 _IDS = frozenset({"user", "id"})
+_LISTS = frozenset({"keys"})
+MAX_KEYS = 1_000
 Answer = Callable[[Mapping[str, Any]], Awaitable[Any]]
 """Answers a question by its arguments. Raises CrmError."""
 Answers = Callable[[Any, Principal, datetime, Locale], Mapping[str, Answer]]
@@ -37,15 +56,22 @@ class Asked:
     children: tuple[Selected, ...]
 
 
-def plan_question(selected: Selected) -> Question:
-    """The plan of a question."""
+def plan_question(selected: Selected, access: Access) -> Question:
+    """The plan of a question. Raises ValidationFailed for who may not ask it."""
+    if not access.may(QUESTIONS[selected.name].action):
+        raise ValidationFailed("unknown_field").at(selected.key)
     arguments = []
     for name, leaf in selected.arguments.items():
         if leaf is not None:
-            at = (selected.key, name)
-            source = given(leaf, parse_id if name in _IDS else parse_text, at)
-            arguments.append((name, param(source, "uuid" if name in _IDS else "text")))
+            arguments.append((name, _argument(name, leaf, (selected.key, name))))
     return Question(selected.key, selected.name, tuple(arguments), selected.only())
+
+
+def _argument(name: str, leaf: Any, at: Path) -> Fragment:
+    if name in _LISTS:
+        return given_list(leaf, ManyOf(parse_text, MAX_KEYS, at), "text")
+    source = given(leaf, parse_id if name in _IDS else parse_text, at)
+    return param(source, "uuid" if name in _IDS else "text")
 
 
 def asked_of(plan: ReadPlan) -> tuple[Asked, ...]:
@@ -61,5 +87,5 @@ async def answer_all(answer: bytes, asked: Sequence[Asked], answers: Mapping[str
             told = await answers[question.name](data[question.key])
         except CrmError as error:
             raise error.at(question.key) from None
-        data[question.key] = project(told, question.children, QUESTIONS[question.name])
+        data[question.key] = project(told, question.children, QUESTIONS[question.name].type)
     return orjson.dumps(data)

@@ -23,7 +23,7 @@ from crm_graph.resolvers.documents import Document, Operation, check_variables
 from crm_graph.resolvers.lookups import LookupSite, ReadLog, RequestId, told
 from crm_graph.resolvers.operations import Operations, PreparedRead
 from crm_graph.resolvers.questions import Answers, answer_all
-from crm_graph.services import workflows
+from crm_graph.services import role_holders, workflows
 
 
 class Purse(Protocol):
@@ -238,4 +238,7 @@ def derived_fields(
             connection, principal, catalog, entity, ids, now=now, locale=locale
         )
 
-    return {"available_transitions": available_transitions}
+    async def held_roles(_entity: EntityType, ids: Sequence[UUID]) -> Mapping[UUID, Any]:
+        return await role_holders.held_roles(connection, ids, now)
+
+    return {"available_transitions": available_transitions, "held_roles": held_roles}

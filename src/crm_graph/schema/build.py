@@ -12,16 +12,18 @@ from crm_graph.access import Access
 from crm_graph.catalog import Catalog
 from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.resolvers.optional import OPTIONAL
+from crm_graph.resolvers.planner import DERIVED_ACTIONS
 from crm_graph.resolvers.questions import QUESTIONS
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.entities import EntityTypes
-from crm_graph.schema.explanations import EXPLAIN, questions
+from crm_graph.schema.explanations import questions
 from crm_graph.schema.exports import FORMATS, create_export
 from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
 from crm_graph.schema.issuers import issuer_mutations
 from crm_graph.schema.metadata import answer_metadata, metadata_field
 from crm_graph.schema.records import record_mutations
+from crm_graph.schema.role_administration import role_mutations, role_questions
 from crm_graph.schema.roles import ACTION, role_schema
 from crm_graph.schema.scalars import SCALARS
 from crm_graph.schema.trusted_documents import trusted_document_mutations
@@ -51,7 +53,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
         define_enum(declaration)
     types = EntityTypes(catalog)
     schema = strawberry.Schema(
-        query=types.query({**metadata_field(), **viewer_field(types), **questions()}),
+        query=types.query({**metadata_field(), **viewer_field(types), **questions(), **role_questions()}),
         mutation=_mutation(types),
         types=[types.types[t.name] for t in catalog.roots],
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
@@ -81,6 +83,7 @@ def _mutation(types: EntityTypes) -> Any:
         verb_mutations(types, inputs),
         trusted_document_mutations(),
         issuer_mutations(),
+        role_mutations(types.types["user"]),
         (create_export(),),
     )
     fields = [mutation.field() for mutation in mutations]
@@ -93,14 +96,17 @@ def _mutation(types: EntityTypes) -> Any:
 
 
 def _mark_actions(schema: GraphQLSchema) -> None:
-    """Carry each mutation's action from Strawberry's field to graphql-core's, where role schemas look, and that of the
-    questions about rights.
+    """Carry each mutation's action from Strawberry's field to graphql-core's, where role schemas look, and those of the
+    questions about rights and of derived fields.
     """
     if schema.query_type is None or schema.mutation_type is None:
         return
     for field in schema.mutation_type.fields.values():
         definition = field.extensions["strawberry-definition"]
         field.extensions = {**field.extensions, ACTION: definition.metadata[ACTION]}
-    for name in QUESTIONS:
-        question = schema.query_type.fields[name]
-        question.extensions = {**question.extensions, ACTION: EXPLAIN}
+    fields = [(schema.query_type.fields[name], question.action) for name, question in QUESTIONS.items()]
+    for type_name, name, action in DERIVED_ACTIONS:
+        type_: Any = schema.type_map[type_name]
+        fields.append((type_.fields[name], action))
+    for member, action in fields:
+        member.extensions = {**member.extensions, ACTION: action}

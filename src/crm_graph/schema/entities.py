@@ -36,6 +36,7 @@ from crm_graph.schema.building import (
 from crm_graph.schema.custom_fields import custom_member, define_options
 from crm_graph.schema.declarations import Label, TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
+from crm_graph.schema.held_roles import HeldRole
 from crm_graph.schema.scalars import Currency
 from crm_graph.schema.search import search_argument, search_members
 from crm_graph.schema.timeline import TimelineTypes
@@ -160,6 +161,10 @@ class EntityTypes:
         if entity.workflow:
             members["available_transitions"] = Member(
                 list[Transition], "The moves from its present stage, each with what it still needs."
+            )
+        if entity.name == "user":
+            members["roles"] = Member(
+                list[HeldRole], "Roles that were given to the user, those that have ended included, by key."
             )
         if entity.name == "stage_change":
             members["entity"] = Member(self.node | None, "The record that came to the stage.")

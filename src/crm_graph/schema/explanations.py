@@ -8,10 +8,7 @@ import strawberry
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.explain import GrantState, Idle
 from crm_graph.schema.building import Argument, Member, define_enum, enum_of
-from crm_graph.schema.metadata import Labels
-
-EXPLAIN = "access:explain"
-"""The action that both need."""
+from crm_graph.schema.labels import Labels
 
 
 class AccessLevel(StrEnum):

@@ -18,6 +18,7 @@ from crm_graph.schema.building import Argument, Member, define_enum, enum_of
 from crm_graph.schema.custom_fields import described, option_declarations
 from crm_graph.schema.declarations import EnumDeclaration, Label
 from crm_graph.schema.entities import COMMON, COMMON_LABELS, NOUNS, declarations_of
+from crm_graph.schema.labels import Labels
 
 
 class FieldKind(StrEnum):
@@ -82,12 +83,6 @@ ENUMS = (
         INTERNAL="Bookkeeping of the hub itself.",
     ),
 )
-
-
-@strawberry.type(description="What people call a thing on a screen.")
-class Labels:
-    zh: str = strawberry.field(description="In Chinese.")
-    en: str = strawberry.field(description="In English.")
 
 
 @strawberry.type(description="One value of an enum, as a form offers it.")

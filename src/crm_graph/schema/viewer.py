@@ -6,7 +6,8 @@ import strawberry
 
 from crm_graph.schema.building import Member, define_type, empty, list_of
 from crm_graph.schema.entities import EntityTypes
-from crm_graph.schema.metadata import FieldLevel, Labels
+from crm_graph.schema.labels import Labels
+from crm_graph.schema.metadata import FieldLevel
 
 
 @strawberry.type(description="A role that you have.")

@@ -112,6 +112,14 @@ class Refused(UserFault):
         super().__init__(count=sum(bool(item.errors) for item in items))
 
 
+class Problems(Refused):
+    """What is wrong with the input of one verb, all of it, each with the path from its arguments."""
+
+    def __init__(self, errors: Sequence[CrmError]) -> None:
+        super().__init__(())
+        self.errors = tuple(errors)
+
+
 class Item(Protocol):
     """A command on its way through a service."""
 

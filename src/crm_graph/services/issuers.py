@@ -13,12 +13,13 @@ from crm_graph.models.ids import EntityCode
 from crm_graph.models.issuers import IssuerStatus
 from crm_graph.permissions.issuer_keys import is_safe
 from crm_graph.permissions.issuers import ALGORITHMS, MAX_PATH, ClaimRule, claim_rules, origin_of
-from crm_graph.permissions.rules import EVERYONE
+from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE, MANAGE_ROLES
 from crm_graph.permissions.store import raise_policy_version
+from crm_graph.services.role_rules import require_an_admin, require_givable, standing
 from crm_graph.services.texts import clean
 from crm_graph.transaction import EventDraft, Transaction
 
-MANAGE = "roles:manage"
+MANAGE = MANAGE_ROLES
 """Who gives roles says whose claims give them."""
 
 MAX_ISSUERS = 50
@@ -51,9 +52,12 @@ SETTABLE = tuple(field.name for field in fields(IssuerView) if field.name != "ur
 
 async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
     """Make an issuer, or change what is named of one that is there; what is not named stays. Roles that its claims gave
-    and that no rule of it names any more are taken away. Holds in every process within a second. Raises UserFault.
+    and that no rule of it names any more are taken away. Holds in every process within a second. Raises UserFault, for
+    roles that are not the asker's to give and for the end of the last administrator too.
     """
     tx.require(MANAGE)
+    tx.require(ASSIGN_ROLES)
+    rights = await standing(tx)
     # The table is locked against other writers, so that its limit holds.
     await tx.driver().execute("LOCK TABLE issuers IN SHARE ROW EXCLUSIVE MODE")
     issuer = await tx.session.scalar(select(Issuer).where(Issuer.url == url))
@@ -62,12 +66,15 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
         issuer = Issuer(id=tx.new_id(EntityCode.ISSUER), url=_url(url), created_at=tx.now, version=0)
         changes = {**_defaults(), **changes}
         before: dict[str, Any] = {}
+        named: set[str] = set()
     else:
-        before = _told(issuer)
+        before, named = _told(issuer), _roles_of(issuer)
     for name in SETTABLE:
         if name in changes:
             setattr(issuer, name, _READERS[name](changes[name], name))
     await _require_roles(tx, issuer)
+    for role in sorted(_roles_of(issuer) - named):
+        require_givable(tx, rights.policy, role)
     after = _told(issuer)
     changed = [name for name in after if name not in before or after[name] != before[name]]
     if changed:
@@ -75,6 +82,7 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
         tx.session.add(issuer)
         await tx.session.flush()
         await _take_back(tx, issuer)
+        await require_an_admin(tx, rights, rights.policy)
         await raise_policy_version(tx.session)
         _tell(tx, issuer, {n: before[n] for n in changed if n in before}, {n: after[n] for n in changed})
     return _view(issuer)

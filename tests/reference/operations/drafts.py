@@ -15,7 +15,7 @@ from reference.literals import Written, in_document
 from reference.operations.generated import Place
 from reference.rows import Tables
 
-LEFT_OUT = frozenset({"availableTransitions", "entityMetadata", "viewer", "explainAccess", "accessReport"})
+LEFT_OUT = frozenset({"availableTransitions", "entityMetadata", "viewer", "explainAccess", "accessReport", "roles"})
 """What no SQL computes: derived fields, and what the role set alone decides; and who asks. It has tests of its own."""
 
 

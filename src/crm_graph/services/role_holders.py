@@ -1,0 +1,156 @@
+"""Who has which role, and until when; who may act at all. Each change is an event of the user, and holds in every
+process within a second. A role that ends by itself ends at its moment, without anybody writing anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from crm_graph.errors import Invalid, NotFound, RuleViolated
+from crm_graph.models import Role, User, UserRole
+from crm_graph.models.users import UserKind, UserStatus
+from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE
+from crm_graph.permissions.store import Connection, raise_policy_version
+from crm_graph.services.rights import lock, rights_on
+from crm_graph.services.role_inputs import Raw
+from crm_graph.services.role_rules import Standing, require_an_admin, require_givable, standing
+from crm_graph.services.role_views import Told
+from crm_graph.transaction import EventDraft, Transaction
+
+MANUAL = "manual"
+"""The origin of a role that somebody gave by hand."""
+
+_HELD = """
+SELECT h.user_id, r.key, r.name_zh, r.name_en, h.origin, h.expires_at
+FROM user_roles h JOIN roles r ON r.id = h.role_id
+WHERE h.user_id = ANY($1::uuid[])
+ORDER BY h.user_id, r.key
+"""
+
+
+async def held_roles(connection: Connection, ids: Sequence[UUID], now: datetime) -> Mapping[UUID, list[Told]]:
+    """The roles that users were given, those that have ended included, in one statement."""
+    found: dict[UUID, list[Told]] = {}
+    for row in await connection.fetch(_HELD, list(ids)):
+        until = row["expires_at"]
+        found.setdefault(row["user_id"], []).append(
+            {
+                "key": row["key"],
+                "label": {"zh": row["name_zh"], "en": row["name_en"]},
+                "origin": row["origin"],
+                "until": until,
+                "expired": until is not None and until <= now,
+            }
+        )
+    return found
+
+
+async def grant(tx: Transaction, given: Raw) -> UUID:
+    """Give a user a role, or change when it ends. Raises NotFound for a user or role that is not there, Invalid for a
+    moment that has passed, and what `role_rules` refuse.
+    """
+    before, user, role = await _opened(tx, given)
+    until = _until(given.get("until"))
+    if until is not None and until <= tx.now:
+        raise Invalid("until_past", path=("until",))
+    if user.id == tx.principal.user_id:
+        raise RuleViolated("own_rights", path=("user",))
+    require_givable(tx, before.policy, role.key)
+    held = await tx.session.get(UserRole, (user.id, role.id))
+    was = None if held is None else {"role": role.key, "origin": held.origin, "until": held.expires_at}
+    becomes = {"role": role.key, "origin": MANUAL, "until": until}
+    if was == becomes:
+        return user.id
+    if held is None:
+        tx.session.add(UserRole(user_id=user.id, role_id=role.id, origin=MANUAL, expires_at=until))
+    else:
+        held.origin, held.expires_at = MANUAL, until
+    return await _written(tx, before, user, ("role_granted", was or {}, becomes))
+
+
+async def revoke(tx: Transaction, given: Raw) -> UUID:
+    """Take a role from a user; who does not have it stays as they are. Raises NotFound and RuleViolated as `grant`."""
+    before, user, role = await _opened(tx, given)
+    require_givable(tx, before.policy, role.key)
+    held = await tx.session.get(UserRole, (user.id, role.id))
+    if held is None:
+        return user.id
+    was: Told = {"role": role.key, "origin": held.origin, "until": held.expires_at}
+    await tx.session.delete(held)
+    return await _written(tx, before, user, ("role_revoked", was, {}))
+
+
+async def suspend(tx: Transaction, given: Raw) -> UUID:
+    """A user may not act until they are reinstated. Raises NotFound, and Invalid for who has left."""
+    return await _set_status(tx, given, UserStatus.ACTIVE, UserStatus.SUSPENDED, "suspended")
+
+
+async def reinstate(tx: Transaction, given: Raw) -> UUID:
+    """A suspended user may act again. Raises as `suspend` does."""
+    return await _set_status(tx, given, UserStatus.SUSPENDED, UserStatus.ACTIVE, "reinstated")
+
+
+async def _set_status(tx: Transaction, given: Raw, from_: UserStatus, to: UserStatus, verb: str) -> UUID:
+    tx.require(ASSIGN_ROLES)
+    before = await standing(tx)
+    user = await _user(tx, given["user"])
+    if user.status is to:
+        return user.id
+    if user.status is not from_:
+        raise Invalid("user_has_left", path=("user",))
+    for role in await tx.session.scalars(select(Role.key).join(UserRole).where(UserRole.user_id == user.id)):
+        require_givable(tx, before.policy, role)
+    was, user.status = {"status": user.status.value}, to
+    return await _written(tx, before, user, (verb, was, {"status": to.value}))
+
+
+async def _opened(tx: Transaction, given: Raw) -> tuple[Standing, User, Role]:
+    tx.require(ASSIGN_ROLES)
+    before = await standing(tx)
+    user = await _user(tx, given["user"])
+    role = await tx.session.scalar(select(Role).where(Role.key == given["role"]))
+    if role is None:
+        raise NotFound(path=("role",))
+    if role.key == EVERYONE:
+        raise RuleViolated("role_of_everyone", path=("role",))
+    return before, user, role
+
+
+async def _user(tx: Transaction, raw: str) -> User:
+    """A user whom the asker sees, locked. Raises NotFound."""
+    id_ = UUID(raw)
+    rights = rights_on(tx, tx.catalog["user"])
+    if id_ not in await lock(tx, rights, [id_]):
+        raise NotFound(path=("user",))
+    user = await tx.session.get_one(User, id_)
+    if user.kind is UserKind.SYSTEM:
+        raise RuleViolated("user_is_system", path=("user",))
+    return user
+
+
+def _until(raw: str | None) -> datetime | None:
+    return None if raw is None else datetime.fromisoformat(raw)
+
+
+async def _written(tx: Transaction, before: Standing, user: User, change: tuple[str, Told, Told]) -> UUID:
+    """Note a change of a user's rights: its verb, what was and what is."""
+    verb, was, becomes = change
+    user.version += 1
+    user.updated_at = tx.now
+    await tx.session.flush()
+    await require_an_admin(tx, before, before.policy)
+    tx.record(
+        EventDraft(
+            type=f"user.{verb}",
+            entity_type="user",
+            entity_id=user.id,
+            entity_version=user.version,
+            changed=sorted({*was, *becomes}),
+            before=was,
+            after=becomes,
+        )
+    )
+    await raise_policy_version(tx.session)
+    return user.id

@@ -1,0 +1,211 @@
+"""What an edit of rights must keep to, whoever makes it: roles that others can stand on, conditions that their role
+reads, somebody left who manages rights, and nobody who widens their own (docs/decisions/0038).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from crm_graph.access import EVERY_ROW, Access, Level, TypeGrant
+from crm_graph.catalog import Catalog, EntityType
+from crm_graph.criteria.reading import PredicateReader, stored_leaf
+from crm_graph.errors import CrmError, Invalid, LimitReached, Path, RuleViolated
+from crm_graph.models.users import UserKind, UserStatus
+from crm_graph.permissions.effective import effective_access
+from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE, MANAGE_ROLES, MANAGING, Policy, RoleRule
+from crm_graph.permissions.store import Connection, load_policy
+from crm_graph.services.commands import Problems
+from crm_graph.services.role_inputs import Placed
+from crm_graph.transaction import Transaction
+
+MAX_ROLES = 1_000
+MAX_INHERITED = 10
+"""How many roles long a chain of inheritance may be."""
+
+_LASTING_ADMIN = """
+SELECT EXISTS (
+    SELECT 1 FROM users u
+    WHERE u.kind = $3 AND u.status = $4 AND u.archived_at IS NULL
+      AND EXISTS (SELECT 1 FROM user_roles h JOIN roles r ON r.id = h.role_id
+                  WHERE h.user_id = u.id AND h.expires_at IS NULL AND r.key = ANY($1::text[]))
+      AND EXISTS (SELECT 1 FROM user_roles h JOIN roles r ON r.id = h.role_id
+                  WHERE h.user_id = u.id AND h.expires_at IS NULL AND r.key = ANY($2::text[]))
+)
+"""
+_HELD_BY = """
+SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
+WHERE h.user_id = $1 AND (h.expires_at IS NULL OR h.expires_at > $2)
+"""
+
+
+Unread = tuple[str, str, Path]
+"""The name of a type, a condition on it, and the path in it to what is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Rights as they are before an edit, which nobody else changes until it ends."""
+
+    policy: Policy
+    has_admin: bool
+    asker_roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A role as it would be. `placed` are the grants of the input, `at` the argument that the rest came in;
+    `by_default` says that it is what the hub comes with.
+    """
+
+    verb: str
+    role: RoleRule
+    placed: Sequence[Placed] = ()
+    at: str | None = None
+    by_default: bool = False
+
+
+async def standing(tx: Transaction) -> Standing:
+    """Lock the rights of the company, so that edits come one after the other, and read them."""
+    driver = tx.driver()
+    await driver.execute("SELECT version FROM policy_version WHERE id = 1 FOR UPDATE")
+    policy = await load_policy(driver)
+    return Standing(
+        policy, await _has_admin(driver, policy), frozenset(await _roles_of(driver, tx.principal.user_id, tx.now))
+    )
+
+
+async def _roles_of(connection: Connection, user: UUID, now: datetime) -> list[str]:
+    return [row["key"] for row in await connection.fetch(_HELD_BY, user, now)]
+
+
+async def _has_admin(connection: Connection, policy: Policy) -> bool:
+    """Whether a person who may act manages roles and gives them, without an end."""
+    able = [
+        [key for key in policy.roles if any(action in role.actions for role in policy.held([key]))]
+        for action in (MANAGE_ROLES, ASSIGN_ROLES)
+    ]
+    found: bool = await connection.fetchval(_LASTING_ADMIN, *able, UserKind.PERSON.value, UserStatus.ACTIVE.value)
+    return found
+
+
+async def require_an_admin(tx: Transaction, before: Standing, after: Policy) -> None:
+    """Raise RuleViolated where what was written takes the last lasting administrator away."""
+    if before.has_admin and not await _has_admin(tx.driver(), after):
+        raise RuleViolated("last_admin")
+
+
+def require_sound_edit(catalog: Catalog, before: Standing, after: Policy, edit: Edit) -> None:
+    """Raise Problems for a role that cannot stand as it would be: the chain of what it inherits, conditions that it,
+    or a role that has its grants, could not read.
+    """
+    role, prefix = edit.role, () if edit.at is None else (edit.at,)
+    problems = [problem.at(*prefix) for problem in _chain_problems(after, role)]
+    if problems:
+        raise Problems(problems)
+    for key in after.roles:
+        if role.key in (key, EVERYONE) or any(r.key == role.key for r in after.held([key])):
+            wrong = _unread(catalog, after, key)
+            if wrong and key == role.key and edit.placed:
+                problems += _told_unread(wrong, edit.placed)
+            elif wrong and not set(wrong) <= set(_unread(catalog, before.policy, key)):
+                problems.append(RuleViolated("role_left_unread", path=prefix, role=key))
+    if problems:
+        raise Problems(problems)
+
+
+def _chain_problems(policy: Policy, role: RoleRule) -> Iterator[CrmError]:
+    for index, key in enumerate(role.inherits):
+        if any(above.key == role.key for above in policy.held([key])):
+            yield Invalid("role_inherits_itself", path=("inherits", index))
+            return
+    if any(_depth(policy, key) > MAX_INHERITED for key in policy.roles):
+        yield LimitReached("inherits_too_deep", path=("inherits",), limit=MAX_INHERITED)
+
+
+def _depth(policy: Policy, key: str) -> int:
+    """How long the longest chain from a role is; those that lead nowhere else count 1."""
+    role, depth = policy.roles.get(key), 0
+    level = [] if role is None else [role]
+    while level and depth <= MAX_INHERITED:
+        depth += 1
+        level = [policy.roles[k] for k in {k for r in level for k in r.inherits} if k in policy.roles]
+    return depth
+
+
+def _told_unread(wrong: Sequence[Unread], placed: Sequence[Placed]) -> Iterator[CrmError]:
+    for name, where, path in wrong:
+        for one in placed:
+            if (one.entity.name, one.rule.scope.predicate) == (name, where):
+                yield Invalid("where_unread", path=(*one.at, "where", *path))
+
+
+def _unread(catalog: Catalog, policy: Policy, key: str) -> list[Unread]:
+    """The fields in a role's conditions that it does not read. Its rows would tell of them what it may not see."""
+    role = policy.roles.get(key)
+    conditions = [
+        (catalog.types[name], rule.scope.predicate)
+        for name, rules in (role.grants.items() if role else ())
+        for rule in rules
+        if rule.scope.predicate is not None and name in catalog.types
+    ]
+    if not conditions:
+        return []
+    access = effective_access(policy, catalog, [key])
+    return [(t.name, where, path) for t, where in conditions for path in _paths_beyond(catalog, access, t, where)]
+
+
+def _paths_beyond(catalog: Catalog, access: Access, entity: EntityType, where: str) -> list[Path]:
+    problems: list[CrmError] = []
+    try:
+        PredicateReader(catalog, access, stored_leaf, problems.append).read(entity, orjson.loads(where))
+    except CrmError as error:
+        problems.append(error)
+    return [problem.path for problem in problems]
+
+
+def require_separation(tx: Transaction, before: Standing, after: Policy, edit: Edit) -> None:
+    """Raise RuleViolated for an edit by which its asker gives what manages rights and is not theirs to give, everyone
+    manages rights, or the asker sees or does more than before. A role that becomes what the hub comes with may give
+    actions back.
+    """
+    role, by_default = edit.role, edit.by_default
+    given = _managing(after, role.key) - _managing(before.policy, role.key)
+    beyond = sorted(given - tx.access.actions)
+    if beyond and not by_default:
+        raise RuleViolated("beyond_your_rights", actions=beyond)
+    if _managing(after, EVERYONE):
+        raise RuleViolated("everyone_manages")
+    was = effective_access(before.policy, tx.catalog, before.asker_roles)
+    becomes = effective_access(after, tx.catalog, before.asker_roles)
+    if widens(was, becomes) or (not by_default and not becomes.actions <= was.actions):
+        raise RuleViolated("own_rights")
+
+
+def _managing(policy: Policy, key: str) -> frozenset[str]:
+    return MANAGING & frozenset(action for role in policy.held([key]) for action in role.actions)
+
+
+def widens(was: Access, becomes: Access) -> bool:
+    """Whether rights show or let write anything that others did not."""
+    return any(
+        not _within(grant, [g for g in was.grants(name) if g.scope in (grant.scope, EVERY_ROW)])
+        for name, grants in becomes.types.items()
+        for grant in grants
+    )
+
+
+def _within(grant: TypeGrant, others: Sequence[TypeGrant]) -> bool:
+    return all(
+        level <= max((other.level(path) for other in others), default=Level.HIDDEN)
+        for path, level in grant.levels.items()
+    ) and grant.writes <= frozenset().union(*(other.writes for other in others))
+
+
+def require_givable(tx: Transaction, policy: Policy, key: str) -> None:
+    """Raise RuleViolated for a role that holds what manages rights and is not the asker's to give."""
+    beyond = sorted(_managing(policy, key) - tx.access.actions)
+    if beyond:
+        raise RuleViolated("beyond_your_rights", actions=beyond)
