@@ -263,11 +263,32 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Give 1 to 5 public keys as a JWK set, each with its own kid: EC P-256, RSA of 2048 to 4096 bits, or Ed25519.",
         "请以 JWK 集给出 1 至 5 个公钥，每个有各自的 kid：EC P-256、2048 至 4096 位的 RSA 或 Ed25519。",
     ),
-    "client_secrets_limit": (
-        "A client has at most {limit} secrets. Drop the oldest first.",
-        "客户端最多有 {limit} 个密钥，请先删除最旧的。",
+    "client_beyond_you": (
+        "The client may do {actions}, which you may not: only who does manages it.",
+        "该客户端拥有您没有的管理权（{actions}），只有具备该权限的人才能管理它。",
     ),
-    "client_secrets_last": ("This is the only secret. Add another one first.", "这是唯一的密钥，请先添加新密钥。"),
+    "client_cost_negative": ("A budget is 0, which has no end, or more.", "额度不能小于 0，0 表示不限。"),
+    "clients_limit": (
+        "There are {limit} clients, which is the most. Remove one first.",
+        "客户端已达上限 {limit} 个，请先移除一个。",
+    ),
+    "client_removed": ("The client was removed.", "该客户端已移除。"),
+    "client_account_is_a_person": (
+        "The client acts as a person; its roles are that person's.",
+        "该客户端以个人账号行事，其角色属于该人员。",
+    ),
+    "client_keys_last": (
+        "The client has no secret that stays. Give it one before its keys go.",
+        "该客户端没有长期有效的密钥（secret），请先生成一个，再移除公钥。",
+    ),
+    "client_secrets_limit": (
+        "A client has at most {limit} secrets. Retire one first.",
+        "客户端最多有 {limit} 个密钥，请先停用一个。",
+    ),
+    "client_secrets_last": (
+        "The client would be left without a secret that stays. Add one first.",
+        "客户端将没有长期有效的密钥，请先生成新密钥。",
+    ),
     "unknown_operation": ("Name an operation that the document has.", "请指定文档中存在的操作。"),
     "variables_too_deep": ("The variables are nested deeper than {limit} levels.", "变量嵌套超过 {limit} 层。"),
     "too_many_containers": (

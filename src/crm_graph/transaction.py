@@ -49,6 +49,7 @@ CONSTRAINTS: Mapping[str, tuple[type[CrmError], str, tuple[str, ...]]] = {
     "ck_contract_lines_discount_rate_range": (RuleViolated, "not_a_fraction", ("lines", "discountRate")),
     "ck_opportunities_probability_range": (RuleViolated, "not_a_fraction", ("probability",)),
     "ck_exchange_rates_rate_positive": (RuleViolated, "not_positive", ("rate",)),
+    "uq_clients_client_id": (Duplicate, "duplicate", ("clientId",)),
     "uq_pipelines_workflow_type_key": (Duplicate, "duplicate", ("key",)),
     "uq_pipelines_default": (Duplicate, "duplicate", ("isDefault",)),
     "uq_stages_pipeline_id_key": (Duplicate, "duplicate", ("key",)),

@@ -1,7 +1,7 @@
 """Clients: registered with known scopes, secrets shown once, kept as hashes, two live during a change-over."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -17,9 +17,11 @@ from crm_graph.models.users import UserKind
 from crm_graph.permissions.clients import (
     RegisteredClient,
     add_secret,
-    drop_oldest_secret,
+    find_client,
     load_client,
     register_client,
+    retire_secret,
+    secret_id,
 )
 from crm_graph.permissions.tokens import FIRST_PARTY
 
@@ -30,7 +32,7 @@ IDS = IdSource()
 
 @pytest.fixture
 async def session(clean: None, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
-    async with AsyncSession(engine) as opened:
+    async with AsyncSession(engine, expire_on_commit=False) as opened:
         yield opened
 
 
@@ -68,9 +70,18 @@ async def registered(
     return secret
 
 
-async def known(pool: ReadPool, client_id: str = "shop") -> RegisteredClient:
+async def known(pool: ReadPool, client_id: str = "shop", now: datetime = NOW) -> RegisteredClient:
     async with pool.acquire() as connection:
-        return await load_client(connection, client_id)
+        return await load_client(connection, client_id, now)
+
+
+async def shop(session: AsyncSession) -> Client:
+    return await find_client(session, "shop")
+
+
+async def fitting(pool: ReadPool, secrets: Sequence[str], now: datetime = NOW) -> list[bool]:
+    client = await known(pool, now=now)
+    return [client.check_client_secret(secret) for secret in secrets]
 
 
 async def test_secret_is_checked_against_a_hash_and_kept_nowhere(
@@ -91,30 +102,90 @@ async def test_secret_is_checked_against_a_hash_and_kept_nowhere(
 
 async def test_two_secrets_live_during_a_change_over(session: AsyncSession, account: UUID, pool: ReadPool) -> None:
     first = await registered(session, account)
-    second = await add_secret(session, "shop", now=NOW)
+    second = add_secret(await shop(session), now=NOW)
     await session.commit()
-    both = await known(pool)
+    both = await fitting(pool, [first, second])
 
-    await drop_oldest_secret(session, "shop")
+    retire_secret(await shop(session), None, now=NOW)
     await session.commit()
-    one = await known(pool)
 
-    assert (both.check_client_secret(first), both.check_client_secret(second)) == (True, True)
-    assert (one.check_client_secret(first), one.check_client_secret(second)) == (False, True)
+    assert (both, await fitting(pool, [first, second])) == ([True, True], [False, True])
 
 
-async def test_third_secret_and_dropping_the_last_are_refused(session: AsyncSession, account: UUID) -> None:
+async def test_old_secret_ends_by_itself(session: AsyncSession, account: UUID, pool: ReadPool) -> None:
+    first = await registered(session, account)
+    end = NOW + timedelta(hours=1)
+    second = add_secret(await shop(session), now=NOW, old_ends_at=end)
+    await session.commit()
+
+    assert await fitting(pool, [first, second], end - timedelta(seconds=1)) == [True, True]
+    assert await fitting(pool, [first, second], end) == [False, True]
+    third = add_secret(await shop(session), now=end)
+    await session.commit()
+    assert await fitting(pool, [first, second, third], end) == [False, True, True]
+
+
+async def test_rotation_in_a_hurry_ends_the_old_secret_at_once(
+    session: AsyncSession, account: UUID, pool: ReadPool
+) -> None:
+    first = await registered(session, account)
+    second = add_secret(await shop(session), now=NOW, old_ends_at=NOW)
+    third = add_secret(await shop(session), now=NOW, old_ends_at=NOW - timedelta(days=1))
+    await session.commit()
+
+    assert await fitting(pool, [first, second, third]) == [False, False, True]
+
+
+async def test_newer_secret_may_go_as_well(session: AsyncSession, account: UUID, pool: ReadPool) -> None:
+    first = await registered(session, account)
+    client = await shop(session)
+    second = add_secret(client, now=NOW)
+    newer = secret_id(client.secrets[-1])
+
+    assert retire_secret(client, newer, now=NOW) == newer
+    await session.commit()
+    assert await fitting(pool, [first, second]) == [True, False]
+    with pytest.raises(NotFound) as unknown:
+        retire_secret(client, newer, now=NOW)
+    assert unknown.value.path == ("secretId",)
+
+
+async def test_end_is_never_put_off(session: AsyncSession, account: UUID, pool: ReadPool) -> None:
+    first = await registered(session, account)
+    client = await shop(session)
+    add_secret(client, now=NOW, old_ends_at=NOW + timedelta(hours=1))
+    retire_secret(client, None, now=NOW, ends_at=NOW + timedelta(days=1))
+    await session.commit()
+
+    assert await fitting(pool, [first], NOW + timedelta(hours=1)) == [False]
+
+
+async def test_third_secret_and_retiring_the_last_are_refused(session: AsyncSession, account: UUID) -> None:
     await registered(session, account)
+    client = await shop(session)
     with pytest.raises(LimitReached):
-        await drop_oldest_secret(session, "shop")
-    await add_secret(session, "shop", now=NOW)
+        retire_secret(client, None, now=NOW)
     with pytest.raises(LimitReached):
-        await add_secret(session, "shop", now=NOW)
+        retire_secret(client, None, now=NOW, ends_at=NOW + timedelta(days=1))
+    add_secret(client, now=NOW)
+    with pytest.raises(LimitReached):
+        add_secret(client, now=NOW)
+    with pytest.raises(LimitReached):
+        add_secret(client, now=NOW, old_ends_at=NOW + timedelta(seconds=1))
 
 
-async def test_unknown_client_has_no_secret_to_add(session: AsyncSession) -> None:
+async def test_secret_that_stays_is_not_retired_beside_one_that_ends(session: AsyncSession, account: UUID) -> None:
+    await registered(session, account)
+    client = await shop(session)
+    add_secret(client, now=NOW, old_ends_at=NOW + timedelta(hours=1))
+
+    with pytest.raises(LimitReached):
+        retire_secret(client, secret_id(client.secrets[-1]), now=NOW)
+
+
+async def test_unknown_client_is_not_found(session: AsyncSession) -> None:
     with pytest.raises(NotFound):
-        await add_secret(session, "nobody", now=NOW)
+        await find_client(session, "nobody")
 
 
 @pytest.mark.parametrize("client_id", ["Shop", "a:b", "", "ab", "x" * 65, FIRST_PARTY])

@@ -283,7 +283,7 @@ async def opened(
     """A hub on a migrated database, with the company in it."""
     assert settings.database_url
     clock = clock or Clock()
-    users, teams = await _staff(settings, clock)
+    users, teams = await staff(settings, clock)
     database = await connect(settings.database_url, application_name="tests")
     try:
         keys = await load_keys(database, now=clock(), token_lifetime_s=settings.token_lifetime_s)
@@ -293,7 +293,7 @@ async def opened(
         await database.close()
 
 
-async def _staff(settings: Settings, clock: Clock) -> tuple[dict[str, UUID], dict[str, UUID]]:
+async def staff(settings: Settings, clock: Clock) -> tuple[dict[str, UUID], dict[str, UUID]]:
     """Fill an empty database with roles, workflows, a key, and people who have tokens."""
     assert settings.database_url
     engine, ids = write_engine(settings.database_url, settings), IdSource(clock)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from crm_graph.db import connect
 
 from .conftest import Answer, Crm
-from .exporting import BACKENDS, LONG, SOON_S, create, download, hub, long_list, told, until_no_backend
+from .exporting import BACKENDS, LONG, SOON_S, create, download, hire, hub, long_list, told, until_no_backend
 
 CUSTOMERS = "{ customers { nodes { id name } } }"
 
@@ -150,3 +151,55 @@ async def test_a_list_that_takes_too_long_is_a_timeout_before_the_first_byte(crm
 
     assert late == (503, "TIMEOUT", "The request took too long. Ask for less, or try again later.")
     assert await downloads(crm, made["id"]) == []
+
+
+async def cut_off(crm: Crm, url: str, who: str, change: str) -> bytes:
+    """What of a download arrives where rights are changed after its first bytes; the rest waits for the client."""
+    received = b""
+    async with crm.http.stream("GET", url, headers=crm.headers(who)) as response:
+        chunks = response.aiter_bytes()
+        received += await anext(chunks)
+        async with crm.database.transaction():
+            await crm.database.execute(change, crm.users[who])
+            await crm.database.execute("UPDATE policy_version SET version = version + 1")
+        async with asyncio.timeout(SOON_S):
+            while (await crm.ask(who, CUSTOMERS)).status == 200:
+                pass
+        with suppress(httpx.RemoteProtocolError):
+            async for chunk in chunks:
+                received += chunk
+            raise AssertionError("the download came to its end")
+    return received
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE users SET status = 'SUSPENDED' WHERE id = $1",
+        "DELETE FROM user_roles WHERE user_id = $1 AND role_id = (SELECT id FROM roles WHERE key = 'crm_manager')",
+    ],
+    ids=["suspended", "role taken"],
+)
+async def test_open_cursor_ends_with_the_rights_that_it_was_opened_with(crm: Crm, change: str) -> None:
+    who = f"leaver{len(crm.users)}"
+    await hire(crm, who, "crm_manager")
+    async with long_list(crm) as key:
+        made = await create(crm, LONG, {"key": key}, who=who)
+        received = await cut_off(crm, made["url"], who, change)
+        recorded = await until_recorded(crm, made["id"])
+
+    assert recorded["complete"] is False
+    assert received.count(b"\n") <= recorded["rows"] < 3_000
+    await until_no_backend(crm)
+
+
+async def test_download_goes_on_while_rights_of_others_change(crm: Crm) -> None:
+    async with long_list(crm) as key:
+        made = await create(crm, LONG, {"key": key})
+        async with crm.http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+            chunks = response.aiter_bytes()
+            body = await anext(chunks)
+            await crm.database.execute("UPDATE policy_version SET version = version + 1")
+            body += b"".join([chunk async for chunk in chunks])
+
+    assert body.count(b"\n") == 3_000

@@ -13,15 +13,19 @@ from crm_graph.models.fields import internal
 
 
 class ClientStatus(StrEnum):
+    """Whether a client is served."""
+
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
+    REMOVED = "REMOVED"
 
 
 class Client(Base):
     """A registered client. `user_id` is its service account.
 
-    `secrets` holds salted hashes; two may live during a rotation. `jwks` holds the public keys of one that signs
-    assertions (RFC 7523). `cost_per_minute` is its budget: null for that of the settings, 0 for one without an end.
+    `secrets` holds salted hashes, the oldest first, with the end of those that have one; two may live during a
+    rotation. `jwks` holds the public keys of one that signs assertions (RFC 7523). `cost_per_minute` is its budget:
+    null for that of the settings, 0 for one without an end.
     `version` counts its changes, from 1.
     """
 

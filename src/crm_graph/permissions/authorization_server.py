@@ -90,9 +90,10 @@ async def answered(authority: Authority, endpoint: Endpoint, request: OAuthReque
         wait = authority.limits.wait_s(endpoint.__name__, address, shown.client_id)
         if wait:
             return _later(429, "There are too many requests.", wait)
+        now = authority.clock()
         async with authority.pool.acquire(timeout=authority.wait_s) as connection:
-            client = await load_client(connection, shown.client_id)
-        await authenticated(authority.engine, client, shown, authority.audiences, now=authority.clock())
+            client = await load_client(connection, shown.client_id, now)
+        await authenticated(authority.engine, client, shown, authority.audiences, now=now)
         return await endpoint(authority, request, client)
     except OAuth2Error as error:
         return refused(error)

@@ -1,4 +1,4 @@
-"""OAuth clients: registration, and secrets that are shown once and kept as hashes.
+"""OAuth clients: registration, and secrets that are shown once, kept as hashes, and end when they are told to.
 
 A secret is 256 random bits that we make ourselves, never a password that someone chose: nothing can be guessed, so a
 salted SHA-256 keeps it as safely as a slow hash would, and a flood of wrong secrets costs the server next to nothing.
@@ -7,7 +7,7 @@ salted SHA-256 keeps it as safely as a slow hash would, and a flood of wrong sec
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -76,8 +76,10 @@ def could_be(client_id: str) -> bool:
     return _CLIENT_ID.fullmatch(client_id) is not None
 
 
-async def load_client(connection: Connection, client_id: str) -> RegisteredClient:
-    """The client, while it and its service account are active; else one that no secret fits."""
+async def load_client(connection: Connection, client_id: str, now: datetime) -> RegisteredClient:
+    """The client, while it and its service account are active, with the secrets that hold at this moment; else one that
+    no secret fits.
+    """
     if not could_be(client_id):
         return RegisteredClient(client_id)
     row = await connection.fetchrow(
@@ -93,7 +95,7 @@ async def load_client(connection: Connection, client_id: str) -> RegisteredClien
         row["id"],
         row["user_id"],
         frozenset(orjson.loads(row["scopes"])),
-        tuple(orjson.loads(row["secrets"])),
+        tuple(live(orjson.loads(row["secrets"]), now)),
         orjson.loads(row["jwks"]) if row["jwks"] else None,
     )
 
@@ -150,35 +152,65 @@ def require_scopes(catalog: Catalog, scopes: Collection[str]) -> None:
         raise Invalid("scope_unknown", path=("scopes",), scopes=unknown[:MAX_TOLD])
 
 
-async def add_secret(
-    session: AsyncSession, client_id: str, *, now: datetime, random_text: RandomText = secrets.token_urlsafe
+def add_secret(
+    client: Client,
+    *,
+    now: datetime,
+    old_ends_at: datetime | None = None,
+    random_text: RandomText = secrets.token_urlsafe,
 ) -> str:
-    """A second secret beside the first, for a change-over. Raises LimitReached where two are live already."""
-    client = await locked_client(session, client_id)
-    if len(client.secrets) >= MAX_SECRETS:
+    """A new secret of a client; those that it has end at `old_ends_at`, if that is given. Raises
+    LimitReached where two others hold still.
+    """
+    others = live(client.secrets, now)
+    if old_ends_at is not None:
+        others = live([_ending(kept, old_ends_at) for kept in others], now)
+    if len(others) >= MAX_SECRETS:
         raise LimitReached("client_secrets_limit", limit=MAX_SECRETS)
     secret, kept = _new_secret(now, random_text)
-    client.secrets = [*client.secrets, kept]
-    await session.flush()
+    client.secrets = [*others, kept]
     return secret
 
 
-async def drop_oldest_secret(session: AsyncSession, client_id: str) -> None:
-    """End the change-over: the older of two secrets holds no longer. Raises LimitReached where only one is left, unless
-    the client has keys of its own.
+def retire_secret(client: Client, id_: str | None, *, now: datetime, ends_at: datetime | None = None) -> str:
+    """Let a secret of a client, or its oldest, hold until `ends_at`, or no longer, and give its id.
+    Raises NotFound for a secret that is not there, LimitReached where the client would be left with nothing to prove
+    itself by.
     """
-    client = await locked_client(session, client_id)
-    if len(client.secrets) < (MAX_SECRETS if client.jwks is None else 1):
+    living = live(client.secrets, now)
+    retired = next((kept for kept in living if id_ in (None, secret_id(kept))), None)
+    if retired is None and id_ is not None:
+        raise NotFound(path=("secretId",))
+    others = [kept for kept in living if kept is not retired]
+    if retired is None or (client.jwks is None and all("ends_at" in kept for kept in others)):
         raise LimitReached("client_secrets_last")
-    client.secrets = client.secrets[1:]
-    await session.flush()
+    ending = [kept if kept is not retired else _ending(kept, ends_at or now) for kept in living]
+    client.secrets = live(ending, now)
+    return secret_id(retired)
 
 
-async def locked_client(session: AsyncSession, client_id: str) -> Client:
-    """The client's row, locked. Raises NotFound."""
+def secret_id(kept: Mapping[str, Any]) -> str:
+    """A name for a secret, which tells nothing of it."""
+    return sha256(kept["salt"].encode()).hexdigest()[:12]
+
+
+def live(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[Mapping[str, Any]]:
+    """The secrets that hold at this moment, the oldest first."""
+    return [secret for secret in kept if "ends_at" not in secret or datetime.fromisoformat(secret["ends_at"]) > now]
+
+
+def _ending(kept: Mapping[str, Any], ends_at: datetime) -> Mapping[str, Any]:
+    """A secret that ends then, unless it ends before that."""
+    if "ends_at" in kept and datetime.fromisoformat(kept["ends_at"]) <= ends_at:
+        return kept
+    return {**kept, "ends_at": ends_at.isoformat()}
+
+
+async def find_client(session: AsyncSession, client_id: str) -> Client:
+    """The client's row. Raises NotFound."""
     if not could_be(client_id):
         raise NotFound(path=("clientId",))
-    client = await session.scalar(select(Client).where(Client.client_id == client_id).with_for_update())
+    client = await session.scalar(select(Client).where(Client.client_id == client_id))
     if client is None:
         raise NotFound(path=("clientId",))
     return client

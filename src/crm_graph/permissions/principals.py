@@ -150,12 +150,22 @@ async def load_principal(
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A token that was verified: whose it is, until when that holds, under which policy version, and its own id."""
+    """A token that was verified: whose it is, until when that holds, under which policy version, and what it says."""
 
     principal: Principal
     until: float
     version: int
-    token_id: str
+    claims: TokenClaims
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who was let in by a token, which says `claims`; `of_issuer` where it is one of people's own issuers."""
+
+    principal: Principal
+    token: str
+    claims: TokenClaims
+    of_issuer: bool
 
 
 class Principals:
@@ -247,7 +257,7 @@ class Principals:
         client; Unavailable while the rows cannot be asked.
         """
         await self._confirm()
-        credentials = b"Bearer " + token.encode("utf-8", "surrogatepass")
+        credentials = _credentials(token)
         known = self.known(credentials, self._clock())
         if known is not None:
             return known
@@ -266,7 +276,7 @@ class Principals:
         # Asked last, with no wait before it is kept: what is revoked from here on is taken out again.
         self._refuse_revoked(claims)
         until = min(claims.ends_at, loaded.until)
-        self._seen.put(credentials, _Seen(loaded.principal, until, loaded.version, claims.token_id))
+        self._seen.put(credentials, _Seen(loaded.principal, until, loaded.version, claims))
         return loaded.principal
 
     async def _let_in(self, people: People, issuer: IssuerRule, token: str) -> TokenClaims:
@@ -284,6 +294,28 @@ class Principals:
         self._refuse_revoked(claims)
         return claims
 
+    async def bearer(self, token: str) -> Bearer:
+        """The same as `authenticate`, for what goes on for long."""
+        principal = await self.authenticate(token)
+        # It was kept just now: nothing else has run since.
+        seen = self._seen.get(_credentials(token))
+        if seen is None:
+            raise Unauthenticated
+        return Bearer(principal, token, seen.claims, self._is_of_issuer(token))
+
+    async def again(self, bearer: Bearer) -> Principal:
+        """Who that is now. The token may have ended since, but not been revoked. Raises as `authenticate` does."""
+        await self._confirm()
+        self._refuse_revoked(bearer.claims)
+        claims = bearer.claims
+        loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
+        if bearer.of_issuer and not (loaded.principal.roles and self._is_of_issuer(bearer.token)):
+            raise Unauthenticated
+        return loaded.principal
+
+    def _is_of_issuer(self, token: str) -> bool:
+        return self._people is not None and self._people.issuer_of(token) is not None
+
     def _refuse_revoked(self, claims: TokenClaims) -> None:
         if claims.token_id in self._revoked:
             raise Unauthenticated
@@ -298,14 +330,13 @@ class Principals:
             await self.refresh()
 
     async def _verify(self, token: str) -> TokenClaims:
-        now = self._clock()
-        try:
-            return verify_access_token(self._terms, self._keys, token, now=now)
-        except UnknownKey:
-            if self._monotonic() - self._confirmed_at < UNKNOWN_KEY_EVERY_S:
-                raise
-        await self.refresh()
-        return verify_access_token(self._terms, self._keys, token, now=now)
+        arrived = self._monotonic()
+        with suppress(UnknownKey):
+            return verify_access_token(self._terms, self._keys, token, now=self._clock())
+        # The key may be newer than the last look. Who makes up names of keys waits for the next one with all others.
+        await asyncio.sleep(self._confirmed_at + UNKNOWN_KEY_EVERY_S - arrived)
+        await self.refresh(since=arrived)
+        return verify_access_token(self._terms, self._keys, token, now=self._clock())
 
     async def _load(self, subject: UUID, client_id: str | None, scopes: frozenset[str] | None) -> Loaded:
         key = (subject, client_id, scopes)
@@ -332,11 +363,11 @@ class Principals:
             await self.refresh()
         raise Unavailable("try_again")
 
-    async def refresh(self) -> None:
-        """Confirm the policy version, and load policy and keys anew when it has changed. Calls at the same time share
-        one look.
+    async def refresh(self, since: float | None = None) -> None:
+        """Confirm the policy version, and load policy and keys anew when it has changed, unless that was begun after
+        `since` already. Calls at the same time share one look.
         """
-        asked_at = self._monotonic()
+        asked_at = self._monotonic() if since is None else since
         async with self._refreshing:
             if self._confirmed_at >= asked_at:
                 return
@@ -371,7 +402,7 @@ class Principals:
         self._revoked, self._revocations = revoked, revocations
         if new:
             for credentials, seen in self._seen.items():
-                if seen.token_id in new:
+                if seen.claims.token_id in new:
                     self._seen.discard(credentials)
 
     @asynccontextmanager
@@ -405,3 +436,8 @@ class Principals:
 
     def _told(self, *_: object) -> None:
         self._wake.set()
+
+
+def _credentials(token: str) -> bytes:
+    """The header that carries a token."""
+    return b"Bearer " + token.encode("utf-8", "surrogatepass")

@@ -20,6 +20,7 @@ from crm_graph.resolvers.plan import (
     CustomValues,
     Derived,
     Limits,
+    Listed,
     Literal,
     Lookup,
     Many,
@@ -65,6 +66,8 @@ SEARCH = 100
 """One search of the records of one type: it reads up to some ten thousand keys."""
 LOOKUP = 100
 """A lookup reads little, and writes down who was told what. How often one may be told is limited apart from cost."""
+LISTED = 10
+"""A count of what is no record: there are a thousand of them."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 REFUSED_CHARACTER = 1
@@ -132,13 +135,18 @@ class Pricing:
             case _:
                 return self.several(root)
 
-    def several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question) -> Cost:
-        """The cost of rows that are found by their ids, by a text, or by a value, and of what is told of rights."""
+    def several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question | Listed) -> Cost:
+        """The cost of rows that are found by ids, a text, or a value, of what is told of rights, and of no record."""
         match root:
             case WhoAsks():
                 return Cost(1) + total(self.told(member) for member in root.members)
             case Question():
                 return Cost(QUESTIONS[root.name].cost)
+            case Listed():
+                counts = sum(part.name in (Part.TOTAL_COUNT, Part.TOTAL_COUNT_CAPPED) for part in root.parts)
+                page = any(part.name in (Part.NODES, Part.EDGES, Part.PAGE_INFO) for part in root.parts)
+                rows = self._rows(root.page.size, Cost(1 + CHILD_ROWS)) if page else Cost()
+                return Cost(1 + counts * LISTED) + rows
             case NodeList():
                 return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
             case Search():

@@ -11,6 +11,7 @@ from crm_graph.fragments import Fragment
 from crm_graph.models.fields import DataClass, FieldInfo
 from crm_graph.resolvers.arguments import Leaf
 from crm_graph.resolvers.selection import TYPENAME, Selected
+from crm_graph.services.listings import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +324,18 @@ class Literal:
     json: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of what is no record of the catalog, and what is selected around it."""
+
+    key: str
+    listing: Listing
+    conditions: tuple[Fragment, ...]
+    signature: str
+    page: Page
+    parts: tuple[Selected, ...]
+
+
 Member = (
     Typename | Cell | MatchedValue | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
 )
@@ -346,7 +359,7 @@ class Question:
     children: tuple[Selected, ...]
 
 
-Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Search | ValueLookup | Literal | WhoAsks | Question
+Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Search | ValueLookup | Literal | WhoAsks | Question | Listed
 
 
 @dataclass(frozen=True, slots=True)

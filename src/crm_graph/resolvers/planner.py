@@ -17,6 +17,7 @@ from crm_graph.resolvers.aggregates.planner import plan_aggregate
 from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
 from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
+from crm_graph.resolvers.listings import LISTINGS, plan_listing
 from crm_graph.resolvers.plan import (
     ROW_ID,
     Archived,
@@ -168,6 +169,8 @@ class Planner:
             return NodeList(selected.key, given_list(selected.arguments["ids"], many, "uuid"), self.objects(selected))
         if selected.name in ("search", "lookup"):
             return self._found(selected)
+        if selected.name in LISTINGS:
+            return plan_listing(selected, self.access, self._page, self._page_value)
         return self._of_rights(selected) or self._of_type(selected)
 
     def _of_rights(self, selected: Selected) -> WhoAsks | Question | None:

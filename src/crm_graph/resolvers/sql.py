@@ -26,12 +26,14 @@ from crm_graph.resolvers.aggregates.sql import aggregate
 from crm_graph.resolvers.cells import cell, masked_fields, matched
 from crm_graph.resolvers.connections import connection
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
+from crm_graph.resolvers.listings import listed
 from crm_graph.resolvers.plan import (
     Cell,
     Connection,
     CustomValues,
     Derived,
     Limits,
+    Listed,
     Literal,
     Lookup,
     Many,
@@ -86,12 +88,14 @@ class Writer:
             case _:
                 return self._several(root)
 
-    def _several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question) -> Fragment:
+    def _several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question | Listed) -> Fragment:
         match root:
             case WhoAsks():
                 return viewer(root, self.root)
             case Question():
                 return as_object(root.arguments)
+            case Listed():
+                return listed(root, self.context.limits)
             case NodeList():
                 return self._nodes(root)
             case Search():

@@ -1,9 +1,9 @@
 """Mutations: each root field is one transaction; the record in its payload is a compiled read in that transaction."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from inspect import isawaitable
 from typing import Any
@@ -22,6 +22,7 @@ from crm_graph.resolvers.arguments import require_short
 from crm_graph.resolvers.binding import Binding
 from crm_graph.resolvers.derived import fill, in_object
 from crm_graph.resolvers.documents import Document, Operation, Problem
+from crm_graph.resolvers.listings import one_of
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits, Lookup, ObjectPlan
 from crm_graph.resolvers.planner import Planner
@@ -31,6 +32,7 @@ from crm_graph.resolvers.selection import SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.services import idempotency
+from crm_graph.services.listings import ListedRef
 from crm_graph.transaction import Transaction
 
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
@@ -73,6 +75,8 @@ class MutationContext:
     unread: Exception | None = None
     committed: int = 0
     position: str | None = None
+    shown_once: list[str] = field(default_factory=list)
+    """Texts that go out in the answer and nowhere else: stored for a retry, it has null in their place."""
 
     @property
     def catalog(self) -> Catalog:
@@ -126,7 +130,7 @@ class MutationExecutor(Executor[Any]):
     def complete_value(  # noqa: PLR0917 - the same
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
-        if isinstance(result, RecordRef):
+        if isinstance(result, RecordRef | ListedRef):
             return _record(self.context_value, result, field_details_list, get_named_type(return_type))
         return super().complete_value(return_type, field_details_list, info, path, result, position_context)
 
@@ -174,7 +178,15 @@ async def _answer(context: MutationContext, tx: Transaction, key: str, complete:
     if context.unread is not None:
         raise context.unread
     if context.idempotency_key is not None:
-        await idempotency.store(tx, context.idempotency_key, key, answer, tx.subject_id)
+        stored = _without(answer, context.shown_once)
+        await idempotency.store(tx, context.idempotency_key, key, stored, tx.subject_id)
+    return answer
+
+
+def _without(answer: bytes, texts: Sequence[str]) -> bytes:
+    """An answer with null for what is shown once, under whatever names it was asked for."""
+    for text in texts:
+        answer = answer.replace(orjson.dumps(text), b"null")
     return answer
 
 
@@ -186,7 +198,9 @@ async def _unwrapped(complete: Callable[[], Awaitable[Any]]) -> Any:
         raise error.original_error or error from error
 
 
-async def _record(context: MutationContext, ref: RecordRef, field_details_list: Any, type_: GraphQLObjectType) -> Any:
+async def _record(
+    context: MutationContext, ref: RecordRef | ListedRef, field_details_list: Any, type_: GraphQLObjectType
+) -> Any:
     """The entity of a payload. What is wrong with its selection shows only now, and nothing of the field may stay."""
     try:
         return await _read_record(context, ref, field_details_list, type_)
@@ -196,7 +210,7 @@ async def _record(context: MutationContext, ref: RecordRef, field_details_list: 
 
 
 async def _read_record(
-    context: MutationContext, ref: RecordRef, field_details_list: Any, type_: GraphQLObjectType
+    context: MutationContext, ref: RecordRef | ListedRef, field_details_list: Any, type_: GraphQLObjectType
 ) -> Any:
     """The entity of a payload as raw JSON; None when it has left the asker's scope."""
     tx = context.transaction()
@@ -207,6 +221,12 @@ async def _read_record(
         for selection in details.node.selection_set.selections
     ]
     selection = context.reader().read(type_, selections)
+    if isinstance(ref, ListedRef):
+        one = render(one_of(ref.listing, const(ref.key, "text"), selection))
+        told = await tx.driver().fetchval(
+            one.text, *Binding(one.sources).values(context.variables, tx.principal, tx.now)
+        )
+        return None if told is None else orjson.Fragment(told)
     entity = context.catalog[ref.entity]
     plan = Planner(context.catalog, tx.access, context.limits).object(entity, selection)
     answer = await _fetch(context, tx, plan, ref)

@@ -10,11 +10,14 @@ from strawberry.schema.config import StrawberryConfig
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog
+from crm_graph.resolvers.listings import LISTINGS
 from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.resolvers.optional import OPTIONAL
 from crm_graph.resolvers.planner import DERIVED_ACTIONS
 from crm_graph.resolvers.questions import QUESTIONS
 from crm_graph.schema.building import define_enum, empty, enum_of
+from crm_graph.schema.clients import ENUMS as CLIENT_ENUMS
+from crm_graph.schema.clients import client_list, client_mutations
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.explanations import questions
 from crm_graph.schema.exports import FORMATS, create_export
@@ -44,6 +47,7 @@ _ENUMS = (
     ),
     FORMATS,
     *ISSUER_ENUMS,
+    *CLIENT_ENUMS,
 )
 
 
@@ -53,7 +57,9 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
         define_enum(declaration)
     types = EntityTypes(catalog)
     schema = strawberry.Schema(
-        query=types.query({**metadata_field(), **viewer_field(types), **questions(), **role_questions()}),
+        query=types.query(
+            {**metadata_field(), **viewer_field(types), **questions(), **role_questions(), **client_list(types)}
+        ),
         mutation=_mutation(types),
         types=[types.types[t.name] for t in catalog.roots],
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
@@ -84,6 +90,7 @@ def _mutation(types: EntityTypes) -> Any:
         trusted_document_mutations(),
         issuer_mutations(),
         role_mutations(types.types["user"]),
+        client_mutations(),
         (create_export(),),
     )
     fields = [mutation.field() for mutation in mutations]
@@ -97,7 +104,7 @@ def _mutation(types: EntityTypes) -> Any:
 
 def _mark_actions(schema: GraphQLSchema) -> None:
     """Carry each mutation's action from Strawberry's field to graphql-core's, where role schemas look, and those of the
-    questions about rights and of derived fields.
+    questions about rights, of derived fields and of lists of what is no record.
     """
     if schema.query_type is None or schema.mutation_type is None:
         return
@@ -105,6 +112,7 @@ def _mark_actions(schema: GraphQLSchema) -> None:
         definition = field.extensions["strawberry-definition"]
         field.extensions = {**field.extensions, ACTION: definition.metadata[ACTION]}
     fields = [(schema.query_type.fields[name], question.action) for name, question in QUESTIONS.items()]
+    fields += [(schema.query_type.fields[name], listing.action) for name, listing in LISTINGS.items()]
     for type_name, name, action in DERIVED_ACTIONS:
         type_: Any = schema.type_map[type_name]
         fields.append((type_.fields[name], action))

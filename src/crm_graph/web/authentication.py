@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from crm_graph.errors import Unauthenticated
-from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.permissions.principals import Bearer, Principal, Principals
 
 
 def known(principals: Principals, headers: Mapping[bytes, bytes], now: datetime) -> Principal | None:
@@ -14,11 +14,20 @@ def known(principals: Principals, headers: Mapping[bytes, bytes], now: datetime)
 
 async def authenticate(principals: Principals, headers: Mapping[bytes, bytes]) -> Principal:
     """The principal of the request's token. Raises Unauthenticated."""
+    return await principals.authenticate(_token(headers))
+
+
+async def bearer(principals: Principals, headers: Mapping[bytes, bytes]) -> Bearer:
+    """The same, for an answer that goes on for long. Raises Unauthenticated."""
+    return await principals.bearer(_token(headers))
+
+
+def _token(headers: Mapping[bytes, bytes]) -> str:
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() != b"bearer" or not token:
         raise Unauthenticated
     try:
-        return await principals.authenticate(token.strip().decode("ascii"))
+        return token.strip().decode("ascii")
     except UnicodeDecodeError:
         raise Unauthenticated from None
 

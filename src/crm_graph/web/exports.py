@@ -26,7 +26,7 @@ from crm_graph.errors import (
     Unavailable,
 )
 from crm_graph.messages import Locale, locale_of
-from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.permissions.principals import Bearer, Principal, Principals
 from crm_graph.resolvers.derived import Compute
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for
 from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
@@ -36,7 +36,7 @@ from crm_graph.resolvers.read import derived_fields
 from crm_graph.scalars import parse_id
 from crm_graph.services import exports
 from crm_graph.services.exports import StoredExport
-from crm_graph.web.authentication import authenticate, challenge
+from crm_graph.web.authentication import bearer, challenge
 from crm_graph.web.graphql import BeginFor, errors_told
 
 log = structlog.get_logger(__name__)
@@ -113,7 +113,8 @@ class ExportEndpoint:
     async def _answer(self, call: _Call) -> None:
         if call.scope["method"] != "GET":
             raise MethodNotAllowed(allow="GET")
-        principal = await authenticate(self._principals, call.headers)
+        asker = await bearer(self._principals, call.headers)
+        principal = asker.principal
         stored = await self._find(call.scope["path_params"]["id"], principal)
         prepared = await prepare_export(
             self._operations,
@@ -125,7 +126,7 @@ class ExportEndpoint:
         )
         async with self._slots.one():
             try:
-                await _while_there(call.receive, partial(self._download, call, stored, prepared, principal))
+                await _while_there(call.receive, partial(self._download, call, stored, prepared, asker))
             finally:
                 if call.started and not call.recorded:
                     await self._record(call, stored, principal, complete=False)
@@ -147,11 +148,9 @@ class ExportEndpoint:
             raise NoSuchExport
         return found
 
-    async def _download(
-        self, call: _Call, stored: StoredExport, prepared: PreparedExport, principal: Principal
-    ) -> None:
+    async def _download(self, call: _Call, stored: StoredExport, prepared: PreparedExport, asker: Bearer) -> None:
         """Send all rows. The first batch is there before the first byte, so that what fails at once is told."""
-        now = self._clock()
+        now, principal = self._clock(), asker.principal
         arguments = prepared.bind(stored.variables, principal, now)
         encoder = encoder_for(
             stored.format,
@@ -175,12 +174,21 @@ class ExportEndpoint:
                 while batch:
                     await self._send(call, await _encoded(encoder, batch))
                     call.rows += len(batch)
+                    await self._require_same(asker)
                     batch = await rows.batch()
             # Nobody has a whole file that is not in the log.
             await self._record(call, stored, principal, complete=True)
             await self._send(call, encoder.end(), last=True)
         except TimeoutError:
             raise TimedOut from None
+
+    async def _require_same(self, asker: Bearer) -> None:
+        """Raise Unauthenticated where whoever asked may no longer, or sees other rows by now: the cursor was opened
+        with the rights of then.
+        """
+        now, then = await self._principals.again(asker), asker.principal
+        if now.access.fingerprint != then.access.fingerprint or now.viewer_values() != then.viewer_values():
+            raise Unauthenticated
 
     async def _start(self, call: _Call, stored: StoredExport, encoder: Encoder) -> None:
         headers = [

@@ -1,0 +1,240 @@
+"""OAuth clients as admins see them: their list, and the mutations that run them."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from crm_graph.models.clients import ClientStatus
+from crm_graph.moments import reckoned
+from crm_graph.resolvers.write import MutationContext
+from crm_graph.schema.building import Argument, Member, define_type, empty, enum_of, list_of
+from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.mutations import Mutation
+from crm_graph.schema.scalars import JSON
+from crm_graph.services import clients
+from crm_graph.services.client_list import CLIENT_LIST
+from crm_graph.services.clients import MANAGE, RegisterClient
+from crm_graph.services.listings import ListedRef
+
+ENUMS = (
+    enum_of(
+        ClientStatus,
+        ACTIVE="It gets tokens, and they are answered.",
+        SUSPENDED="It gets no tokens, and those it has are refused everywhere within a second.",
+        REMOVED="The same for good; its id is never given again.",
+    ),
+)
+
+
+@strawberry.type(description="A secret of a client that holds. What it is nobody can tell any more.")
+class ClientSecret:
+    id: str = strawberry.field(description="A name to retire it by, which tells nothing of it.")
+    created_at: datetime = strawberry.field(description="When it was made, in UTC.")
+    ends_at: datetime | None = strawberry.field(description="Until when it holds, in UTC; null for no end.")
+
+
+@strawberry.type(description="A registered OAuth client: a machine that asks in its own name.")
+class Client:
+    client_id: str = strawberry.field(description="The id that it authenticates with.")
+    name: str = strawberry.field(description="What people call it.")
+    status: ClientStatus = strawberry.field(description="Whether it is served.")
+    scopes: list[str] = strawberry.field(description="The most that its tokens may be for.")
+    roles: list[str] = strawberry.field(description="Keys of the roles of its service account.")
+    source: str | None = strawberry.field(description="Key of the system whose external ids it writes.")
+    cost_per_minute: int | None = strawberry.field(
+        description="Its budget by cost; null for that of the settings, 0 for one without an end."
+    )
+    key_ids: list[str] = strawberry.field(description="The `kid` of each public key that it may sign assertions with.")
+    secrets: list[ClientSecret] = strawberry.field(
+        description="The secrets that hold, the oldest first: two during a change-over."
+    )
+    created_at: datetime = strawberry.field(description="When it was registered, in UTC.")
+
+
+@strawberry.input(description="Which clients; all of these together.")
+class ClientWhere:
+    status: list[ClientStatus] | None = strawberry.field(
+        default=strawberry.UNSET, description="In one of these states; if nothing is said, all but removed ones."
+    )
+    role: str | None = strawberry.field(default=strawberry.UNSET, description="With the role of this key.")
+    scope: str | None = strawberry.field(default=strawberry.UNSET, description="With this scope.")
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET, description="With this text in id or name, in upper or lower case."
+    )
+
+
+def client_list(types: EntityTypes) -> Mapping[str, Member]:
+    """The root field."""
+    edge = define_type(
+        empty("ClientEdge"),
+        "One client in a list, with its place.",
+        {"cursor": Member(str, "Opaque place in this order."), "node": Member(Client, "The client.")},
+    )
+    page = define_type(
+        empty("ClientConnection"),
+        "A page of clients.",
+        {
+            "nodes": Member(list[Client], "The clients of the page."),
+            "edges": Member(list_of(edge), "The clients of the page with their cursors."),
+            "page_info": Member(types.page_info, "Where the page stands in the list."),
+            "total_count": Member(int, "How many clients match, up to 10,000."),
+            "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
+        },
+    )
+    arguments = {
+        "first": Argument(int | None, "At most this many clients from the start, 0 to 200; 50 if nothing is said."),
+        "after": Argument(str | None, "Only clients behind this cursor."),
+        "last": Argument(int | None, "At most this many clients from the end, 0 to 200."),
+        "before": Argument(str | None, "Only clients in front of this cursor."),
+        "offset": Argument(int | None, "Leave out this many clients, up to 10,000; not with cursors."),
+        "where": Argument(ClientWhere | None, "Only clients that match."),
+    }
+    return {CLIENT_LIST.name: Member(page, "The OAuth clients, in the order of their ids.", arguments)}
+
+
+_ID = Argument(str, "The client's id.")
+_CLIENT = {"client": Member(Client | None, "The client as it stands now.")}
+_SECRET = Member(
+    str | None, "The new secret, shown this once and kept as a hash: a retry under the same idempotency key has null."
+)
+_JWKS = (
+    "Public keys as a JWK set (RFC 7517), at most 5, each with a `kid`: EC P-256, RSA from 2048 bits, or Ed25519. The"
+    " client then authenticates by assertions that it signs (`private_key_jwt`)"
+)
+_CHANGES: Mapping[str, Argument] = {
+    "name": Argument(str | None, "What people call it; no other client may have it."),
+    "scopes": Argument(list[str] | None, "All of its scopes from now on."),
+    "roles": Argument(list[str] | None, "Keys of all roles of its service account from now on."),
+    "cost_per_minute": Argument(int | None, "Its budget by cost; null for that of the settings, 0 for no end."),
+    "jwks": Argument(JSON | None, f"{_JWKS}. They replace those that it has; null takes them away."),
+}
+
+
+def client_mutations() -> Iterable[Mutation]:
+    """Register, change, suspend, remove, and change secrets over."""
+    yield from _registration()
+    yield from _secret_mutations()
+    for name, verb, about in (
+        (
+            "suspend_client",
+            clients.suspend,
+            "Give a client no more tokens, and refuse those it has, until it is reinstated.",
+        ),
+        (
+            "reinstate_client",
+            clients.reinstate,
+            "Serve a suspended client again; tokens that have not ended hold again.",
+        ),
+        ("remove_client", clients.remove, "Take a client away for good, with its secrets, keys and service account."),
+    ):
+        yield Mutation(
+            name, MANAGE, f"{about} Holds everywhere within a second.", {"client_id": _ID}, _CLIENT, _by_id(verb)
+        )
+
+
+def _registration() -> Iterable[Mutation]:
+    yield Mutation(
+        "register_client",
+        MANAGE,
+        "Register a client, with a service account of its own. It never sees or does more than its roles, cut to its"
+        " scopes.",
+        {
+            "client_id": Argument(str, "Its id: 3 to 64 characters a-z, 0-9, dot, hyphen, underscore."),
+            "name": Argument(str, "What people call it; no other client may have it."),
+            "scopes": Argument(list[str], "The most that its tokens may be for, such as `customers:read`."),
+            "roles": Argument(list[str], "Keys of the roles of its service account."),
+            "source": Argument(str | None, "Key of the system whose external ids it writes, such as `erp`."),
+            "cost_per_minute": _CHANGES["cost_per_minute"],
+            "jwks": Argument(JSON | None, f"{_JWKS}, and has no secret."),
+        },
+        {**_CLIENT, "secret": _SECRET},
+        _register,
+    )
+    yield Mutation(
+        "update_client",
+        MANAGE,
+        "Change a client; what is left out stays. Holds everywhere within a second, for tokens that are out too.",
+        {"client_id": _ID, **_CHANGES},
+        _CLIENT,
+        _update,
+    )
+
+
+def _secret_mutations() -> Iterable[Mutation]:
+    yield Mutation(
+        "rotate_client_secret",
+        MANAGE,
+        "Give a client a second secret, which it can change over to without an outage.",
+        {
+            "client_id": _ID,
+            "old_ends_at": Argument(
+                datetime | None, "Until when the present one holds; if nothing is said, until it is retired."
+            ),
+        },
+        {**_CLIENT, "secret": _SECRET},
+        _rotate,
+    )
+    yield Mutation(
+        "retire_client_secret",
+        MANAGE,
+        "Let a secret of a client hold no longer, or only until a moment. One that has no end stays, or keys.",
+        {
+            "client_id": _ID,
+            "secret_id": Argument(str | None, "Which one; the oldest if nothing is said."),
+            "ends_at": Argument(datetime | None, "Until when it holds; now if nothing is said."),
+        },
+        _CLIENT,
+        _retire,
+    )
+
+
+async def _register(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    secret = await clients.register(context.transaction(), RegisterClient(**_given(arguments)))
+    return _told(context, arguments["client_id"], secret)
+
+
+async def _update(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    changes = {name: value for name, value in _given(arguments).items() if name in _CHANGES}
+    await clients.update(context.transaction(), arguments["client_id"], changes)
+    return _told(context, arguments["client_id"])
+
+
+async def _rotate(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    old_ends_at = _moment(context, arguments, "old_ends_at")
+    secret = await clients.rotate_secret(context.transaction(), arguments["client_id"], old_ends_at)
+    return _told(context, arguments["client_id"], secret)
+
+
+async def _retire(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    ends_at, secret_id = _moment(context, arguments, "ends_at"), _given(arguments).get("secret_id")
+    await clients.retire_secret(context.transaction(), arguments["client_id"], secret_id, ends_at)
+    return _told(context, arguments["client_id"])
+
+
+def _by_id(verb: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
+    async def run(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        await verb(context.transaction(), arguments["client_id"])
+        return _told(context, arguments["client_id"])
+
+    return run
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not strawberry.UNSET}
+
+
+def _moment(context: MutationContext, arguments: Mapping[str, Any], name: str) -> datetime | None:
+    """A moment that was given, or reckoned from now where it is relative."""
+    tx, given = context.transaction(), _given(arguments).get(name)
+    moment: datetime | None = reckoned(given, tx.now, tx.principal.zone)
+    return moment
+
+
+def _told(context: MutationContext, client_id: str, secret: str | None = None) -> Mapping[str, Any]:
+    """The payload; a secret goes into this answer and into no stored one."""
+    if secret is None:
+        return {"client": ListedRef(CLIENT_LIST, client_id)}
+    context.shown_once.append(secret)
+    return {"client": ListedRef(CLIENT_LIST, client_id), "secret": secret}
