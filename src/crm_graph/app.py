@@ -55,7 +55,7 @@ from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.people import Admission
-from crm_graph.services.reads import Audit, Hashes, load_hashes
+from crm_graph.services.reads import Audit, Hashes, Note, load_hashes
 from crm_graph.services.role_views import told_roles
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
@@ -306,9 +306,9 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
 def answers_of(hub: Hub) -> Answers:
     """What answers questions about rights, by the policy as it is then."""
 
-    def answers(connection: Any, asker: Principal, now: datetime, locale: Locale) -> Mapping[str, Answer]:
+    def answers(connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note) -> Mapping[str, Answer]:
         policy, zone = hub.principals.policy, hub.settings.time_zone
-        explaining = Explaining(connection, policy, hub.catalog, asker, now, locale, zone)
+        explaining = Explaining(connection, policy, hub.catalog, asker, now, locale, zone, note)
 
         async def roles(asked: Mapping[str, Any]) -> Any:
             return await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))

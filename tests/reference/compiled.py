@@ -33,7 +33,7 @@ from crm_graph.resolvers.questions import Answer
 from crm_graph.resolvers.read import Reader
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services.explanations import Explaining
-from crm_graph.services.reads import AuditedRead
+from crm_graph.services.reads import AuditedRead, Note
 from reference.custom import CUSTOM_FIELDS
 from reference.rows import NOON, Connection, Tables
 
@@ -174,8 +174,10 @@ class Compiled:
         lanes = Lanes(self._held, 1, wait_s=1, lend_s=60)
         self.reader = Reader(lanes, self.operations, Boundless(), self.log, bulk=BulkReads(0, 1), answers=self._answers)
 
-    def _answers(self, connection: Any, asker: Principal, now: datetime, locale: Locale) -> Mapping[str, Answer]:
-        explaining = Explaining(connection, self.policy, catalog(), asker, now, locale, "Asia/Shanghai")
+    def _answers(
+        self, connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note
+    ) -> Mapping[str, Answer]:
+        explaining = Explaining(connection, self.policy, catalog(), asker, now, locale, "Asia/Shanghai", note)
         return {"explainAccess": explaining.explain, "accessReport": explaining.report}
 
     async def _held(self) -> Connection:

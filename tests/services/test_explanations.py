@@ -46,7 +46,7 @@ def with_roles(tables: dict[str, list[Row]], roles: Mapping[str, RoleRule], hold
 
 def explaining(connection: Connection, tables: Any, policy: Policy) -> Explaining:
     asker = principal_of(tables, tables["users"][0]["id"], default_access(["admin"]))
-    return Explaining(connection, policy, catalog(), asker, NOON, "en", "Asia/Shanghai")
+    return Explaining(connection, policy, catalog(), asker, NOON, "en", "Asia/Shanghai", lambda _: None)
 
 
 async def held_against_the_view(

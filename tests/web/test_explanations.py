@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from web.conftest import Crm
 
 EXPLAIN = """query($role: String, $user: ID, $client: String, $type: String!, $field: String, $id: ID) {
@@ -60,6 +62,28 @@ async def test_a_record_of_others_is_told_from_one_that_never_was_by_who_may_exp
     assert theirs["summary"] == "wang does not see this record: no grant on Customer is about it."
     assert (nobodys["recordExists"], nobodys["visible"]) == (False, False)
     assert nobodys["summary"] == "There is no Customer with this id."
+
+
+async def test_a_question_about_a_record_is_written_down(crm: Crm) -> None:
+    one = await crm.make("wang", "customer", kind="PERSON", name="顾写下", phone="13800138112")
+    since = crm.clock()
+
+    await explained(crm, user=str(crm.users["wang"]), field="phone", id=one["id"])
+    await explained(crm, role="finance", id=one["id"][:-1] + ("0" if one["id"][-1] != "0" else "1"))
+    await explained(crm, role="finance", field="phone")
+
+    found = await crm.database.fetch(
+        "SELECT type, entity_id::text, customer_id::text, actor_id, records, changed::text, after::text"
+        " FROM events WHERE is_read AND occurred_at > $1 ORDER BY id",
+        since,
+    )
+    assert [(e["type"], e["entity_id"], e["customer_id"], e["records"]) for e in found] == [
+        ("customer.explained", one["id"], one["id"], 1),
+        ("customer.explained", None, None, 0),
+    ]
+    assert {e["actor_id"] for e in found} == {crm.users["root"]}
+    assert [orjson.loads(e["changed"]) for e in found] == [["phone"], []]
+    assert [orjson.loads(e["after"]) for e in found] == [{"user": str(crm.users["wang"])}, {"role": "finance"}]
 
 
 async def test_words_are_chinese_for_who_asks_so(crm: Crm) -> None:

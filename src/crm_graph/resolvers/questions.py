@@ -20,6 +20,7 @@ from crm_graph.resolvers.derived import project
 from crm_graph.resolvers.plan import Question, ReadPlan
 from crm_graph.resolvers.selection import Selected
 from crm_graph.scalars import parse_id, parse_text
+from crm_graph.services.reads import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ _LISTS = frozenset({"keys"})
 MAX_KEYS = 1_000
 Answer = Callable[[Mapping[str, Any]], Awaitable[Any]]
 """Answers a question by its arguments. Raises CrmError."""
-Answers = Callable[[Any, Principal, datetime, Locale], Mapping[str, Answer]]
-"""What answers each question, on a connection and to somebody."""
+Answers = Callable[[Any, Principal, datetime, Locale, Note], Mapping[str, Answer]]
+"""What answers each question, on a connection and to somebody, and notes what is to be written down first."""
 
 
 @dataclass(frozen=True, slots=True)

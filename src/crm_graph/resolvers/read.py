@@ -24,6 +24,7 @@ from crm_graph.resolvers.lookups import LookupSite, ReadLog, RequestId, told
 from crm_graph.resolvers.operations import Operations, PreparedRead
 from crm_graph.resolvers.questions import Answers, answer_all
 from crm_graph.services import role_holders, workflows
+from crm_graph.services.reads import AuditedRead
 
 
 class Purse(Protocol):
@@ -64,6 +65,7 @@ class _Ask:
     now: datetime
     locale: Locale
     answers: Answers
+    noted: Sequence[AuditedRead] = ()
 
     async def run(self, lanes: Lanes | Replica, connection: Any) -> bytes:
         """The answer; the connection goes back to where it came from, and an unfinished statement is ended with it."""
@@ -80,8 +82,10 @@ class _Ask:
                 answer = await fill(answer, self.prepared.derived, computed)
             if self.prepared.questions:
                 connection.turns += 1
-                answers = self.answers(connection, self.principal, self.now, self.locale)
+                noted: list[AuditedRead] = []
+                answers = self.answers(connection, self.principal, self.now, self.locale, noted.append)
                 answer = await answer_all(answer, self.prepared.questions, answers)
+                self.noted = noted
             ended_well = True
         except CrmError:
             # It is about what was asked; no statement runs.
@@ -188,6 +192,8 @@ class Reader:
                 raise Unavailable from None
         if prepared.lookups:
             data = await self._written_down(data, prepared.lookups, variables, principal, request_id())
+        if ask.noted:
+            await self._log.write(principal, request_id(), ask.noted)
         if prepared.lists:
             crossed = self._bulk.count(principal, prepared.lists, arguments, len(data))
             if crossed:

@@ -44,6 +44,10 @@ class AuditedRead:
     told: Mapping[str, Any] | None = None
 
 
+Note = Callable[[AuditedRead], None]
+"""Keeps a read, to be written down before it is answered."""
+
+
 class Hashes:
     """Keyed hashes of values (HMAC-SHA256, RFC 2104), cut to 128 bits."""
 
