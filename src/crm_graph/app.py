@@ -1,7 +1,7 @@
 """The composition root: everything that a running hub is made of is put together here and nowhere else."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_graph import migrations
+from crm_graph.access import Access
 from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import (
@@ -27,6 +28,7 @@ from crm_graph.db import (
     require_server,
     write_engine,
 )
+from crm_graph.errors import CrmError
 from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
 from crm_graph.models.ids import IdSource
@@ -54,6 +56,7 @@ from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.explanations import Explaining
+from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import Audit, Hashes, Note, load_hashes
 from crm_graph.services.role_views import told_roles
@@ -284,7 +287,9 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(hub.lanes, operations, hub.budgets, audit(hub), hub.replica, bulk=bulk, answers=answers_of(hub)),
+        Reader(
+            hub.lanes, operations, hub.budgets, audit(hub), hub.replica, bulk=bulk, answers=answers_of(hub, operations)
+        ),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,
@@ -303,7 +308,15 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
     )
 
 
-def answers_of(hub: Hub) -> Answers:
+async def _operations_of(operations: Operations, access: Access, text: str) -> Sequence[str] | None:
+    """The names of a document's operations, where it is valid for a role set; None where it is not."""
+    try:
+        return tuple((await operations.document(text, access)).operations)
+    except CrmError:
+        return None
+
+
+def answers_of(hub: Hub, operations: Operations) -> Answers:
     """What answers questions about rights, by the policy as it is then."""
 
     def answers(connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note) -> Mapping[str, Answer]:
@@ -313,7 +326,15 @@ def answers_of(hub: Hub) -> Answers:
         async def roles(asked: Mapping[str, Any]) -> Any:
             return await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))
 
-        return {"explainAccess": explaining.explain, "accessReport": explaining.report, "roles": roles}
+        previewing = Previewing(
+            connection, policy, hub.catalog, asker, now, locale, partial(_operations_of, operations), hub.manifest
+        )
+        return {
+            "explainAccess": explaining.explain,
+            "accessReport": explaining.report,
+            "roles": roles,
+            "previewGrants": previewing.preview,
+        }
 
     return answers
 

@@ -486,6 +486,27 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
 }
 
 PHRASES: Mapping[str, tuple[str, str]] = {
+    "preview_gain": ("{users} will gain {fields} on {rows}.", "{users}将可看到 {rows} 的 {fields}。"),
+    "preview_gain_masked": (
+        "{users} will gain {fields}, masked, on {rows}.",
+        "{users}将可看到 {rows} 的 {fields}（脱敏）。",
+    ),
+    "preview_lose": ("{users} will lose {fields} on {rows}.", "{users}将不再看到 {rows} 的 {fields}。"),
+    "preview_lose_masked": (
+        "{users} will see {fields} only masked on {rows}.",
+        "{users}将只能看到 {rows} 脱敏后的 {fields}。",
+    ),
+    "preview_gain_write": ("{users} will write {fields} on {rows}.", "{users}将可写入 {rows} 的 {fields}。"),
+    "preview_lose_write": (
+        "{users} will no longer write {fields} on {rows}.",
+        "{users}将不能再写入 {rows} 的 {fields}。",
+    ),
+    "preview_user": ("1 user", "1 个用户"),
+    "preview_users": ("{count} users", "{count} 个用户"),
+    "preview_more": ("{count} more fields", "另外 {count} 个字段"),
+    "preview_rows": ("{count} {type}", "{count} 条 {type}"),
+    "preview_rows_capped": ("{count} {type} or more", "至少 {count} 条 {type}"),
+    "preview_uncounted": ("{type} that were not counted in time", "未能及时计数的 {type}"),
     "explain_no_record": ("There is no {type} with this id.", "没有该 id 的 {type}。"),
     "explain_unseen": (
         "{who} does not see this record: no grant on {type} is about it.",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
@@ -66,6 +67,33 @@ class Given:
         for step in self.path:
             found = found[step]
         return self.parse(found)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenTree:
+    """The source of a whole input, bound as JSON: what leaves say is looked up in the variables. `at` leads to it."""
+
+    tree: Any
+    at: Path
+    path: Path = ()
+
+    def value(self, variables: Mapping[str, Any]) -> bytes:
+        """The input as JSON. Raises BadVariables for what JSON does not hold."""
+        try:
+            return orjson.dumps(_looked_up(self.tree, variables), default=str)
+        except TypeError:
+            raise BadVariables("not_a_value", kind="JSON") from None
+
+
+def _looked_up(tree: Any, variables: Mapping[str, Any]) -> Any:
+    if isinstance(tree, Leaf):
+        found: Any = variables if tree.path else tree.value
+        for step in tree.path:
+            found = found[step]
+        return found
+    if isinstance(tree, dict):
+        return {key: _looked_up(item, variables) for key, item in tree.items()}
+    return [_looked_up(item, variables) for item in tree] if isinstance(tree, list) else tree
 
 
 def given(leaf: Leaf, parse: Parser, at: Path = ()) -> Given:

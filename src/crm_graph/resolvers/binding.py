@@ -8,7 +8,7 @@ from crm_graph.errors import CrmError
 from crm_graph.fragments import Above, Const, Now, Reckoned, Viewer
 from crm_graph.moments import reckoned
 from crm_graph.permissions.principals import Principal
-from crm_graph.resolvers.arguments import Given
+from crm_graph.resolvers.arguments import Given, GivenTree
 from crm_graph.scalars import Parser
 
 
@@ -48,7 +48,7 @@ class Binding:
 
 
 def _value(source: Any, variables: Mapping[str, Any], principal: Principal, now: datetime) -> Any:
-    if isinstance(source, Given):
+    if isinstance(source, Given | GivenTree):
         return bound(source, variables)
     if isinstance(source, Viewer):
         return principal.viewer_values()[source.name]
@@ -63,7 +63,7 @@ def _value(source: Any, variables: Mapping[str, Any], principal: Principal, now:
     raise TypeError(f"nothing is bound from {source!r}")
 
 
-def bound(source: Given, variables: Mapping[str, Any]) -> Any:
+def bound(source: Given | GivenTree, variables: Mapping[str, Any]) -> Any:
     """A value of a request, parsed. Raises BadVariables with the path to one that does not fit."""
     try:
         return source.value(variables)

@@ -14,8 +14,8 @@ from crm_graph.errors import CrmError, ValidationFailed
 from crm_graph.fragments import Fragment, param
 from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
-from crm_graph.permissions.rules import READ_ROLES
-from crm_graph.resolvers.arguments import ManyOf, Path, given, given_list
+from crm_graph.permissions.rules import MANAGE_ROLES, READ_ROLES
+from crm_graph.resolvers.arguments import GivenTree, ManyOf, Path, given, given_list
 from crm_graph.resolvers.derived import project
 from crm_graph.resolvers.plan import Question, ReadPlan
 from crm_graph.resolvers.selection import Selected
@@ -37,9 +37,11 @@ QUESTIONS: Mapping[str, Kind] = {
     "explainAccess": Kind("AccessExplanation", EXPLAIN),
     "accessReport": Kind("AccessReport", EXPLAIN),
     "roles": Kind("Role", READ_ROLES),
+    "previewGrants": Kind("GrantsPreview", MANAGE_ROLES, 10_000),
 }
-"""The root fields. Each reads grants, at most one record, and who has which role."""
+"""The root fields. Each reads grants, at most one record, and who has which role; a preview counts records."""
 _IDS = frozenset({"user", "id"})
+_TREES = frozenset({"draft"})
 _LISTS = frozenset({"keys"})
 MAX_KEYS = 1_000
 Answer = Callable[[Mapping[str, Any]], Awaitable[Any]]
@@ -69,6 +71,8 @@ def plan_question(selected: Selected, access: Access) -> Question:
 
 
 def _argument(name: str, leaf: Any, at: Path) -> Fragment:
+    if name in _TREES:
+        return param(GivenTree(leaf, at), "json")
     if name in _LISTS:
         return given_list(leaf, ManyOf(parse_text, MAX_KEYS, at), "text")
     source = given(leaf, parse_id if name in _IDS else parse_text, at)

@@ -166,6 +166,9 @@ class Reader:
             # A prepared shape skips this check; what is told of a value must not depend on what was asked before.
             check_variables(document, operation, variables)
             raise
+        if prepared.questions:
+            # Whole inputs are read by who answers, who takes them for what their types say.
+            check_variables(document, operation, variables)
         requested = prepared.cost.of(arguments)
         require_within(requested, self._operations.limits)
         remaining = self._purse.spend(principal, requested)

@@ -1,0 +1,423 @@
+"""What an edit of a role would do before it holds: who gains or loses which fields on how many records, which actions
+and which trusted documents. It reads, within limits of its own, and changes nothing.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, LiteralString
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
+from crm_graph.catalog import CUSTOM, Catalog, EntityType
+from crm_graph.criteria.compiling import row_scope
+from crm_graph.errors import BadVariables, CrmError
+from crm_graph.fragments import (
+    TRUE,
+    Fragment,
+    Param,
+    Viewer,
+    all_of,
+    any_of,
+    join,
+    label,
+    name,
+    negation,
+    number,
+    param,
+    sql,
+)
+from crm_graph.messages import Locale, phrase
+from crm_graph.permissions.effective import STRUCTURE, effective_access
+from crm_graph.permissions.principals import Principal
+from crm_graph.permissions.rules import EVERYONE, Policy, RoleRule
+from crm_graph.permissions.store import Connection, load_policy
+from crm_graph.scalars import parse_id, parse_list
+from crm_graph.services.commands import Problems
+from crm_graph.services.rights import api_paths
+from crm_graph.services.role_inputs import Raw, RoleReader
+from crm_graph.services.role_rules import Edit, Standing, require_sound_edit
+from crm_graph.transaction import Input, fetch
+
+log = structlog.get_logger(__name__)
+
+MAX_VIEWERS = 200
+"""Of so many users, those with the lowest ids, own and team records are counted."""
+MAX_ROWS = 10_000
+MAX_DOCUMENTS = 100
+MAX_ROLE_SETS = 1_000
+"""Role sets are told apart up to here, those that most users have first."""
+CHECKED_ROLE_SETS = 3
+"""Role sets whose documents are checked, those that most users have: a schema takes a tenth of a second."""
+COUNT_WITHIN_S = 6.0
+STATEMENT_WITHIN_MS = 2_000
+TOLD_FIELDS = 5
+"""So many fields stand in a sentence."""
+
+
+class ChangeKind(StrEnum):
+    """Which way rights change."""
+
+    GAIN = "GAIN"
+    LOSE = "LOSE"
+    GAIN_WRITE = "GAIN_WRITE"
+    LOSE_WRITE = "LOSE_WRITE"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A set of roles, how many active users have it, and some of them; `becomes` is what they would have."""
+
+    roles: frozenset[str]
+    becomes: frozenset[str]
+    users: int
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field of which a kind of change is told, at the level that is shown from then on. It is about the rows that
+    match one of each set in `some`, and none in `none`.
+    """
+
+    kind: ChangeKind
+    level: Level | None
+    some: tuple[frozenset[RowScope], ...]
+    none: frozenset[RowScope]
+
+
+Valid = Callable[[Access, str], Awaitable[Sequence[str] | None]]
+"""The names of a document's operations, where it is valid for a role set; None where it is not."""
+
+_HELD = """
+SELECT roles, count(*) AS users, (array_agg(id ORDER BY id))[1:$4] AS ids
+FROM (
+    SELECT u.id, ARRAY(
+        SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
+        WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $1) ORDER BY r.key
+    ) AS roles
+    FROM users u
+    WHERE u.status = 'ACTIVE' AND u.archived_at IS NULL AND NOT u.id = ANY($3::uuid[])
+) AS u
+WHERE $2::text[] IS NULL OR roles && $2
+GROUP BY roles
+ORDER BY users DESC, roles
+LIMIT $5
+"""
+_NAMED = """
+SELECT u.id, ARRAY(
+    SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
+    WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $1) ORDER BY r.key
+) AS roles
+FROM users u WHERE u.id = ANY($2::uuid[]) AND u.status = 'ACTIVE' AND u.archived_at IS NULL
+"""
+_DOCUMENTS = "SELECT id, text FROM trusted_documents ORDER BY registered_at DESC, id LIMIT $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Previewing:
+    """Previews for somebody who edits roles. `valid` says for whom a document is, `manifest` are those of the file."""
+
+    connection: Connection
+    policy: Policy
+    catalog: Catalog
+    asker: Principal
+    now: datetime
+    locale: Locale
+    valid: Valid
+    manifest: Mapping[str, str]
+
+    async def preview(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The effect of `draft`. Raises BadVariables for what is wrong with it, with the path to it."""
+        draft = asked["draft"]
+        before = await self._policy()
+        after = self._drafted(before, draft)
+        log.info("grants_previewed", by=str(self.asker.user_id), role=draft["role"])
+        held = await self._held(before, after, draft)
+        pairs = [
+            (one, effective_access(before, self.catalog, one.roles), effective_access(after, self.catalog, one.becomes))
+            for one in held
+        ]
+        pairs = [(one, was, becomes) for one, was, becomes in pairs if was.fingerprint != becomes.fingerprint]
+        changes = await self._changes(pairs)
+        return {
+            "users": sum(one.users for one, _, _ in pairs),
+            "summary": [_sentence(self.catalog, change, self.locale) for change in changes],
+            "changes": changes,
+            "actions": _actions(pairs),
+            "documents": await self._documents(pairs),
+        }
+
+    async def _policy(self) -> Policy:
+        version = await self.connection.fetchval("SELECT version FROM policy_version WHERE id = 1")
+        return self.policy if version == self.policy.version else await load_policy(self.connection)
+
+    def _drafted(self, before: Policy, draft: Raw) -> Policy:
+        reader = RoleReader(self.catalog)
+        key = draft["role"]
+        role = before.roles.get(key) or RoleRule(reader.key(key, "role"), key, key, "", {})
+        if draft.get("grants") is not None:
+            role = replace(role, grants=reader.grants(draft["grants"], "grants"))
+        if draft.get("inherits") is not None:
+            role = replace(role, inherits=reader.keys(draft["inherits"], before.roles, "inherits"))
+        if draft.get("actions") is not None:
+            role = replace(role, actions=reader.actions(draft["actions"], "actions"))
+        after = Policy(before.version, {**before.roles, key: role})
+        try:
+            if reader.problems:
+                raise Problems(reader.problems)
+            standing = Standing(before, has_admin=True, asker_roles=frozenset())
+            require_sound_edit(self.catalog, standing, after, Edit("previewed", role, reader.placed))
+        except CrmError as error:
+            wrong = error.errors[0] if isinstance(error, Problems) else error
+            raise BadVariables(wrong.template_key, path=("draft", *wrong.path), **wrong.details) from None
+        return after
+
+    async def _held(self, before: Policy, after: Policy, draft: Raw) -> list[Held]:
+        """Who would be concerned, by the roles that they have: users of the role, of one that inherits it, and those
+        named, as if they had it.
+        """
+        key = draft["role"]
+        heirs = [k for p in (before, after) for k in p.roles if any(r.key == key for r in p.held([k]))]
+        named = _ids(draft.get("users"))
+        concerned = None if key == EVERYONE else sorted({key, *heirs})
+        rows = await self.connection.fetch(_HELD, self.now, concerned, named, MAX_VIEWERS, MAX_ROLE_SETS)
+        found = [
+            Held(frozenset(row["roles"]), frozenset(row["roles"]), row["users"], tuple(row["ids"])) for row in rows
+        ]
+        if named:
+            for row in await self.connection.fetch(_NAMED, self.now, named):
+                roles = frozenset(row["roles"])
+                found.append(Held(roles, roles | {key}, 1, (row["id"],)))
+        return found
+
+    async def _changes(self, pairs: Sequence[tuple[Held, Access, Access]]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + COUNT_WITHIN_S
+        viewers = _viewers([one for one, _, _ in pairs])
+        for entity in self.catalog.roots:
+            of_type: dict[tuple[ChangeKind, Level | None, tuple[str, ...]], list[tuple[int, Change]]] = {}
+            for group, (_, was, becomes) in enumerate(pairs):
+                for change, paths in shifts(was.grants(entity.name), becomes.grants(entity.name)).items():
+                    of_type.setdefault((change.kind, change.level, paths), []).append((group, change))
+            rows = [[_rows(self.catalog, entity, *part) for part in parts] for parts in of_type.values()]
+            counts = await self._counted(entity, rows, viewers, deadline) if rows else ()
+            names = api_paths(self.catalog, entity)
+            for ((kind, level, paths), parts), conditions, count in zip(of_type.items(), rows, counts, strict=True):
+                groups = [group for group, _ in parts]
+                sampled = any(
+                    of_viewer and pairs[group][0].users > len(viewers[group])
+                    for group, (_, of_viewer) in zip(groups, conditions, strict=True)
+                )
+                found.append(
+                    {
+                        "type": entity.api_name,
+                        "fields": [names.get(path, path) for path in paths],
+                        "kind": kind.value,
+                        "level": None if level is None else level.name,
+                        "users": sum(pairs[group][0].users for group in set(groups)),
+                        "rows": None if count is None else min(count, MAX_ROWS),
+                        "rowsCapped": count is not None and (count > MAX_ROWS or sampled),
+                    }
+                )
+        return found
+
+    async def _counted(
+        self,
+        entity: EntityType,
+        changes: Sequence[Sequence[tuple[Fragment, bool]]],
+        viewers: Sequence[tuple[UUID, ...]],
+        deadline: float,
+    ) -> Sequence[int | None]:
+        """How many records in use each change is about, up to a limit, in one statement; None where that takes long."""
+        unknown = [None] * len(changes)
+        left_ms = min(STATEMENT_WITHIN_MS, int((deadline - time.monotonic()) * 1000))
+        if left_ms <= 0:
+            return unknown
+        inputs = {
+            "groups": [group for group, ids in enumerate(viewers) for _ in ids],
+            "ids": [id_ for ids in viewers for id_ in ids],
+        }
+        try:
+            async with self.connection.transaction(readonly=True):
+                await self.connection.execute("SELECT set_config('statement_timeout', $1, true)", str(left_ms))
+                rows = await fetch(self.connection, self.asker, self.now, _counting(entity, changes), **inputs)
+        except asyncpg.QueryCanceledError:
+            return unknown
+        return list(rows[0].values())
+
+    async def _documents(self, pairs: Sequence[tuple[Held, Access, Access]]) -> list[dict[str, Any]]:
+        largest = sorted(pairs, key=lambda pair: -pair[0].users)[:CHECKED_ROLE_SETS]
+        if not largest:
+            return []
+        rows = await self.connection.fetch(_DOCUMENTS, MAX_DOCUMENTS)
+        documents = {**{row["id"]: row["text"] for row in rows}, **self.manifest}
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for id_, text in list(documents.items())[:MAX_DOCUMENTS]:
+            for one, was, becomes in largest:
+                old, new = await self.valid(was, text), await self.valid(becomes, text)
+                if (old is None) is not (new is None):
+                    kind = ChangeKind.LOSE if new is None else ChangeKind.GAIN
+                    told = {"id": id_, "operations": list(new or old or ()), "kind": kind.value, "users": 0}
+                    found.setdefault((id_, kind), told)["users"] += one.users
+        return list(found.values())
+
+
+def _ids(raw: Any) -> list[UUID]:
+    """Users that are named. Raises BadVariables."""
+    items = [] if raw is None else raw if isinstance(raw, list) else [raw]
+    if len(items) > MAX_VIEWERS:
+        raise BadVariables("list_too_long", path=("draft", "users"), limit=MAX_VIEWERS)
+    try:
+        return parse_list(parse_id, items)
+    except BadVariables as error:
+        raise error.at("draft", "users") from None
+
+
+def _viewers(held: Sequence[Held]) -> list[tuple[UUID, ...]]:
+    """Of whom own and team records are counted: some of each role set, in all no more than may be."""
+    found, left = [], MAX_VIEWERS
+    for one in held:
+        found.append(one.ids[:left])
+        left -= len(found[-1])
+    return found
+
+
+def _actions(pairs: Sequence[tuple[Held, Access, Access]]) -> list[dict[str, Any]]:
+    users: dict[tuple[str, str], int] = {}
+    for one, was, becomes in pairs:
+        for kind, actions in (
+            (ChangeKind.GAIN, becomes.actions - was.actions),
+            (ChangeKind.LOSE, was.actions - becomes.actions),
+        ):
+            for action in actions:
+                users[action, kind.value] = users.get((action, kind.value), 0) + one.users
+    return [{"action": action, "kind": kind, "users": count} for (action, kind), count in sorted(users.items())]
+
+
+def shifts(was: Sequence[TypeGrant], becomes: Sequence[TypeGrant]) -> dict[Change, tuple[str, ...]]:
+    """The changes between grants on a type, each with its fields; what comes with every row is not told."""
+    named = {path for grant in (*was, *becomes) for path in (*grant.levels, *grant.writes)}
+    paths = (path for path in named if path.rpartition(".")[2] not in STRUCTURE or path.startswith(f"{CUSTOM}."))
+    found: dict[Change, list[str]] = {}
+    for path in sorted(paths):
+        for change in _of_field(was, becomes, path):
+            found.setdefault(change, []).append(path)
+    return {change: tuple(fields) for change, fields in found.items()}
+
+
+def _of_field(was: Sequence[TypeGrant], becomes: Sequence[TypeGrant], path: str) -> Iterator[Change]:
+    for level in Level:
+        shown, more = _at_least(becomes, path, level), _at_least(becomes, path, level + 1)
+        if level > Level.HIDDEN:
+            yield from _possible(ChangeKind.GAIN, level, (shown,), more | _at_least(was, path, level))
+        if level < Level.READ:
+            exactly = (_at_least(was, path, level + 1), *((shown,) if level > Level.HIDDEN else ()))
+            yield from _possible(ChangeKind.LOSE, level, exactly, more)
+    wrote, writes = _writing(was, path), _writing(becomes, path)
+    yield from _possible(ChangeKind.GAIN_WRITE, None, (writes,), wrote)
+    yield from _possible(ChangeKind.LOSE_WRITE, None, (wrote,), writes)
+
+
+def _possible(
+    kind: ChangeKind, level: Level | None, some: tuple[frozenset[RowScope], ...], none: frozenset[RowScope]
+) -> Iterator[Change]:
+    """The change, where a row can be found that it is about."""
+    some = tuple(scopes - none for scopes in some)
+    if all(some) and EVERY_ROW not in none:
+        yield Change(kind, level, tuple(scopes for scopes in some if EVERY_ROW not in scopes), none)
+
+
+def _at_least(grants: Iterable[TypeGrant], path: str, level: int) -> frozenset[RowScope]:
+    return frozenset(grant.scope for grant in grants if grant.level(path) >= level) if level <= Level.READ else _NONE
+
+
+def _writing(grants: Iterable[TypeGrant], path: str) -> frozenset[RowScope]:
+    return frozenset(grant.scope for grant in grants if path in grant.writes)
+
+
+_NONE: frozenset[RowScope] = frozenset()
+
+
+def _counting(entity: EntityType, changes: Sequence[Sequence[tuple[Fragment, bool]]]) -> Fragment:
+    in_use = sql("t.archived_at IS NULL") if entity.tracked else TRUE
+    counts = [
+        sql(
+            "(SELECT count(*) FROM (SELECT 1 FROM {table} AS t WHERE {rows} LIMIT {limit}) AS n) AS {column}",
+            table=name(entity.table),
+            rows=all_of([in_use, any_of(condition for condition, _ in conditions)]),
+            limit=number(MAX_ROWS + 1),
+            column=label(f"c{place}"),
+        )
+        for place, conditions in enumerate(changes)
+    ]
+    return sql(_COUNTING, counts=join(", ", counts), groups=_GROUPS, ids=_IDS)
+
+
+_COUNTING: LiteralString = """
+WITH viewers AS MATERIALIZED (
+    SELECT w.grp, w.id,
+           ARRAY(SELECT m.team_id FROM team_members m WHERE m.user_id = w.id) AS team_ids,
+           ARRAY(SELECT DISTINCT below.id FROM team_members m JOIN teams own ON own.id = m.team_id
+                 JOIN teams below ON starts_with(below.path, own.path) WHERE m.user_id = w.id) AS team_tree_ids
+    FROM unnest({groups}, {ids}) AS w (grp, id)
+)
+SELECT {counts}
+"""
+_GROUPS, _IDS = param(Input("groups"), "integer[]"), param(Input("ids"), "uuid[]")
+
+
+def _rows(catalog: Catalog, entity: EntityType, group: int, change: Change) -> tuple[Fragment, bool]:
+    """Whether the row `t` is one that the change is about, for some user of a group; and whether users differ in it."""
+
+    def matches(scopes: frozenset[RowScope]) -> Fragment:
+        return any_of(row_scope(catalog, entity, scope, "t") for scope in sorted(scopes, key=repr))
+
+    condition = all_of([*(matches(scopes) for scopes in change.some), negation(matches(change.none))])
+    parts = [_of_row(part) for part in condition.parts]
+    if parts == list(condition.parts):
+        return condition, False
+    of_user = sql(
+        "EXISTS (SELECT 1 FROM viewers AS v WHERE v.grp = {group} AND {condition})",
+        group=number(group),
+        condition=Fragment(tuple(parts)),
+    )
+    return of_user, True
+
+
+def _of_row(part: str | Param) -> str | Param:
+    """A value of who asks as a column of the row `v`."""
+    if not isinstance(part, Param) or not isinstance(part.source, Viewer):
+        return part
+    (column,) = name(part.source.name).parts
+    return f"v.{column}"
+
+
+def _sentence(catalog: Catalog, change: Mapping[str, Any], locale: Locale) -> str:
+    """A change in words: 12 users will gain taxId on 4,310 customers."""
+    entity, users, rows = catalog.by_api_name[change["type"]], change["users"], change["rows"]
+    fields = [*change["fields"][:TOLD_FIELDS]]
+    more = len(change["fields"]) - len(fields)
+    if more:
+        fields.append(phrase("preview_more", locale, count=more))
+    counted = "preview_rows" if rows is not None else "preview_uncounted"
+    key = f"preview_{change['kind'].lower()}"
+    if change["level"] in ("MASKED", "LOOKUP"):
+        key += "_masked"
+    return phrase(
+        key,
+        locale,
+        users=phrase("preview_user" if users == 1 else "preview_users", locale, count=f"{users:,}"),
+        fields=fields,
+        rows=phrase(
+            f"{counted}_capped" if change["rowsCapped"] else counted,
+            locale,
+            count=f"{rows or 0:,}",
+            type=entity.name if rows == 1 else entity.api_plural,
+        ),
+    )
