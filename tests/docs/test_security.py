@@ -25,6 +25,7 @@ BAD_INPUT = (
     "revoked",
     "a scope that the client lacks",
     "a role that inherits itself",
+    "to lock everybody out",
     "a `where` that names a field they cannot read",
     "a grant that is edited while many ask",
 )
