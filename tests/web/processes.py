@@ -109,7 +109,10 @@ async def running(settings: Settings, count: int = 2) -> AsyncIterator[Processes
         database: asyncpg.Connection[Any] = await connect(settings.database_url, application_name="tests")
         stack.push_async_callback(database.close)
         keys = await load_keys(database, now=clock(), token_lifetime_s=settings.token_lifetime_s)
-        clients = [await stack.enter_async_context(_process(settings)) for _ in range(count)]
+        clients = [await stack.enter_async_context(_client(free_port())) for _ in range(count)]
+        for http in clients:
+            await stack.enter_async_context(_process(settings, http))
+        await asyncio.gather(*(_until_ready(http) for http in clients))
         crm = Crm(clients[0], settings, database, keys, clock, users, teams)
         yield Processes(crm, [replace(crm, http=http) for http in clients])
 
@@ -120,20 +123,27 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-async def _until_ready(process: asyncio.subprocess.Process, http: httpx.AsyncClient) -> None:
+@asynccontextmanager
+async def _client(port: int) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        yield http
+
+
+async def _until_ready(http: httpx.AsyncClient) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while process.returncode is None:
+        while True:
             with suppress(httpx.ConnectError):
                 if (await http.get("/health/ready")).status_code == 200:
                     return
-    raise AssertionError("the hub ended before it was ready")
 
 
 @asynccontextmanager
-async def _process(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def _process(settings: Settings, http: httpx.AsyncClient) -> AsyncIterator[None]:
+    """A hub that listens where the client asks."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
     given = {
         "PYTHONPATH": SOURCES,
+        "PORT": str(http.base_url.port),
         "DATABASE_URL": str(settings.database_url),
         "CRM_GRAPH_HOME": str(settings.home),
         "CRM_GRAPH_ISSUER": settings.token_issuer,
@@ -142,14 +152,9 @@ async def _process(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         "CRM_GRAPH_READ_POOL_SIZE": "4",
         "CRM_GRAPH_WRITE_POOL_SIZE": "4",
     }
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *SERVE, env={**kept, **given, "PORT": str(port)}, stderr=asyncio.subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(*SERVE, env={**kept, **given}, stderr=asyncio.subprocess.DEVNULL)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-            await _until_ready(process, http)
-            yield http
+        yield
     finally:
         process.terminate()
         await process.wait()

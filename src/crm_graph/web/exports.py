@@ -187,7 +187,11 @@ class ExportEndpoint:
         with the rights of then.
         """
         now, then = await self._principals.again(asker), asker.principal
-        if now.access.fingerprint != then.access.fingerprint or now.viewer_values() != then.viewer_values():
+        if (now.access.fingerprint, now.team_ids, now.team_tree_ids) != (
+            then.access.fingerprint,
+            then.team_ids,
+            then.team_tree_ids,
+        ):
             raise Unauthenticated
 
     async def _start(self, call: _Call, stored: StoredExport, encoder: Encoder) -> None:

@@ -1,0 +1,424 @@
+"""Machines at the doors of the running hub, by the letter of RFC 6749, 6750, 7009, 7523, 7662, 8414 and 9068: what is
+refused is refused in one way, tells nothing, and repeats nothing of what was sent.
+"""
+
+import base64
+import hmac
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
+
+from crm_graph.permissions.assertions import ASSERTION_TYPE
+from crm_graph.permissions.tokens import FIRST_PARTY, LEEWAY_S, MAX_TOKEN_BYTES
+
+from .conftest import Crm
+from .machines import GRANT, NO_STORE, WRONG, basic_header
+from .registering import CUSTOMERS, ask_with, change, register, token
+
+MARK = "zzmarkzz"
+"""Stands in what is sent; nothing of it may come back."""
+FORM = "application/x-www-form-urlencoded"
+CODES = {"invalid_request", "invalid_client", "invalid_scope", "unsupported_grant_type"}
+"""Of RFC 6749, section 5.2, those that a server of one grant has."""
+ALLOWED = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")
+"""What an `error_description` may hold (section 5.2)."""
+KEYS: dict[str, Any] = {
+    "ES256": ECKey.generate_key("P-256"),
+    "RS256": RSAKey.generate_key(2048),
+    "EdDSA": OKPKey.generate_key("Ed25519"),
+}
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="module")
+async def machine(crm: Crm) -> tuple[str, str]:
+    """A client with a secret and with keys, and its secret."""
+    secret = (await register(crm, "door", scopes=["customers:read", "tickets:read"]))["secret"]
+    jwks = {"keys": [{**key.as_dict(private=False), "kid": alg} for alg, key in KEYS.items()]}
+    payload = await change(crm, "door", "jwks: " + re.sub(r'"(\w+)":', r"\1:", json.dumps(jwks)))
+    assert payload["errors"] == []
+    return "door", secret
+
+
+async def form(crm: Crm, body: bytes | str, path: str = "/oauth/token", **headers: str) -> httpx.Response:
+    """Send a form as it is."""
+    sent = {"Content-Type": FORM, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return await crm.http.post(path, content=body, headers=sent)
+
+
+def signed(
+    crm: Crm, claims: dict[str, Any] | None = None, header: dict[str, Any] | None = None, key: Any = None
+) -> str:
+    """A token of the hub's own, with claims and header parameters laid over good ones; None takes one away."""
+    return compact(
+        crm, claims, header, lambda data: JWSRegistry.algorithms["ES256"].sign(data, key or crm.keys.signing)
+    )
+
+
+def compact(
+    crm: Crm, claims: dict[str, Any] | None, header: dict[str, Any] | None, sign: Callable[[bytes], bytes]
+) -> str:
+    now = int(crm.clock().timestamp())
+    good = {
+        "iss": crm.terms.issuer,
+        "aud": crm.terms.audience,
+        "sub": str(crm.users["sun"]),
+        "client_id": FIRST_PARTY,
+        "iat": now,
+        "exp": now + 600,
+        "jti": uuid4().hex,
+    }
+    head = {"alg": "ES256", "typ": "at+jwt", "kid": crm.keys.signing_kid}
+    parts = (
+        {k: v for k, v in {**a, **(b or {})}.items() if v is not None} for a, b in ((head, header), (good, claims))
+    )
+    content = ".".join(b64(json.dumps(part).encode()) for part in parts)
+    return f"{content}.{b64(sign(content.encode()))}"
+
+
+def at(crm: Crm, seconds: int) -> int:
+    return int(crm.clock().timestamp()) + seconds
+
+
+def with_public_key_as_secret(crm: Crm) -> str:
+    public = crm.keys.verifying[crm.keys.signing_kid].as_pem(private=False)
+    return compact(crm, None, {"alg": "HS256"}, lambda data: hmac.digest(public, data, "sha256"))
+
+
+BAD_TOKENS: dict[str, Callable[[Crm], str]] = {
+    "alg none": lambda crm: compact(crm, None, {"alg": "none"}, lambda _: b""),
+    "alg nOnE with a signature": lambda crm: signed(crm, header={"alg": "nOnE"}),
+    "no signature": lambda crm: compact(crm, None, None, lambda _: b""),
+    "HS256 with the public key": with_public_key_as_secret,
+    "another algorithm of the same key": lambda crm: signed(crm, header={"alg": "ES384"}),
+    "signed by another key": lambda crm: signed(crm, key=KEYS["ES256"]),
+    "kid that is SQL": lambda crm: signed(crm, header={"kid": "' OR '1'='1"}),
+    "kid that is a path": lambda crm: signed(crm, header={"kid": "../../../dev/null"}),
+    "kid with NUL": lambda crm: signed(crm, header={"kid": f"{crm.keys.signing_kid}\0"}),
+    "kid that is a list": lambda crm: signed(crm, header={"kid": [crm.keys.signing_kid]}),
+    "no kid": lambda crm: signed(crm, header={"kid": None}),
+    "its own key in the header": lambda crm: signed(
+        crm, header={"jwk": KEYS["ES256"].as_dict(private=False)}, key=KEYS["ES256"]
+    ),
+    "address of keys": lambda crm: signed(crm, header={"jku": "https://evil.example.com/keys"}),
+    "critical extension": lambda crm: signed(crm, header={"crit": ["exp"]}),
+    "expired": lambda crm: signed(crm, {"exp": at(crm, -LEEWAY_S - 1)}),
+    "without an end": lambda crm: signed(crm, {"exp": None}),
+    "not yet valid": lambda crm: signed(crm, {"nbf": at(crm, LEEWAY_S + 60)}),
+    "issued in the future": lambda crm: signed(crm, {"iat": at(crm, LEEWAY_S + 60)}),
+    "wrong issuer": lambda crm: signed(crm, {"iss": "https://evil.example.com"}),
+    "wrong audience": lambda crm: signed(crm, {"aud": "billing"}),
+    "wrong typ": lambda crm: signed(crm, header={"typ": "JWT"}),
+    "an assertion's typ": lambda crm: signed(crm, header={"typ": "client-authentication+jwt"}),
+    "oversized": lambda crm: signed(crm, {"pad": "x" * MAX_TOKEN_BYTES}),
+    "a megabyte": lambda _: "x" * 1_000_000,
+    "of nobody": lambda crm: signed(crm, {"sub": str(UUID(int=7))}),
+    "of an unknown client": lambda crm: signed(crm, {"client_id": "nobody", "scope": "customers:read"}),
+    "of a client, for somebody else": lambda crm: signed(crm, {"client_id": "erp", "scope": "customers:read"}),
+    "nothing": lambda _: MARK,
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TOKENS)
+async def test_bad_token_is_refused_alike_at_every_door(crm: Crm, machine: tuple[str, str], kind: str) -> None:
+    bad = BAD_TOKENS[kind](crm)
+    bearer = {"Authorization": f"Bearer {bad}"}
+    told = [
+        await crm.http.post("/graphql", json={"query": CUSTOMERS}, headers=bearer),
+        await crm.http.get("/graphql", params={"query": CUSTOMERS}, headers=bearer),
+        await crm.http.get(f"/export/{uuid4()}", headers=bearer),
+    ]
+
+    for answer in told:
+        assert answer.status_code == 401
+        assert answer.json() == {
+            "errors": [{"message": "A valid access token is needed.", "extensions": {"code": "UNAUTHENTICATED"}}]
+        }
+        assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAD_TOKENS if kind not in ("a megabyte", "oversized")])
+async def test_bad_token_is_not_active_and_revoking_it_succeeds(crm: Crm, machine: tuple[str, str], kind: str) -> None:
+    sent = {"Authorization": basic_header(*machine)}
+    introspected = await crm.http.post("/oauth/introspect", data={"token": BAD_TOKENS[kind](crm)}, headers=sent)
+    revoked = await crm.http.post("/oauth/revoke", data={"token": BAD_TOKENS[kind](crm)}, headers=sent)
+
+    assert (introspected.status_code, introspected.json()) == (200, {"active": False})
+    assert (revoked.status_code, revoked.json()) == (200, {})
+
+
+async def test_good_token_made_like_the_bad_ones_is_answered(crm: Crm) -> None:
+    assert (await ask_with(crm, signed(crm))).status == 200
+
+
+async def test_token_in_the_query_or_the_body_is_none(crm: Crm) -> None:
+    good = crm.token("sun")
+    for answer in (
+        await crm.http.get("/graphql", params={"query": CUSTOMERS, "access_token": good}),
+        await crm.http.post("/graphql", json={"query": CUSTOMERS, "access_token": good}),
+    ):
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def grant(**more: str) -> str:
+    return str(httpx.QueryParams({**GRANT, **more}))
+
+
+BAD_FORMS: dict[str, tuple[Callable[[str, str], tuple[bytes | str, dict[str, str]]], int, str]] = {
+    "no body": (lambda i, s: ("", {"Authorization": basic_header(i, s)}), 400, "invalid_request"),
+    "no grant": (lambda i, s: (f"x={MARK}", {"Authorization": basic_header(i, s)}), 400, "invalid_request"),
+    "empty grant": (lambda i, s: ("grant_type=", {"Authorization": basic_header(i, s)}), 400, "invalid_request"),
+    "another grant": (
+        lambda i, s: (f"grant_type={MARK}", {"Authorization": basic_header(i, s)}),
+        400,
+        "unsupported_grant_type",
+    ),
+    "password": (
+        lambda i, s: (f"grant_type=password&username={MARK}&password=x", {"Authorization": basic_header(i, s)}),
+        400,
+        "unsupported_grant_type",
+    ),
+    "refresh": (
+        lambda i, s: (f"grant_type=refresh_token&refresh_token={MARK}", {"Authorization": basic_header(i, s)}),
+        400,
+        "unsupported_grant_type",
+    ),
+    "scope that it lacks": (
+        lambda i, s: (grant(scope="customers:write"), {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_scope",
+    ),
+    "one of two scopes that it lacks": (
+        lambda i, s: (grant(scope="customers:read roles:manage"), {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_scope",
+    ),
+    "scope that never was": (
+        lambda i, s: (grant(scope=MARK), {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_scope",
+    ),
+    "scope that cannot be": (
+        lambda i, s: (grant(scope='"\\\x00é' + MARK), {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_scope",
+    ),
+    "scope in capitals": (
+        lambda i, s: (grant(scope="CUSTOMERS:READ"), {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_scope",
+    ),
+    "parameter twice": (
+        lambda i, s: (grant() + f"&scope=customers:read&scope={MARK}", {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_request",
+    ),
+    "two ways": (
+        lambda i, s: (grant(client_id=i, client_secret=s), {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_request",
+    ),
+    "two clients": (
+        lambda i, s: (grant(client_id="erp"), {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_request",
+    ),
+    "no credentials": (lambda _i, _s: (grant(), {}), 401, "invalid_client"),
+    "id alone": (lambda i, _: (grant(client_id=i), {}), 401, "invalid_client"),
+    "wrong secret": (lambda i, _: (grant(), {"Authorization": basic_header(i, MARK)}), 401, "invalid_client"),
+    "wrong secret in the form": (
+        lambda i, _: (grant(client_id=i, client_secret=MARK), {}),
+        401,
+        "invalid_client",
+    ),
+    "unknown client": (lambda _, s: (grant(), {"Authorization": basic_header(MARK, s)}), 401, "invalid_client"),
+    "client with NUL": (lambda _, s: (grant(client_id="do\0or", client_secret=s), {}), 401, "invalid_client"),
+    "endless id": (lambda _, s: (grant(client_id="x" * 9_000, client_secret=s), {}), 401, "invalid_client"),
+    "endless secret": (lambda i, _: (grant(client_id=i, client_secret="x" * 9_000), {}), 401, "invalid_client"),
+    "another scheme": (lambda _i, _s: (grant(), {"Authorization": f"Bearer {MARK}"}), 401, "invalid_client"),
+    "no base64": (lambda _i, _s: (grant(), {"Authorization": "Basic !!!"}), 401, "invalid_client"),
+    "base64 of no UTF-8": (lambda _i, _s: (grant(), {"Authorization": "Basic /////w=="}), 400, "invalid_request"),
+    "another assertion type": (
+        lambda i, _: (grant(client_id=i, client_assertion="x", client_assertion_type=MARK), {}),
+        400,
+        "invalid_request",
+    ),
+    "type without assertion": (
+        lambda i, _: (grant(client_id=i, client_assertion_type=ASSERTION_TYPE), {}),
+        400,
+        "invalid_request",
+    ),
+    "assertion that is none": (
+        lambda i, _: (grant(client_id=i, client_assertion=MARK, client_assertion_type=ASSERTION_TYPE), {}),
+        401,
+        "invalid_client",
+    ),
+    "JSON": (
+        lambda i, s: (json.dumps(GRANT), {"Authorization": basic_header(i, s), "Content-Type": "application/json"}),
+        400,
+        "invalid_request",
+    ),
+    "no media type": (
+        lambda i, s: (grant(), {"Authorization": basic_header(i, s), "Content-Type": ""}),
+        400,
+        "invalid_request",
+    ),
+    "not ASCII": (
+        lambda i, s: ("grant_type=client_credentials&x=é", {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_request",
+    ),
+    "escapes of no UTF-8": (
+        lambda i, s: (grant() + "&x=%ff", {"Authorization": basic_header(i, s)}),
+        400,
+        "invalid_request",
+    ),
+    "many fields": (
+        lambda i, s: (
+            grant() + "&a=1" * 1 + "".join(f"&a{n}=1" for n in range(30)),
+            {"Authorization": basic_header(i, s)},
+        ),
+        400,
+        "invalid_request",
+    ),
+    "too large": (lambda i, s: ("x=" + "y" * 20_000, {"Authorization": basic_header(i, s)}), 400, "invalid_request"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FORMS)
+async def test_bad_request_for_a_token_is_refused_by_the_book(crm: Crm, machine: tuple[str, str], kind: str) -> None:
+    make, status, code = BAD_FORMS[kind]
+    body, headers = make(*machine)
+
+    answer = await crm.http.post("/oauth/token", content=body, headers={"Content-Type": FORM, **headers})
+
+    told = answer.json()
+    assert (answer.status_code, told["error"]) == (status, code)
+    assert code in CODES
+    assert told.keys() <= {"error", "error_description"}
+    assert ALLOWED.fullmatch(told.get("error_description", ""))
+    assert answer.headers["content-type"] == "application/json"
+    assert {name: answer.headers[name] for name in NO_STORE} == NO_STORE
+    assert MARK not in answer.text
+    if status == 401:
+        assert told == WRONG
+        assert answer.headers["www-authenticate"] == 'Basic realm="crm-graph", charset="UTF-8"'
+    else:
+        assert "www-authenticate" not in answer.headers
+
+
+async def test_credentials_in_the_address_are_none(crm: Crm, machine: tuple[str, str]) -> None:
+    address = httpx.QueryParams({**GRANT, "client_id": machine[0], "client_secret": machine[1]})
+
+    assert (await form(crm, grant(), f"/oauth/token?{address}")).status_code == 401
+    assert (await form(crm, "", f"/oauth/token?{address}")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+async def test_endpoints_take_post_alone(crm: Crm, path: str, method: str) -> None:
+    answer = await crm.http.request(method, path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+async def test_scheme_in_any_case_and_unknown_parameters_are_taken(crm: Crm, machine: tuple[str, str]) -> None:
+    header = basic_header(*machine).replace("Basic", "bAsIc")
+    answer = await form(crm, grant(audience=MARK, resource=MARK, scope=""), Authorization=header)
+
+    assert answer.status_code == 200
+    assert answer.json()["scope"] == "customers:read tickets:read"
+    assert (await form(crm, grant(), Authorization=header, Content_Type=f"{FORM}; charset=UTF-8")).status_code == 200
+
+
+async def test_token_is_what_rfc_9068_says(crm: Crm, machine: tuple[str, str]) -> None:
+    answers = [(await token(crm, *machine)).json() for _ in range(2)]
+    published = KeySet.import_key_set((await crm.http.get("/.well-known/jwks.json")).json())
+    account = await crm.database.fetchval("SELECT id FROM users WHERE username = 'door'")
+
+    tokens = [jwt.decode(answer["access_token"], published, algorithms=["ES256"]) for answer in answers]
+    assert len({each.claims["jti"] for each in tokens}) == 2
+    for answer, each in zip(answers, tokens, strict=True):
+        assert each.header == {"alg": "ES256", "typ": "at+jwt", "kid": crm.keys.signing_kid}
+        issued = each.claims["iat"]
+        assert issued <= crm.clock().timestamp() < issued + 60
+        assert {name: value for name, value in each.claims.items() if name != "jti"} == {
+            "iss": crm.terms.issuer,
+            "aud": crm.terms.audience,
+            "sub": str(account),
+            "client_id": "door",
+            "iat": issued,
+            "exp": issued + answer["expires_in"],
+            "scope": "customers:read tickets:read",
+        }
+        assert (answer["token_type"], answer["scope"]) == ("Bearer", "customers:read tickets:read")
+
+
+async def test_metadata_is_true(crm: Crm, machine: tuple[str, str]) -> None:
+    """Whatever it says is there is tried: every endpoint by every method and algorithm, every scope."""
+    metadata = (await crm.http.get("/.well-known/oauth-authorization-server")).json()
+    issuer, number = metadata["issuer"], 0
+    assert issuer == crm.terms.issuer
+    for name in ("token", "revocation", "introspection"):
+        path = metadata[f"{name}_endpoint"].removeprefix(issuer)
+        asked = {**GRANT, "token": MARK}
+        tried = {
+            "client_secret_basic": ({}, {"Authorization": basic_header(*machine)}),
+            "client_secret_post": ({"client_id": machine[0], "client_secret": machine[1]}, {}),
+        }
+        assert set(metadata[f"{name}_endpoint_auth_methods_supported"]) == {*tried, "private_key_jwt"}
+        for more, headers in tried.values():
+            assert (await crm.http.post(path, data={**asked, **more}, headers=headers)).status_code == 200
+        assert set(metadata[f"{name}_endpoint_auth_signing_alg_values_supported"]) == set(KEYS)
+        for alg in KEYS:
+            for audience in (issuer, metadata["token_endpoint"]):
+                number += 1
+                shown = {
+                    "client_assertion_type": ASSERTION_TYPE,
+                    "client_assertion": assertion(crm, alg, audience, number),
+                }
+                assert (await crm.http.post(path, data={**asked, **shown})).status_code == 200
+    assert metadata["grant_types_supported"] == ["client_credentials"]
+    assert metadata["response_types_supported"] == []
+    keys = (await crm.http.get(metadata["jwks_uri"].removeprefix(issuer))).json()["keys"]
+    assert crm.keys.signing_kid in {key["kid"] for key in keys}
+    every = await register(crm, "door-2", scopes=metadata["scopes_supported"], roles=["service"])
+    assert every["errors"] == []
+    assert (await token(crm, "door-2", every["secret"])).json()["scope"].split() == metadata["scopes_supported"]
+
+
+def assertion(crm: Crm, alg: str, audience: str, number: int) -> str:
+    now = int(crm.clock().timestamp())
+    claims = {"iss": "door", "sub": "door", "aud": audience, "iat": now, "exp": now + 60, "jti": f"door {number}"}
+    content = ".".join(b64(json.dumps(part).encode()) for part in ({"alg": alg, "kid": alg}, claims))
+    return f"{content}.{b64(JWSRegistry.algorithms[alg].sign(content.encode(), KEYS[alg]))}"
+
+
+async def test_what_a_token_was_good_for_ends_with_it(crm: Crm, machine: tuple[str, str]) -> None:
+    held = (await token(crm, *machine)).json()["access_token"]
+    sent = {"Authorization": basic_header(*machine)}
+    before = (await crm.http.post("/oauth/introspect", data={"token": held}, headers=sent)).json()
+
+    crm.clock.now += timedelta(seconds=before["exp"] - crm.clock().timestamp() + LEEWAY_S + 1)
+    try:
+        after = (await crm.http.post("/oauth/introspect", data={"token": held}, headers=sent)).json()
+        refused = await ask_with(crm, held)
+    finally:
+        crm.clock.now -= timedelta(hours=1)
+
+    assert before["active"] is True
+    assert after == {"active": False}
+    assert refused.error[:2] == (401, "UNAUTHENTICATED")
