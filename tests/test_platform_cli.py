@@ -141,7 +141,7 @@ def _keeps_an_issuer(url: str, file: Path) -> None:
     issuer = json.loads(saved.stdout)
     assert issuer == told | {
         "clients": [], "algorithms": ["ES256", "EdDSA", "PS256", "RS256"], "plainTokens": False, "leewaySeconds": 5,
-        "status": "ACTIVE",
+        "signInClient": None, "signInScope": "openid profile email", "status": "ACTIVE",
     }  # fmt: skip
     assert json.loads(crm_graph("issuers", "list", DATABASE_URL=url).stdout) == [issuer]
     file.write_text(json.dumps({"url": "https://login.example.com", "plain": True}))

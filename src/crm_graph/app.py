@@ -39,6 +39,7 @@ from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.people import People
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.permissions.rate_limits import RateLimit
 from crm_graph.permissions.store import sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms
 from crm_graph.permissions.validation import require_sound
@@ -62,14 +63,14 @@ from crm_graph.services.reads import Audit, Hashes, Note, load_hashes
 from crm_graph.services.role_views import told_roles
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
-from crm_graph.web import exports, graphiql, health, oauth
+from crm_graph.web import exports, graphiql, health, oauth, sign_in
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
 from crm_graph.web.metrics import MeasuredRequests, PreparedOperations, ReplicaMetrics, RequestCounts
 
 Clock = Callable[[], datetime]
 
-_MEASURED_PATHS = ("graphql", "export", "oauth", "health", "metrics", ".well-known")
+_MEASURED_PATHS = ("graphql", "export", "oauth", "health", "metrics", ".well-known", "console")
 
 
 class NotMigrated(RuntimeError):
@@ -250,6 +251,7 @@ def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> lis
     return [
         *health.routes(checks, registry, states),
         *oauth.routes(authority(hub), hub.catalog),
+        *sign_in.routes(signing_in(hub)),
         *exports.routes(export_endpoint(hub, operations)),
         *graphiql.routes(),
     ]
@@ -262,6 +264,14 @@ def authority(hub: Hub) -> Authority:
     return Authority(
         hub.principals, hub.primary, hub.engine, oauth.audiences(issuer), limits, hub.clock, settings.pool_wait_s
     )
+
+
+def signing_in(hub: Hub) -> sign_in.SignIn:
+    """What signs people in to the console of a hub."""
+    settings = hub.settings
+    limit = RateLimit(settings.token_requests_per_minute)
+    lifetime = timedelta(seconds=settings.session_lifetime_s)
+    return sign_in.SignIn(hub.principals, hub.primary, hub.engine, limit, lifetime, hub.clock)
 
 
 def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:

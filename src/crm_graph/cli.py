@@ -21,7 +21,16 @@ from crm_graph import maintenance
 from crm_graph.app import NotMigrated, build_app, open_hub
 from crm_graph.catalog import build_catalog
 from crm_graph.db import UnfitServer
-from crm_graph.demo import NoSuchRole, NotRunning, database, fresh_token, run_demo, running_database
+from crm_graph.demo import (
+    ADMIN,
+    NoSuchRole,
+    NotRunning,
+    database,
+    fresh_link,
+    fresh_token,
+    run_demo,
+    running_database,
+)
 from crm_graph.embedded import EmbeddedServerError
 from crm_graph.errors import CrmError
 from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity, UnknownRole
@@ -198,6 +207,12 @@ def token(
 ) -> None:
     """Print a fresh access token for the running demo, alone on the last line."""
     typer.echo(asyncio.run(fresh_token(load_settings(), role)))
+
+
+@app.command(name="sign-in-link")
+def sign_in_link(role: Annotated[str, typer.Option(help="The role that its user has.")] = ADMIN) -> None:
+    """Print an address that signs in to the console of the running demo, once, alone on the last line."""
+    typer.echo(asyncio.run(fresh_link(load_settings(), role)))
 
 
 @app.command(name="import")

@@ -3,7 +3,7 @@
 import shlex
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,15 +20,21 @@ from crm_graph.embedded import EmbeddedServer
 from crm_graph.permissions.keys import load_keys
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.permissions.sessions import LINK_LIFETIME, make_link
 from crm_graph.permissions.tokens import TokenTerms, issue_user_token
 from crm_graph.seeding.company import seed_demo
 from crm_graph.seeding.stories import SHOWN_CONTRACT
 from crm_graph.server import STOPPING, bind, run, serve
 from crm_graph.settings import Settings
+from crm_graph.web.sign_in import LINK_PATH
 
 ROLES = tuple(key for key in DEFAULT_ROLES if key != EVERYONE)
 
+ADMIN = "admin"
+
 Say = Callable[[str], None]
+Make = Callable[["asyncpg.Connection[Any]", Settings, str], Awaitable[str]]
+"""Makes something for a user with a role."""
 
 _VIEWS = {
     "sales": "number title stage { name } signedOn grossAmount { amount currency } receivedAmount { amount currency }"
@@ -116,6 +122,15 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
 
 async def fresh_token(settings: Settings, role: str) -> str:
     """A token of a user with this role, for the running demo. Raises NoSuchRole, and NotRunning without a database."""
+    return await _asked_of_the_demo(settings, role, _token)
+
+
+async def fresh_link(settings: Settings, role: str) -> str:
+    """An address that signs a user with this role in to the console, once. Raises as `fresh_token` does."""
+    return await _asked_of_the_demo(settings, role, _link)
+
+
+async def _asked_of_the_demo(settings: Settings, role: str, make: Make) -> str:
     url = running_database(settings)
     if url is None:
         raise NotRunning(f"no demo runs with the data in {settings.home}; start one with make demo")
@@ -123,7 +138,7 @@ async def fresh_token(settings: Settings, role: str) -> str:
     issuer = note.read_text() if note.exists() else settings.token_issuer
     connection = await connect(url)
     try:
-        return await _token(connection, settings.model_copy(update={"issuer": issuer}), role)
+        return await make(connection, settings.model_copy(update={"issuer": issuer}), role)
     finally:
         await connection.close()
 
@@ -135,12 +150,23 @@ def _issuer_note(settings: Settings, url: str) -> Path:
 
 async def _token(connection: "asyncpg.Connection[Any]", settings: Settings, role: str) -> str:
     now = datetime.now(UTC)
+    user = await _user_of(connection, role, now)
+    keys = await load_keys(connection, now=now, token_lifetime_s=settings.token_lifetime_s)
+    return issue_user_token(TokenTerms.of(settings), keys, user, now=now)
+
+
+async def _link(connection: "asyncpg.Connection[Any]", settings: Settings, role: str) -> str:
+    now = datetime.now(UTC)
+    secret = await make_link(connection, await _user_of(connection, role, now), now=now)
+    return f"{settings.token_issuer.rstrip('/')}{LINK_PATH}?token={secret}"
+
+
+async def _user_of(connection: "asyncpg.Connection[Any]", role: str, now: datetime) -> UUID:
     user: UUID | None = await connection.fetchval(_USER_OF_ROLE, role, now)
     if user is None:
         known = ", ".join(row["key"] for row in await connection.fetch("SELECT key FROM roles ORDER BY key"))
         raise NoSuchRole(f"nobody has the role {role}; there are: {known}")
-    keys = await load_keys(connection, now=now, token_lifetime_s=settings.token_lifetime_s)
-    return issue_user_token(TokenTerms.of(settings), keys, user, now=now)
+    return user
 
 
 _USER_OF_ROLE = """
@@ -167,6 +193,7 @@ async def _welcome(settings: Settings) -> str:
     try:
         held = {row["key"] for row in await connection.fetch(_HELD_ROLES, list(ROLES), datetime.now(UTC))}
         tokens = {role: await _token(connection, settings, role) for role in ROLES if role in held}
+        link = await _link(connection, settings, ADMIN) if ADMIN in held else None
         contract: UUID | None = await connection.fetchval("SELECT id FROM contracts WHERE number = $1", SHOWN_CONTRACT)
     finally:
         await connection.close()
@@ -177,6 +204,9 @@ async def _welcome(settings: Settings) -> str:
         f"Tokens, valid for {settings.token_lifetime_s // 60} minutes (a fresh one: crm-graph token --role sales)",
         *(f"  {role:<13} {token}" for role, token in tokens.items()),
     ]
+    if link is not None:
+        minutes = LINK_LIFETIME.total_seconds() // 60
+        lines.insert(2, f"Console    {link} (once, within {minutes:.0f} minutes)")
     if contract is not None:
         lines += ["", f"Contract {SHOWN_CONTRACT} as three roles see it"]
         for role, fields in _VIEWS.items():

@@ -232,7 +232,7 @@ async def all_issuers(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _as_json(issuer: IssuerView) -> dict[str, Any]:
-    return {camel(name): value for name, value in asdict(issuer).items()}
+    return {camel(name): value for name, value in asdict(issuer).items() if name in SETTABLE or name == "url"}
 
 
 def _entity(hub: Hub, plural: str) -> EntityType:

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     audience: str = "crm-graph"
     """`aud` that access tokens must carry."""
     token_lifetime_s: int = Field(default=3600, ge=60)
+    session_lifetime_s: int = Field(default=8 * 3600, ge=300)
+    """How long a sign-in to the console holds."""
     token_requests_per_minute: int = Field(default=60, ge=0)
     """What a client may ask of each OAuth endpoint from one address, and a tenth of what all of that address may; 0 for
     no end. Each process counts for itself."""

@@ -18,6 +18,7 @@ from crm_graph.models.leads import Lead
 from crm_graph.models.opportunities import Opportunity
 from crm_graph.models.roles import Grant, PolicyVersion, Role
 from crm_graph.models.search_documents import SearchDocument, SearchFill
+from crm_graph.models.sessions import Session, SignInLink
 from crm_graph.models.teams import Team
 from crm_graph.models.tickets import Ticket
 from crm_graph.models.trusted_documents import TrustedDocument
@@ -57,6 +58,8 @@ __all__ = [
     "Root",
     "SearchDocument",
     "SearchFill",
+    "Session",
+    "SignInLink",
     "SigningKey",
     "Stage",
     "StageChange",

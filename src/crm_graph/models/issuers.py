@@ -24,7 +24,8 @@ class Issuer(Base):
 
     `audiences`, `clients` and `algorithms` are what its access tokens may name as `aud`, `azp` and `alg`; no clients
     means any. `plain_tokens` says that its access tokens need no `typ` of `at+jwt`. `role_map` is a list of
-    `{"claim": [path], "value": text, "roles": [keys]}`. `version` counts its changes, from 1.
+    `{"claim": [path], "value": text, "roles": [keys]}`. `sign_in_client` is what the hub is called there, where people
+    sign in to the console through it, `sign_in_secret` its secret, if it has one. `version` counts its changes, from 1.
     """
 
     __tablename__ = "issuers"
@@ -40,6 +41,9 @@ class Issuer(Base):
     plain_tokens: Mapped[bool] = internal(server_default=text("false"))
     leeway_seconds: Mapped[int] = internal(server_default=text("5"))
     role_map: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    sign_in_client: Mapped[str | None] = internal()
+    sign_in_secret: Mapped[str | None] = internal()
+    sign_in_scope: Mapped[str] = internal(server_default=text("'openid profile email'"))
     version: Mapped[int] = internal(server_default=text("1"))
     created_at: Mapped[datetime] = internal()
 

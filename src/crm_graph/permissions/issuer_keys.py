@@ -72,6 +72,7 @@ class IssuerKeys:
         self._http = http
         self._monotonic = monotonic
         self._keys: tuple[IssuerKey, ...] = ()
+        self._metadata: Mapping[str, Any] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
@@ -82,6 +83,19 @@ class IssuerKeys:
         """The key of that id, or the only one that fits where there is no id. Raises Unavailable before the first keys
         came, and when the last ones are too old.
         """
+        await self._ensure()
+        found = self._named(kid, algorithm)
+        if found is None:
+            await self._renew()
+            found = self._named(kid, algorithm)
+        return found
+
+    async def metadata(self) -> Mapping[str, Any]:
+        """The discovery document, of when the keys were fetched. Raises Unavailable as `find` does."""
+        await self._ensure()
+        return self._metadata
+
+    async def _ensure(self) -> None:
         age = self._monotonic() - self._fetched_at
         if age > KEPT_S:
             await self._renew()
@@ -89,11 +103,6 @@ class IssuerKeys:
                 raise Unavailable
         elif age > RENEW_AFTER_S and (self._renewal is None or self._renewal.done()):
             self._renewal = asyncio.create_task(self._renew(), name=f"keys of {self._issuer}")
-        found = self._named(kid, algorithm)
-        if found is None:
-            await self._renew()
-            found = self._named(kid, algorithm)
-        return found
 
     async def close(self) -> None:
         """End a fetch that is running beside requests."""
@@ -113,11 +122,11 @@ class IssuerKeys:
             self.fetches += 1
             try:
                 metadata = await discover(self._http, self._issuer)
-                self._keys = public_keys(await fetch_json(self._http, endpoint(metadata, "jwks_uri", self._issuer)))
+                keys = public_keys(await fetch_json(self._http, endpoint(metadata, "jwks_uri", self._issuer)))
             except FETCH_FAILURES as failure:
                 log.warning("issuer_keys_not_fetched", issuer=self._issuer, cause=repr(failure))
                 return
-            self._fetched_at = self._monotonic()
+            self._keys, self._metadata, self._fetched_at = keys, metadata, self._monotonic()
             log.info("issuer_keys_fetched", issuer=self._issuer, keys=len(self._keys))
 
 

@@ -1,7 +1,7 @@
 """OpenID Connect issuers as rows: whose tokens people may come with, and which claims give which roles."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +40,9 @@ class IssuerRule:
     plain_tokens: bool
     leeway_s: int
     role_map: tuple[ClaimRule, ...]
+    sign_in_client: str | None = None
+    sign_in_secret: str | None = field(default=None, repr=False)
+    sign_in_scope: str = "openid"
 
     @property
     def origin(self) -> str:
@@ -72,7 +75,8 @@ async def load_issuers(connection: Connection) -> dict[str, IssuerRule]:
     """All active issuers, by what their tokens name as `iss`."""
     records = await connection.fetch(
         "SELECT id, version, url, name, audiences::text AS audiences, clients::text AS clients,"
-        " algorithms::text AS algorithms, plain_tokens, leeway_seconds, role_map::text AS role_map"
+        " algorithms::text AS algorithms, plain_tokens, leeway_seconds, role_map::text AS role_map,"
+        " sign_in_client, sign_in_secret, sign_in_scope"
         " FROM issuers WHERE status = 'ACTIVE'"
     )
     return {record["url"]: _rule(record) for record in records}
@@ -90,6 +94,9 @@ def _rule(record: asyncpg.Record) -> IssuerRule:
         plain_tokens=record["plain_tokens"],
         leeway_s=record["leeway_seconds"],
         role_map=claim_rules(orjson.loads(record["role_map"])),
+        sign_in_client=record["sign_in_client"],
+        sign_in_secret=record["sign_in_secret"],
+        sign_in_scope=record["sign_in_scope"],
     )
 
 

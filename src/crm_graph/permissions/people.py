@@ -7,7 +7,7 @@ an issuer that has no row is refused before anything is asked.
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -127,6 +127,15 @@ class People:
         if self._http is not None:
             await self._http.aclose()
 
+    def active(self, url: str) -> IssuerRule | None:
+        """An issuer whose tokens are taken."""
+        return self._issuers.get(url)
+
+    @property
+    def issuers(self) -> Sequence[IssuerRule]:
+        """All of them, by name."""
+        return sorted(self._issuers.values(), key=lambda issuer: (issuer.name, issuer.url))
+
     def issuer_of(self, token: str) -> IssuerRule | None:
         """The issuer that a token names, if it is one whose tokens are taken."""
         if not self._issuers:
@@ -138,9 +147,9 @@ class People:
         """What a token says, once it is verified and its person is a user whose rows agree with it. Raises
         Unauthenticated, and Unavailable while there are no keys to verify it by.
         """
-        signed = await self._verified(issuer, token)
+        signed = await self.verified(issuer, token)
         try:
-            claims = _access_claims(issuer, signed, now)
+            claims = access_claims(issuer, signed, now)
             person = person_of(issuer, claims)
         except _MALFORMED:
             raise Unauthenticated from None
@@ -151,8 +160,10 @@ class People:
         token_id = f"{issuer.id}:{claims.get('jti', '')}"
         return TokenClaims(admitted.user_id, None, None, ends_at, issued_at, token_id), admitted
 
-    async def _verified(self, issuer: IssuerRule, token: str) -> SignedToken:
-        """The token, if the issuer signed it by an algorithm that it may use."""
+    async def verified(self, issuer: IssuerRule, token: str) -> SignedToken:
+        """The token, if the issuer signed it by an algorithm that it may use. Raises Unauthenticated, and Unavailable
+        while there are no keys.
+        """
         try:
             signed = SignedToken.read(token)
             algorithm, kid = signed.header["alg"], signed.header.get("kid")
@@ -186,8 +197,8 @@ def _is_signed(token: SignedToken, algorithm: str, key: Any) -> bool:
         return False
 
 
-def _access_claims(issuer: IssuerRule, token: SignedToken, now: datetime) -> Mapping[str, Any]:
-    """The claims, if they are of an access token for us that holds now."""
+def access_claims(issuer: IssuerRule, token: SignedToken, now: datetime) -> Mapping[str, Any]:
+    """The claims, if they are of an access token for us that holds now. Raises JoseError or ValueError."""
     claims, type_ = token.claims, str(token.header.get("typ", "")).lower()
     is_plain = type_ in _PLAIN_TYPES and not _SCOPES.isdisjoint(claims) and _NO_ACCESS_TOKEN.isdisjoint(claims)
     if type_ not in TOKEN_TYPES and not (issuer.plain_tokens and is_plain):

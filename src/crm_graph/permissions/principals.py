@@ -215,6 +215,11 @@ class Principals:
         return self._keys
 
     @property
+    def people(self) -> People | None:
+        """Those who come through issuers, where such are taken."""
+        return self._people
+
+    @property
     def terms(self) -> TokenTerms:
         """What tokens are issued under."""
         return self._terms

@@ -39,10 +39,15 @@ class Seals:
         secrets = self._secrets()
         if secrets is not self._made_of:
             self._made_of = secrets
-            self._fernet = MultiFernet([Fernet(_key(secret)) for secret in secrets]) if secrets else None
+            self._fernet = cipher(secrets, _PURPOSE)
         return self._fernet
 
 
-def _key(secret: bytes) -> bytes:
+def cipher(secrets: Sequence[bytes], purpose: bytes) -> MultiFernet | None:
+    """What seals for one purpose with the first of the secrets, and opens with all; None where there is none."""
+    return MultiFernet([Fernet(_key(secret, purpose)) for secret in secrets]) if secrets else None
+
+
+def _key(secret: bytes, purpose: bytes) -> bytes:
     """A key for this purpose alone (HKDF, RFC 5869)."""
-    return base64.urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(secret))
+    return base64.urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret))

@@ -48,6 +48,9 @@ _ABOUT: Mapping[str, str] = {
     "plain_tokens": "Whether its access tokens need no `typ` of `at+jwt` (RFC 9068). ID tokens are none either way.",
     "leeway_seconds": f"How far its clock may be from ours: 0 to {MAX_LEEWAY_S}, 5 by default.",
     "role_map": "Which claims give which roles. Who has no role is not let in.",
+    "sign_in_client": "The id of the hub as its client, where people sign in to `/console` through it.",
+    "sign_in_secret": "The secret of that client; null for a public one. It is told to nobody.",
+    "sign_in_scope": "What such a sign-in asks for, `openid` among it.",
     "status": "Whether its people are let in.",
 }
 
@@ -63,6 +66,9 @@ class Issuer:
     plain_tokens: bool = strawberry.field(description=_ABOUT["plain_tokens"])
     leeway_seconds: int = strawberry.field(description=_ABOUT["leeway_seconds"])
     role_map: list[ClaimRule] = strawberry.field(description=_ABOUT["role_map"])
+    sign_in_client: str | None = strawberry.field(description=_ABOUT["sign_in_client"])
+    sign_in_scope: str = strawberry.field(description=_ABOUT["sign_in_scope"])
+    has_sign_in_secret: bool = strawberry.field(description="Whether that client has a secret.")
 
 
 def issuer_mutations() -> Iterable[Mutation]:
@@ -75,6 +81,9 @@ def issuer_mutations() -> Iterable[Mutation]:
         "plain_tokens": bool | None,
         "leeway_seconds": int | None,
         "role_map": list[ClaimRuleInput] | None,
+        "sign_in_client": str | None,
+        "sign_in_scope": str | None,
+        "sign_in_secret": str | None,
         "status": IssuerStatus | None,
     }
     yield Mutation(
@@ -106,5 +115,8 @@ def _issuer(view: IssuerView) -> Issuer:
         algorithms=list(view.algorithms),
         plain_tokens=view.plain_tokens,
         leeway_seconds=view.leeway_seconds,
+        sign_in_client=view.sign_in_client,
+        sign_in_scope=view.sign_in_scope,
+        has_sign_in_secret=view.has_sign_in_secret,
         role_map=[ClaimRule(claim=list(r.claim), value=r.value, roles=list(r.roles)) for r in view.role_map],
     )

@@ -34,7 +34,9 @@ DEFAULT_ALGORITHMS = ("ES256", "EdDSA", "PS256", "RS256")
 
 @dataclass(frozen=True, slots=True)
 class IssuerView:
-    """An issuer as an admin sees and sets it. `url` is what its tokens name as `iss`, and stays."""
+    """An issuer as an admin sees and sets it. `url` is what its tokens name as `iss`, and stays. People sign in to the
+    console there if it knows the hub as the client `sign_in_client`, whose secret is set and never told.
+    """
 
     url: str
     name: str
@@ -44,10 +46,14 @@ class IssuerView:
     plain_tokens: bool = False
     leeway_seconds: int = 5
     role_map: Sequence[ClaimRule] = ()
+    sign_in_client: str | None = None
+    sign_in_scope: str = "openid profile email"
+    has_sign_in_secret: bool = False
     status: IssuerStatus = IssuerStatus.ACTIVE
 
 
-SETTABLE = tuple(field.name for field in fields(IssuerView) if field.name != "url")
+_TOLD = tuple(f.name for f in fields(IssuerView) if f.name not in {"url", "has_sign_in_secret"})
+SETTABLE = (*_TOLD, "sign_in_secret")
 
 
 async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
@@ -69,6 +75,7 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
         named: set[str] = set()
     else:
         before, named = _told(issuer), _roles_of(issuer)
+    secret = issuer.sign_in_secret
     for name in SETTABLE:
         if name in changes:
             setattr(issuer, name, _READERS[name](changes[name], name))
@@ -77,7 +84,7 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
         require_givable(tx, rights.policy, role)
     after = _told(issuer)
     changed = [name for name in after if name not in before or after[name] != before[name]]
-    if changed:
+    if changed or issuer.sign_in_secret != secret:
         issuer.version += 1
         tx.session.add(issuer)
         await tx.session.flush()
@@ -120,7 +127,7 @@ async def _take_back(tx: Transaction, issuer: Issuer) -> None:
 
 def _defaults() -> dict[str, Any]:
     empty = IssuerView("", "", ())
-    return {name: getattr(empty, name) for name in SETTABLE}
+    return {name: getattr(empty, name) for name in _TOLD}
 
 
 def _view(issuer: Issuer) -> IssuerView:
@@ -129,13 +136,15 @@ def _view(issuer: Issuer) -> IssuerView:
 
 
 def _told(issuer: Issuer) -> dict[str, Any]:
-    return {"url": issuer.url, **{name: getattr(issuer, name) for name in SETTABLE}}
+    """What the log and an admin are told: of the secret only whether there is one."""
+    told = {name: getattr(issuer, name) for name in _TOLD}
+    return {"url": issuer.url, **told, "has_sign_in_secret": issuer.sign_in_secret is not None}
 
 
 def _tell(tx: Transaction, issuer: Issuer, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     tx.record(
         EventDraft(
-            type=f"issuer.{'updated' if before else 'created'}",
+            type=f"issuer.{'created' if issuer.version == 1 else 'updated'}",
             entity_type="issuer",
             entity_id=issuer.id,
             entity_version=issuer.version,
@@ -225,6 +234,17 @@ def _claim_rule(rule: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def _optional(value: Any, name: str) -> str | None:
+    return None if value is None else _exact(value, name)
+
+
+def _scope(value: Any, name: str) -> str:
+    scope = _exact(value, name)
+    if "openid" not in scope.split(" "):
+        raise Invalid("issuer_scope_invalid", path=(camel(name),))
+    return scope
+
+
 def _status(value: Any, name: str) -> IssuerStatus:
     if value not in set(IssuerStatus):
         raise Required(path=(camel(name),))
@@ -239,5 +259,8 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "plain_tokens": _flag,
     "leeway_seconds": _leeway,
     "role_map": _role_map,
+    "sign_in_client": _optional,
+    "sign_in_scope": _scope,
+    "sign_in_secret": _optional,
     "status": _status,
 }

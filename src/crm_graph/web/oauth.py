@@ -92,14 +92,14 @@ def _form_endpoint(authority: Authority, endpoint: Endpoint) -> Callable[[Reques
         if isinstance(read, OAuthResponse):
             return _json(read)
         try:
-            return _json(await answered(authority, endpoint, read, _address(request)))
+            return _json(await answered(authority, endpoint, read, address_of(request)))
         except (*DATABASE_FAILURES, SQLAlchemyError, Unavailable):
             return JSONResponse({"error": "temporarily_unavailable"}, 503, NO_STORE)
 
     return respond
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
     """Whose requests are counted together: of an IPv6 address its network."""
     host = request.client.host if request.client else ""
     try:

@@ -1,0 +1,110 @@
+"""Sessions of the console, and links that sign in once: secrets that are kept as hashes, with an end. They say who sits
+there; what that person may is asked of the rows each time.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crm_graph.permissions.store import Connection
+
+LINK_LIFETIME = timedelta(minutes=15)
+MAX_PER_USER = 20
+"""Sessions that somebody has at once; the oldest ones make room."""
+MAX_SECRET = 100
+
+RandomText = Callable[[int], str]
+
+
+async def start_session(
+    engine: AsyncEngine,
+    user_id: UUID,
+    issuer_id: UUID | None,
+    *,
+    now: datetime,
+    lifetime: timedelta,
+    random_text: RandomText = secrets.token_urlsafe,
+) -> str:
+    """A new session of a user, by what its cookie is to hold, which is kept nowhere. Ended ones are forgotten."""
+    secret = random_text(32)
+    values = {
+        "digest": _digest(secret),
+        "user": user_id,
+        "issuer": issuer_id,
+        "now": now,
+        "ends_at": now + lifetime,
+        "kept": MAX_PER_USER - 1,
+    }
+    async with engine.begin() as connection:
+        await connection.execute(_FORGET_ENDED, values)
+        await connection.execute(_MAKE_ROOM, values)
+        await connection.execute(_START, values)
+    return secret
+
+
+async def session_user(connection: Connection, secret: str, *, now: datetime) -> tuple[UUID, datetime] | None:
+    """Whose session this is and when it ends, while user and issuer are active."""
+    if len(secret) > MAX_SECRET:
+        return None
+    row = await connection.fetchrow(_USER, _digest(secret), now)
+    return None if row is None else (row["user_id"], row["ends_at"])
+
+
+async def end_session(engine: AsyncEngine, secret: str) -> None:
+    """Sign out: from now on nothing knows the session."""
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM sessions WHERE digest = :digest"), {"digest": _digest(secret)})
+
+
+async def make_link(
+    connection: Connection, user_id: UUID, *, now: datetime, random_text: RandomText = secrets.token_urlsafe
+) -> str:
+    """The secret of a link that signs a user in once, within `LINK_LIFETIME`."""
+    secret = random_text(32)
+    await connection.execute("DELETE FROM sign_in_links WHERE ends_at <= $1", now)
+    await connection.execute(
+        "INSERT INTO sign_in_links (digest, user_id, ends_at) VALUES ($1, $2, $3)",
+        _digest(secret),
+        user_id,
+        now + LINK_LIFETIME,
+    )
+    return secret
+
+
+async def use_link(engine: AsyncEngine, secret: str, *, now: datetime) -> UUID | None:
+    """Whom a link signs in, the first time; None for one that was used, has ended or never was."""
+    if len(secret) > MAX_SECRET:
+        return None
+    async with engine.begin() as connection:
+        found: UUID | None = await connection.scalar(_USE_LINK, {"digest": _digest(secret), "now": now})
+    return found
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+_USER = """
+SELECT s.user_id, s.ends_at
+FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN issuers i ON i.id = s.issuer_id
+WHERE s.digest = $1 AND s.ends_at > $2 AND u.status = 'ACTIVE' AND u.archived_at IS NULL
+  AND (s.issuer_id IS NULL OR i.status = 'ACTIVE')
+"""
+_FORGET_ENDED = text("DELETE FROM sessions WHERE ends_at <= :now")
+_MAKE_ROOM = text(
+    "DELETE FROM sessions WHERE digest IN"
+    " (SELECT digest FROM sessions WHERE user_id = :user ORDER BY created_at DESC, digest OFFSET :kept)"
+)
+_START = text(
+    "INSERT INTO sessions (digest, user_id, issuer_id, created_at, ends_at)"
+    " VALUES (:digest, :user, :issuer, :now, :ends_at)"
+)
+_USE_LINK = text(
+    "WITH used AS (DELETE FROM sign_in_links WHERE digest = :digest AND ends_at > :now RETURNING user_id)"
+    " SELECT u.id FROM used JOIN users u ON u.id = used.user_id WHERE u.status = 'ACTIVE' AND u.archived_at IS NULL"
+)
