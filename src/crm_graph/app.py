@@ -54,6 +54,7 @@ from crm_graph.resolvers.read import Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_document
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
+from crm_graph.schema.grantable import told_grantable
 from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.explanations import Explaining
@@ -328,6 +329,7 @@ async def _operations_of(operations: Operations, access: Access, text: str) -> S
 
 def answers_of(hub: Hub, operations: Operations) -> Answers:
     """What answers questions about rights, by the policy as it is then."""
+    can_be_given = told_grantable(hub.catalog)
 
     def answers(connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note) -> Mapping[str, Answer]:
         policy, zone = hub.principals.policy, hub.settings.time_zone
@@ -339,11 +341,16 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
         previewing = Previewing(
             connection, policy, hub.catalog, asker, now, locale, partial(_operations_of, operations), hub.manifest
         )
+
+        async def grantable(_: Mapping[str, Any]) -> Any:
+            return can_be_given
+
         return {
             "explainAccess": explaining.explain,
             "accessReport": explaining.report,
             "roles": roles,
             "previewGrants": previewing.preview,
+            "grantable": grantable,
         }
 
     return answers

@@ -38,6 +38,7 @@ QUESTIONS: Mapping[str, Kind] = {
     "accessReport": Kind("AccessReport", EXPLAIN),
     "roles": Kind("Role", READ_ROLES),
     "previewGrants": Kind("GrantsPreview", MANAGE_ROLES, 10_000),
+    "grantable": Kind("Grantable", READ_ROLES),
 }
 """The root fields. Each reads grants, at most one record, and who has which role; a preview counts records."""
 _IDS = frozenset({"user", "id"})

@@ -21,6 +21,7 @@ from crm_graph.schema.clients import client_list, client_mutations
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.explanations import questions
 from crm_graph.schema.exports import FORMATS, create_export
+from crm_graph.schema.grantable import grantable_question
 from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
 from crm_graph.schema.issuers import issuer_mutations
@@ -58,7 +59,14 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
     types = EntityTypes(catalog)
     schema = strawberry.Schema(
         query=types.query(
-            {**metadata_field(), **viewer_field(types), **questions(), **role_questions(), **client_list(types)}
+            {
+                **metadata_field(),
+                **viewer_field(types),
+                **questions(),
+                **role_questions(),
+                **grantable_question(),
+                **client_list(types),
+            }
         ),
         mutation=_mutation(types),
         types=[types.types[t.name] for t in catalog.roots],

@@ -17,7 +17,16 @@ from reference.operations.generated import Place
 from reference.rows import Tables
 
 LEFT_OUT = frozenset(
-    {"availableTransitions", "entityMetadata", "viewer", "explainAccess", "accessReport", "roles", *LISTINGS}
+    {
+        "availableTransitions",
+        "entityMetadata",
+        "viewer",
+        "explainAccess",
+        "accessReport",
+        "roles",
+        "grantable",
+        *LISTINGS,
+    }
 )
 """What no SQL computes: derived fields, and what the role set alone decides; who asks; and lists of what is no record.
 It has tests of its own.

@@ -1,0 +1,58 @@
+"""`grantable`: what roles can give, told to who reads roles and sees none of the records."""
+
+from typing import Any
+
+import pytest
+
+from web.administering import done, grant, new_role
+from web.conftest import Crm
+
+QUERY = """{ grantable { actions types {
+  name owned label { zh en } fields { name label { zh en } dataClass personal writable }
+} } }"""
+
+
+@pytest.fixture
+async def told(crm: Crm) -> Any:
+    return (await crm.ask("root", QUERY)).data["grantable"]
+
+
+async def test_admin_who_sees_no_customers_is_told_their_fields_by_name_class_and_label(told: Any) -> None:
+    (customer,) = (type_ for type_ in told["types"] if type_["name"] == "Customer")
+    fields = {field.pop("name"): field for field in customer["fields"]}
+
+    assert (customer["label"], customer["owned"]) == ({"zh": "客户", "en": "Customer"}, True)
+    assert fields["phone"] == {
+        "label": {"zh": "电话", "en": "Phone"}, "dataClass": "CONTACT", "personal": True, "writable": True
+    }  # fmt: skip
+    assert fields["contactPoints.e164"]["label"]["zh"].startswith("联系方式 · ")
+    assert (fields["poolState"]["dataClass"], fields["poolState"]["writable"]) == ("BASIC", False)
+    assert "leads:assign" in told["actions"]
+    assert told["actions"] == sorted(told["actions"])
+
+
+async def test_parents_are_told_as_what_can_be_written_alone(told: Any) -> None:
+    (contract,) = (type_ for type_ in told["types"] if type_["name"] == "Contract")
+    (customer,) = (field for field in contract["fields"] if field["name"] == "customer")
+
+    assert (customer["dataClass"], customer["writable"]) == (None, True)
+
+
+async def test_whatever_it_names_a_grant_takes(ruled: Crm, told: Any) -> None:
+    grants = [
+        grant(
+            type_["name"],
+            fields=[{"field": field["name"], "level": "READ"} for field in type_["fields"] if field["dataClass"]],
+            writes={"classes": [], "except": [], "fields": [f["name"] for f in type_["fields"] if f["writable"]]},
+        )
+        for type_ in told["types"]
+    ]
+    made = await done(ruled, "createRole", input=new_role("all_grantable", *grants))
+
+    assert [len(one["fields"]) for one in made["grants"]] == [
+        len([f for f in type_["fields"] if f["dataClass"]]) for type_ in sorted(told["types"], key=lambda t: t["name"])
+    ]
+
+
+async def test_is_not_there_for_who_does_not_read_roles(crm: Crm) -> None:
+    assert (await crm.ask("sun", QUERY)).error[:2] == (400, "VALIDATION_FAILED")
