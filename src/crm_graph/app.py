@@ -339,7 +339,7 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
             return await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))
 
         previewing = Previewing(
-            connection, policy, hub.catalog, asker, now, locale, partial(_operations_of, operations), hub.manifest
+            connection, policy, hub.catalog, asker, now, locale, partial(_operations_of, operations), hub.manifest, note
         )
 
         async def grantable(_: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from crm_graph.services import grant_previews
@@ -114,6 +115,19 @@ async def test_what_takes_long_to_count_is_told_without_a_count(ruled: Crm, monk
 
     assert [(c["type"], c["rows"] is None) for c in told["changes"]] == [("Lead", True), ("Opportunity", False)]
     assert told["summary"][0].endswith(" on leads that were not counted in time.")
+
+
+async def test_each_preview_stands_in_the_log_with_its_draft(ruled: Crm) -> None:
+    await preview(ruled, role="noted", grants=[grant(row_rule="WHERE", where={"city": {"eq": "x"}}, **NAMES)])
+
+    found = await ruled.database.fetchrow(
+        "SELECT type, actor_id, after::text AS after FROM events WHERE is_read ORDER BY id DESC LIMIT 1"
+    )
+
+    assert found is not None
+    assert (found["type"], found["actor_id"]) == ("role.previewed", ruled.users["root"])
+    draft = orjson.loads(found["after"])["draft"]
+    assert (draft["role"], draft["grants"][0]["where"]) == ("noted", {"city": {"eq": "x"}})
 
 
 async def test_preview_of_nothing_is_nothing(ruled: Crm) -> None:

@@ -11,7 +11,6 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import asyncpg
-import structlog
 
 from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
 from crm_graph.catalog import CUSTOM, Catalog, EntityType
@@ -39,12 +38,11 @@ from crm_graph.permissions.rules import EVERYONE, Policy, RoleRule
 from crm_graph.permissions.store import Connection, load_policy
 from crm_graph.scalars import parse_id, parse_list
 from crm_graph.services.commands import Problems
+from crm_graph.services.reads import AuditedRead, Note
 from crm_graph.services.rights import api_paths
 from crm_graph.services.role_inputs import Raw, RoleReader
 from crm_graph.services.role_rules import Edit, Standing, require_sound_edit
 from crm_graph.transaction import Input, fetch
-
-log = structlog.get_logger(__name__)
 
 MAX_VIEWERS = 200
 """Of so many users, those with the lowest ids, own and team records are counted."""
@@ -121,7 +119,9 @@ _DOCUMENTS = "SELECT id, text FROM trusted_documents ORDER BY registered_at DESC
 
 @dataclass(frozen=True, slots=True)
 class Previewing:
-    """Previews for somebody who edits roles. `valid` says for whom a document is, `manifest` are those of the file."""
+    """Previews for somebody who edits roles, each noted with its draft: it counts what the asker may not see. `valid`
+    says for whom a document is, `manifest` are those of the file.
+    """
 
     connection: Connection
     policy: Policy
@@ -131,13 +131,14 @@ class Previewing:
     locale: Locale
     valid: Valid
     manifest: Mapping[str, str]
+    note: Note
 
     async def preview(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """The effect of `draft`. Raises BadVariables for what is wrong with it, with the path to it."""
         draft = asked["draft"]
         before = await self._policy()
         after = self._drafted(before, draft)
-        log.info("grants_previewed", by=str(self.asker.user_id), role=draft["role"])
+        self.note(AuditedRead("previewed", "role", (), 0, told={"draft": draft}))
         held = await self._held(before, after, draft)
         pairs = [
             (one, effective_access(before, self.catalog, one.roles), effective_access(after, self.catalog, one.becomes))
