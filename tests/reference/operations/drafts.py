@@ -24,6 +24,8 @@ LEFT_OUT = frozenset(
         "explainAccess",
         "accessReport",
         "roles",
+        "previewGrants",
+        "rightsProposals",
         "grantable",
         *LISTINGS,
     }
