@@ -59,6 +59,7 @@ from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
+from crm_graph.services.issuers import told_issuers
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import Audit, Hashes, Note, load_hashes
 from crm_graph.services.role_views import told_roles
@@ -338,6 +339,9 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
         async def roles(asked: Mapping[str, Any]) -> Any:
             return await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))
 
+        async def issuers(_: Mapping[str, Any]) -> Any:
+            return await told_issuers(connection)
+
         previewing = Previewing(
             connection, policy, hub.catalog, asker, now, locale, partial(_operations_of, operations), hub.manifest, note
         )
@@ -349,6 +353,7 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
             "explainAccess": explaining.explain,
             "accessReport": explaining.report,
             "roles": roles,
+            "issuers": issuers,
             "previewGrants": previewing.preview,
             "grantable": grantable,
         }

@@ -33,6 +33,10 @@ mutation($url: String!, $name: String, $audiences: [String!], $clients: [String!
   }
 }
 """
+LIST = """
+{ issuers { url name audiences clients algorithms plainTokens leewaySeconds status roleMap { claim value roles }
+            signInClient signInScope hasSignInSecret } }
+"""
 KEYS = "/jwks"
 
 
@@ -309,6 +313,11 @@ async def test_an_issuer_is_saved_as_told_and_tells_of_it_in_the_log(company: Co
         "errors": [],
     }  # fmt: skip
     assert changed["issuer"] == made["issuer"] | {"leewaySeconds": 30, "status": "SUSPENDED"}
+    listed = (await company.crm.ask("root", LIST)).data["issuers"]
+    assert [issuer for issuer in listed if issuer["url"] == url] == [
+        changed["issuer"] | {"signInClient": None, "signInScope": "openid profile email", "hasSignInSecret": False}
+    ]
+    assert [issuer["name"] for issuer in listed] == sorted(issuer["name"] for issuer in listed)
     id_ = await company.crm.database.fetchval("SELECT id FROM issuers WHERE url = $1", url)
     created, updated = await company.crm.events(str(id_))
     assert (created["type"], created["actor_id"]) == ("issuer.created", company.crm.users["root"])
@@ -360,6 +369,7 @@ async def test_issuers_are_not_there_for_who_does_not_manage_roles(company: Comp
     answer = await company.crm.ask("sun", SAVE, {"url": company.known.url, "name": "Mine"})
 
     assert [e["extensions"]["code"] for e in answer.json["errors"]] == ["VALIDATION_FAILED"] * 3
+    assert (await company.crm.ask("sun", "{ issuers { url } }")).error[1] == "VALIDATION_FAILED"
 
 
 async def test_a_suspended_issuer_lets_nobody_in_within_a_second(company: Company) -> None:

@@ -37,10 +37,11 @@ QUESTIONS: Mapping[str, Kind] = {
     "explainAccess": Kind("AccessExplanation", EXPLAIN),
     "accessReport": Kind("AccessReport", EXPLAIN),
     "roles": Kind("Role", READ_ROLES),
+    "issuers": Kind("Issuer", READ_ROLES),
     "previewGrants": Kind("GrantsPreview", MANAGE_ROLES, 10_000),
     "grantable": Kind("Grantable", READ_ROLES),
 }
-"""The root fields. Each reads grants, at most one record, and who has which role; a preview counts records."""
+"""The root fields. Each reads grants or issuers, at most one record, who has which role; a preview counts records."""
 _IDS = frozenset({"user", "id"})
 _TREES = frozenset({"draft"})
 _LISTS = frozenset({"keys"})

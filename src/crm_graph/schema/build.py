@@ -24,7 +24,7 @@ from crm_graph.schema.exports import FORMATS, create_export
 from crm_graph.schema.grantable import grantable_question
 from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
-from crm_graph.schema.issuers import issuer_mutations
+from crm_graph.schema.issuers import issuer_list, issuer_mutations
 from crm_graph.schema.metadata import answer_metadata, metadata_field
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.role_administration import role_mutations, role_questions
@@ -65,6 +65,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
                 **questions(),
                 **role_questions(),
                 **grantable_question(),
+                **issuer_list(),
                 **client_list(types),
             }
         ),

@@ -71,6 +71,11 @@ class Issuer:
     has_sign_in_secret: bool = strawberry.field(description="Whether that client has a secret.")
 
 
+def issuer_list() -> Mapping[str, Member]:
+    """The root field."""
+    return {"issuers": Member(list[Issuer], "The OpenID Connect issuers that people come through, by name.")}
+
+
 def issuer_mutations() -> Iterable[Mutation]:
     """Make or change."""
     types: Mapping[str, Any] = {

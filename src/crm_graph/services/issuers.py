@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import orjson
 from sqlalchemy import delete, func, select
 
 from crm_graph.catalog import camel
@@ -14,7 +15,7 @@ from crm_graph.models.issuers import IssuerStatus
 from crm_graph.permissions.issuer_keys import is_safe
 from crm_graph.permissions.issuers import ALGORITHMS, MAX_PATH, ClaimRule, claim_rules, origin_of
 from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE, MANAGE_ROLES
-from crm_graph.permissions.store import raise_policy_version
+from crm_graph.permissions.store import Connection, raise_policy_version
 from crm_graph.services.role_rules import require_an_admin, require_givable, standing
 from crm_graph.services.texts import clean
 from crm_graph.transaction import EventDraft, Transaction
@@ -99,6 +100,25 @@ async def all_issuers(tx: Transaction) -> list[IssuerView]:
     """All of them, by name."""
     tx.require(MANAGE)
     return [_view(issuer) for issuer in await tx.session.scalars(select(Issuer).order_by(Issuer.name, Issuer.id))]
+
+
+async def told_issuers(connection: Connection) -> list[dict[str, Any]]:
+    """All of them by name, in the names of the API, for who may read roles."""
+    found = []
+    for row in await connection.fetch(_ISSUERS):
+        told = {camel(name): row[name] for name in ("url", *_TOLD, "has_sign_in_secret")}
+        for name in ("audiences", "clients", "algorithms", "role_map"):
+            told[camel(name)] = orjson.loads(told[camel(name)])
+        found.append(told)
+    return found
+
+
+_ISSUERS = """
+SELECT url, name, status, audiences::text AS audiences, clients::text AS clients, algorithms::text AS algorithms,
+       plain_tokens, leeway_seconds, role_map::text AS role_map, sign_in_client, sign_in_scope,
+       sign_in_secret IS NOT NULL AS has_sign_in_secret
+FROM issuers ORDER BY name, id
+"""
 
 
 async def _require_room(tx: Transaction) -> None:
