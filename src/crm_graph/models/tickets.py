@@ -42,6 +42,7 @@ class Ticket(Workflow, Root, Base):
         Index("ix_tickets_contract_id_id", "contract_id", "id"),
         Index("ix_tickets_owner_id_id", "owner_id", "id"),
         Index("ix_tickets_team_id_id", "team_id", "id"),
+        Index("ix_tickets_team_id_stage_id", "team_id", "stage_id", postgresql_include=["customer_id"]),
         Index("ix_tickets_created_at_id", "created_at", "id"),
         Index("ix_tickets_updated_at_id", "updated_at", "id"),
         Index("ix_tickets_stage_id_id", "stage_id", "id"),

@@ -11,7 +11,7 @@ from crm_graph.resolvers.search.queries import Tier
 from crm_graph.resolvers.search.ranking import DOCUMENT, Group, Searching
 
 _D = name(DOCUMENT)
-_SAMPLE, _SAMPLED, _ASIDE = name("sample"), name("sampled"), name("aside")
+_SAMPLED, _ANYWHERE, _ASIDE = name("sampled"), name("anywhere"), name("aside")
 
 
 def ranked(search: Searching, rows: Fragment, matching: Fragment, limits: Limits) -> Fragment:
@@ -51,26 +51,56 @@ class _Best:
         return [group for group in self.search.groups if group.readable != TRUE]
 
     def samples(self) -> Iterator[Fragment]:
-        """The newest records that the text finds at all, and those of them that the asker sees it on."""
+        """Those of the newest records that the asker sees the text on."""
         search = self.search
-        yield sql(
-            "{sample} AS MATERIALIZED (SELECT {d}.entity_id, {d}.keys FROM {newest} WHERE {found})",
-            sample=_SAMPLE,
-            d=_D,
-            newest=self._newest(self.limits.search_sample, TRUE),
-            found=all_of([search.of_viewer, search.candidate(Tier.SIMILAR)]),
-        )
         flags = [sql(", {c} AS {f}", c=g.readable, f=name(f"r{i}")) for i, g in enumerate(search.groups)]
         known = [sql(", {a}.{f}", a=name(search.row.alias), f=name(f"r{i}")) for i in range(len(search.groups))]
         yield sql(
-            "{sampled} AS MATERIALIZED (SELECT {d}.*, r.* FROM {sample} AS {d} CROSS JOIN {seen})",
+            "{sampled} AS MATERIALIZED (SELECT {d}.entity_id, {d}.keys, r.* FROM (SELECT * FROM {newest}"
+            " WHERE {found} OFFSET 0) AS {d} CROSS JOIN {seen})",
             sampled=_SAMPLED,
-            sample=_SAMPLE,
             d=_D,
+            newest=self._newest(self.limits.search_sample, TRUE),
+            found=all_of([search.of_viewer, search.candidate(Tier.SIMILAR)]),
             seen=self._seen(Tier.SIMILAR, join("", flags), join("", known)),
         )
         if self._more:
+            yield self._anywhere()
             yield self._aside()
+
+    def _anywhere(self) -> Fragment:
+        """What the text finds among records that follow a moment taken by chance, whoever may see it there. It tells how
+        common the text is, and nobody can tell by the time that a search takes what stands in one record: that is not
+        often among them, and what one writes oneself is not either.
+        """
+        ends = [
+            sql(
+                "(SELECT ('x' || translate(left({d}.entity_id::text, 13), '-', ''))::bit(48)::bigint"
+                " FROM {document} WHERE {type} ORDER BY {d}.entity_id {way} LIMIT 1)",
+                d=_D,
+                document=self.search.document,
+                type=self.search.of_type,
+                way=way,
+            )
+            for way in (sql("ASC"), sql("DESC"))
+        ]
+        moment = sql(
+            "(SELECT rpad(lpad(to_hex(e.first + floor(random() * (e.last - e.first + 1))::bigint), 12, '0'), 32, '0')"
+            "::uuid FROM (SELECT {first} AS first, {last} AS last) AS e)",
+            first=ends[0],
+            last=ends[1],
+        )
+        return sql(
+            "{anywhere} AS MATERIALIZED (SELECT {d}.entity_id, {d}.keys FROM (SELECT * FROM {document}"
+            " WHERE {type} AND {d}.entity_id >= {moment} ORDER BY {d}.entity_id LIMIT {count}) AS {d} WHERE {found})",
+            anywhere=_ANYWHERE,
+            d=_D,
+            document=self.search.document,
+            type=self.search.of_type,
+            moment=moment,
+            count=number(self.limits.search_sample),
+            found=self.search.candidate(Tier.SIMILAR),
+        )
 
     def _aside(self) -> Fragment:
         """All records that may be found by more than what is read on every row, on rows where that may be read. If the
@@ -85,9 +115,9 @@ class _Best:
             more=any_of(g.readable for g in self._more),
         )
         rare = sql(
-            "(SELECT CASE WHEN (SELECT count(*) FROM {sample} AS {d} WHERE {found}) * 2 >= {usual}"
+            "(SELECT CASE WHEN (SELECT count(*) FROM {anywhere} AS {d} WHERE {found}) * 2 >= {usual}"
             " THEN (SELECT count(*) FROM {newest} CROSS JOIN {readable}) <= {usual} ELSE FALSE END)",
-            sample=_SAMPLE,
+            anywhere=_ANYWHERE,
             d=_D,
             found=found,
             newest=self._newest(self.limits.search_sample, TRUE),
@@ -171,8 +201,8 @@ class _Best:
         )
         unknown = sql("({found} AND ({known}) IS NOT TRUE)", found=search.candidate(tier, new=True), known=known)
         often = sql(
-            "(SELECT count(*) FROM {sample} AS {d} WHERE {unknown}) * 2 >= {usual}",
-            sample=_SAMPLE,
+            "(SELECT count(*) FROM {anywhere} AS {d} WHERE {unknown}) * 2 >= {usual}",
+            anywhere=_ANYWHERE,
             d=_D,
             unknown=unknown,
             usual=number(self.limits.search_usual),
