@@ -69,9 +69,8 @@ class _Best:
             yield self._aside()
 
     def _anywhere(self) -> Fragment:
-        """What the text finds among records that follow a moment taken by chance, whoever may see it there. It tells how
-        common the text is, and nobody can tell by the time that a search takes what stands in one record: that is not
-        often among them, and what one writes oneself is not either.
+        """What the text finds among the records after a moment taken by chance, whoever may see it there: how common it
+        is. The time that a search takes tells nothing of a single record so, which is seldom among them.
         """
         ends = [
             sql(
