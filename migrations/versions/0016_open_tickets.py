@@ -1,5 +1,6 @@
 """The open tickets of a team, found without reading the closed ones."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
@@ -15,6 +16,7 @@ def upgrade() -> None:
             "tickets",
             ["team_id", "stage_id"],
             postgresql_include=["customer_id"],
+            postgresql_where=sa.text("archived_at IS NULL"),
             postgresql_concurrently=True,
             if_not_exists=True,
         )

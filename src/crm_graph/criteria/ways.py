@@ -6,14 +6,18 @@ little of it (docs/performance.md, "Rows of one's own").
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 
 from crm_graph.access import RowScope, broadest
 from crm_graph.catalog import Shape
 from crm_graph.criteria.compiling import Compiler
-from crm_graph.criteria.predicates import AnyOf, Criteria, Quantifier, Related
+from crm_graph.criteria.predicates import AllOf, AnyOf, Criteria, Quantifier, Related
 from crm_graph.criteria.rows import Row
 from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, Param, Viewer, all_of, any_of, name, param, sql
 from crm_graph.models.roles import RowRule
+
+_MOST_PARTS = 8
+_FEW = frozenset({"stage"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,81 @@ def _ways_by_rule(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way
                 yield _by_parent(system, row, criteria) or Way(system.condition(criteria, row))
         case _:
             yield Way(compiler.scope(row, scope))
+
+
+def ids_by(compiler: Compiler, row: Row, rows: Fragment, scope: RowScope) -> Iterator[Fragment]:
+    """Queries for the ids of a scope's rows, which a row may come from more than once. Where rows below them decide,
+    such as the open tickets of a team, they are read from these up: nobody but the planner would read all customers.
+    """
+    if scope.rule is not RowRule.WHERE:
+        for way in ways_by(compiler, row, scope):
+            yield _ids_where(row, rows, way.condition)
+        return
+    system = Compiler(compiler.catalog, None, compiler.aliases)
+    for criteria in _apart(compiler.predicate(row.entity, scope)):
+        yield _ids_from_below(system, row, criteria) or _ids_where(row, rows, system.condition(criteria, row))
+
+
+def _ids_where(row: Row, rows: Fragment, condition: Fragment) -> Fragment:
+    return sql("SELECT {id} AS id FROM {rows} WHERE {condition}", id=row.column("id"), rows=rows, condition=condition)
+
+
+def _ids_from_below(system: Compiler, row: Row, criteria: Criteria) -> Fragment:
+    if not isinstance(criteria, Related) or criteria.quantifier is not Quantifier.SOME:
+        return EMPTY
+    relation, target = criteria.relation, system.catalog[criteria.relation.target]
+    if relation.shape is Shape.ONE or relation.link is not None or relation.local != "id":
+        return EMPTY
+    below = row.child(relation, target, system.alias())
+    terms = criteria.term.terms if isinstance(criteria.term, AllOf) else (criteria.term,)
+    return sql(
+        "SELECT {id} AS id FROM {table} AS {b} WHERE {id} IS NOT NULL AND {conditions}",
+        id=below.column(relation.remote),
+        table=name(target.table),
+        b=name(below.alias),
+        conditions=all_of(
+            [
+                sql("{archived} IS NULL", archived=below.column("archived_at")) if target.tracked else TRUE,
+                *(_of_few(system, below, term) or system.condition(term, below) for term in terms),
+            ]
+        ),
+    )
+
+
+def _of_few(system: Compiler, row: Row, criteria: Criteria) -> Fragment:
+    """A condition on a to-one relation to a type of which there are few, such as stages, that an index on the relation
+    can answer: they are found first.
+    """
+    if not isinstance(criteria, Related) or criteria.relation.shape is not Shape.ONE:
+        return EMPTY
+    relation, target = criteria.relation, system.catalog[criteria.relation.target]
+    if target.name not in _FEW:
+        return EMPTY
+    inner = row.child(relation, target, system.alias())
+    return sql(
+        "{local} = ANY(ARRAY(SELECT {remote} FROM {table} AS {i} WHERE {condition}))",
+        local=row.column(relation.local),
+        remote=inner.column(relation.remote),
+        table=name(target.table),
+        i=name(inner.alias),
+        condition=system.condition(criteria.term, inner),
+    )
+
+
+def _apart(criteria: Criteria) -> list[Criteria]:
+    """Predicates of which one holds where this one does, none of them with an alternative in it; this one where there
+    would be too many.
+    """
+    match criteria:
+        case AnyOf(terms):
+            found = [part for term in terms for part in _apart(term)]
+        case AllOf(terms):
+            found = [AllOf(parts) for parts in islice(product(*map(_apart, terms)), _MOST_PARTS + 1)]
+        case Related(relation, Quantifier.SOME, term):
+            found = [Related(relation, Quantifier.SOME, part) for part in _apart(term)]
+        case _:
+            found = [criteria]
+    return found if len(found) <= _MOST_PARTS else [criteria]
 
 
 def _alternatives(criteria: Criteria) -> Iterator[Criteria]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from crm_graph.criteria.ways import ways_by
+from crm_graph.criteria.ways import ids_by
 from crm_graph.fragments import EMPTY, TRUE, Fragment, all_of, any_of, join, name, number, sql
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.search.queries import Tier
@@ -141,14 +141,10 @@ class _Best:
         )
 
     def _rows_of_more(self) -> list[Fragment]:
-        """Way by way, the ids of the rows on which more may be read."""
+        """Queries for the ids of the rows on which more may be read."""
         search = self.search
         scopes = dict.fromkeys(chain.from_iterable(group.scopes or () for group in self._more))
-        ways = dict.fromkeys(way.condition for scope in scopes for way in ways_by(search.compiler, search.row, scope))
-        return [
-            sql("SELECT {id} AS id FROM {rows} WHERE {way}", id=search.row.column("id"), rows=self.rows, way=way)
-            for way in ways
-        ]
+        return [query for scope in scopes for query in ids_by(search.compiler, search.row, self.rows, scope)]
 
     def tier(self, tier: Tier) -> Iterator[Fragment]:
         """One tier, in two steps: if the sample says that it is common, the newest that the asker sees among the newest
