@@ -13,7 +13,7 @@ from crm_graph.models.ids import EntityCode
 from crm_graph.services import customers, leads, search_index
 from crm_graph.services.commands import Archive, Create, Mode, Restore, Update
 from crm_graph.services.leads import AssignLead
-from crm_graph.services.search_keys import KEYS_VERSION
+from crm_graph.services.search_keys import KEYS_VERSION, value_key
 from crm_graph.services.upsert import upsert
 
 from .conftest import World
@@ -61,7 +61,7 @@ async def test_a_change_of_a_searched_field_changes_the_keys(world: World) -> No
 
 
 async def row_keys(world: World, id_: UUID) -> list[str]:
-    """The keys of its people and its team."""
+    """The keys of its people, its team and what row rules ask for."""
     rows = await world.rows(
         "SELECT k FROM search_documents, unnest(tsvector_to_array(keys)) AS k"
         " WHERE entity_id = $1 AND k ~ '^[0-9]' ORDER BY k",
@@ -98,7 +98,16 @@ async def test_a_record_has_keys_of_its_collaborators_as_of_its_owner(world: Wor
         await driver.execute("INSERT INTO collaborations VALUES ($1, $2, $3)", id_, wang, world.clock.now)
         await search_index.index(driver, sources, [id_])
     people = sorted([key("1", li), key("1", wang)])
-    assert await row_keys(world, id_) == [*people, key("2", world.teams["east"])]
+    assert await row_keys(world, id_) == [*people, key("2", world.teams["east"]), value_key("kind", "PERSON")]
+
+
+async def test_a_record_has_keys_of_what_row_rules_ask_for(world: World) -> None:
+    async with world.begin("erp") as tx:
+        items = [{"externalId": "规则一", "kind": "ORGANIZATION", "name": "规则有限公司"}]
+        (outcome,) = await upsert(tx, "customer", "erp", items)
+    assert outcome.id is not None
+    expected = sorted([value_key("kind", "ORGANIZATION"), value_key("external_refs.source", "erp")])
+    assert [k for k in await row_keys(world, outcome.id) if k.startswith("3")] == expected
 
 
 async def test_an_archived_customer_keeps_its_keys(world: World) -> None:

@@ -78,9 +78,11 @@ def _ways_by_rule(compiler: Compiler, row: Row, scope: RowScope) -> Iterator[Way
 
 
 def ids_by(compiler: Compiler, row: Row, rows: Fragment, scope: RowScope) -> Iterator[Fragment]:
-    """Queries for the ids of a scope's rows, which a row may come from more than once. Where rows below them decide,
-    such as the open tickets of a team, they are read from these up: nobody but the planner would read all customers.
+    """Queries for the ids of a scope's rows, and of a few more where it has several rules; a row may come more than
+    once. Where rows below them decide, such as the open tickets of a team, they are read from these up: nobody but the
+    planner would read all customers.
     """
+    scope = scope.parts[0]
     if scope.rule is not RowRule.WHERE:
         for way in ways_by(compiler, row, scope):
             yield _ids_where(row, rows, way.condition)

@@ -117,7 +117,7 @@ class Customer(Root, Base):
         Index("ix_customers_public_pool", "id", postgresql_where=text("pool_state = 'PUBLIC'")),
     )
 
-    kind: Mapped[CustomerKind] = field(DataClass.BASIC, required=True)
+    kind: Mapped[CustomerKind] = field(DataClass.BASIC, required=True, ruled=True)
     name: Mapped[str] = field(DataClass.BASIC, personal=True, mask=Mask.NAME, required=True, search=Search.NAME)
     short_name: Mapped[str | None] = field(DataClass.BASIC, search=Search.NAME)
     number: Mapped[str | None] = field(DataClass.BASIC, max_length=64, search=Search.NUMBER)

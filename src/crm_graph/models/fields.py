@@ -68,7 +68,9 @@ class Search(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """A column's declaration. `max_length` is in characters; `api` is false for what no client ever names."""
+    """A column's declaration. `max_length` is in characters; `api` is false for what no client ever names; `ruled` says
+    that the search index knows its values, since row rules ask for them.
+    """
 
     data_class: DataClass
     personal: bool = False
@@ -79,6 +81,7 @@ class FieldInfo:
     required: bool = False
     api: bool = True
     search: Search | None = None
+    ruled: bool = False
 
 
 def field(
@@ -90,10 +93,11 @@ def field(
     max_length: int = 200,
     required: bool = False,
     search: Search | None = None,
+    ruled: bool = False,
     **column: Any,
 ) -> MappedColumn[Any]:
     """A column that clients may name. `required` refuses null on input even where a grant hides the field."""
-    info = FieldInfo(data_class, personal, mask, write, max_length, required=required, search=search)
+    info = FieldInfo(data_class, personal, mask, write, max_length, required=required, search=search, ruled=ruled)
     return mapped_column(*args, info={INFO: info}, **column)
 
 

@@ -1,6 +1,6 @@
 """The search index: the keys of each record of a searched type, written in the transaction that writes the record."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,8 @@ from crm_graph.transaction import Input, Transaction
 
 BATCH = 2_000
 """Records of one transaction of a fill: they are locked against change, for some tenths of a second."""
+REFS, SOURCE = "external_refs", "external_refs.source"
+"""The refs of a record, and the path of what row rules ask for of them."""
 NOWHERE, EVERYWHERE = UUID(int=0), UUID(int=2**128 - 1)
 """How far a type is filled that was not begun, and one that is done."""
 
@@ -30,16 +32,37 @@ class Sources:
     def columns(self) -> frozenset[str]:
         """The columns and the relations whose change may change keys."""
         searched = frozenset(s.relation.name if s.relation else s.field.name for s in self.fields)
-        return searched | {"owner_id", "team_id"} if self.entity.owned else searched
+        ruled = {path.partition(".")[0] for path in self.ruled}
+        return searched | ruled | {"owner_id", "team_id"} if self.entity.owned else searched | ruled
+
+    @property
+    def ruled(self) -> Mapping[str, Fragment]:
+        """What row rules ask for and the index knows, by its path: for a row `t`, an array of its values."""
+        found = {
+            field.name: sql("array_remove(ARRAY[t.{column}]::text[], NULL)", column=name(field.name))
+            for field in self.entity.fields.values()
+            if field.info.ruled
+        }
+        refs = self.entity.relations.get(REFS)
+        if refs is not None:
+            found[SOURCE] = sql(
+                "ARRAY(SELECT DISTINCT r.source FROM external_refs AS r WHERE r.{remote} = t.{local})",
+                remote=name(refs.remote),
+                local=name(refs.local),
+            )
+        return found
 
     def values(self) -> Fragment:
-        """The searched values of a row `t`, as columns `v0…`, of a relation an array; then its people and its team."""
+        """The searched values of a row `t`, as columns `v0…`, of a relation an array; what row rules ask for, as `r0…`;
+        then its people and its team.
+        """
         searched = [sql("{v} AS {n}", v=self._value(s), n=name(f"v{i}")) for i, s in enumerate(self.fields)]
+        ruled = [sql("{v} AS {n}", v=v, n=name(f"r{i}")) for i, v in enumerate(self.ruled.values())]
         if not self.entity.owned:
-            return join(", ", [*searched, sql("'{}'::uuid[] AS people, NULL::uuid AS team_id")])
+            return join(", ", [*searched, *ruled, sql("'{}'::uuid[] AS people, NULL::uuid AS team_id")])
         collaborators = sql("ARRAY(SELECT k.user_id FROM collaborations AS k WHERE k.entity_id = t.id)")
         people = sql("array_remove(t.owner_id || {others}, NULL) AS people, t.team_id", others=collaborators)
-        return join(", ", [*searched, people])
+        return join(", ", [*searched, *ruled, people])
 
     def _value(self, searched: Searched) -> Fragment:
         if searched.relation is None:
@@ -90,12 +113,13 @@ async def put(connection: Connection, sources: Sources, rows: Sequence[Any]) -> 
         _PUT,
         sources.entity.code,
         [row[0] for row in rows],
-        [_keys(sources.fields, row) for row in rows],
+        [_keys(sources, row) for row in rows],
     )
 
 
-def _keys(fields: Sequence[Searched], row: Any) -> str:
-    return f"{keys_of(_values(fields, row))} {row_keys(row['people'], row['team_id'])}"
+def _keys(sources: Sources, row: Any) -> str:
+    ruled = [(path, value) for place, path in enumerate(sources.ruled) for value in row[f"r{place}"]]
+    return f"{keys_of(_values(sources.fields, row))} {row_keys(row['people'], row['team_id'], ruled)}"
 
 
 def _values(fields: Sequence[Searched], row: Any) -> Iterable[tuple[Searched, str]]:

@@ -5,6 +5,7 @@ alone, so that they can stand in a tsvector or tsquery without quoting. Each beg
 a field that the asker may not read is not looked into, and with the letter of its `Key`.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from crm_graph.catalog import Searched
 from crm_graph.models.fields import Search
 from crm_graph.services.pinyin import FIRST_WIDE, readings
 
-KEYS_VERSION = 2
+KEYS_VERSION = 3
 """Raised when values get other keys than before: the next `migrate` then writes those of all records."""
 LONGEST_VALUE = 500
 LONGEST_NUMBER = 400
@@ -49,6 +50,7 @@ class RowKey(StrEnum):
 
     OWN = "1"
     TEAM = "2"
+    VALUE = "3"
 
 
 ROW_KEY_DIGITS = 12
@@ -119,11 +121,19 @@ def keys_of(values: Iterable[tuple[Searched, str]]) -> str:
     return " ".join(found)
 
 
-def row_keys(people: Iterable[UUID], team: UUID | None) -> str:
-    """The keys of a record's owner and collaborators, and of its team, as the text of a tsvector."""
+def value_key(path: str, value: str) -> str:
+    """The key of what a row rule may ask for: a value of a field by its path."""
+    digest = hashlib.sha256(f"{path}={value}".encode()).hexdigest()
+    return RowKey.VALUE.value + digest[:ROW_KEY_DIGITS]
+
+
+def row_keys(people: Iterable[UUID], team: UUID | None, values: Iterable[tuple[str, str]] = ()) -> str:
+    """The keys of a record's owner and collaborators, of its team, and of values that row rules ask for, as the text of
+    a tsvector.
+    """
     of_people = [f"'{RowKey.OWN.value}{id_.hex[-ROW_KEY_DIGITS:]}'" for id_ in people]
     of_team = [] if team is None else [f"'{RowKey.TEAM.value}{team.hex[-ROW_KEY_DIGITS:]}'"]
-    return " ".join([*of_people, *of_team])
+    return " ".join([*of_people, *of_team, *(f"'{value_key(path, value)}'" for path, value in values)])
 
 
 def keys_in(how: Search, folded: str) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from crm_graph.access import RowScope
 from crm_graph.criteria.ways import ids_by
 from crm_graph.fragments import EMPTY, TRUE, Fragment, all_of, any_of, join, name, number, sql
 from crm_graph.resolvers.plan import Limits
@@ -43,12 +44,21 @@ class _Best:
 
     @property
     def _more(self) -> list[Group]:
-        """The groups of fields that may be read on some rows alone, where the index does not know on which: to ask for
-        each of what a tier finds would take long.
+        """The groups of fields that may be read on some rows alone: to ask for each of what a tier finds would take
+        long. None where the index leaves out what the asker sees nothing of.
         """
         if self.search.of_viewer != TRUE:
             return []
         return [group for group in self.search.groups if group.readable != TRUE]
+
+    @property
+    def _of_more(self) -> Fragment:
+        """What the index knows of the rows on which more may be read."""
+        return self.search.among(self._scopes_of_more)
+
+    @property
+    def _scopes_of_more(self) -> dict[RowScope, None]:
+        return dict.fromkeys(chain.from_iterable(group.scopes or () for group in self._more))
 
     def samples(self) -> Iterator[Fragment]:
         """Those of the newest records that the asker sees the text on."""
@@ -64,7 +74,7 @@ class _Best:
             found=all_of([search.of_viewer, search.candidate(Tier.SIMILAR)]),
             seen=self._seen(Tier.SIMILAR, join("", flags), join("", known)),
         )
-        if self._more:
+        if self._more and self._of_more == TRUE:
             yield self._anywhere()
             yield self._aside()
 
@@ -98,15 +108,18 @@ class _Best:
             type=self.search.of_type,
             moment=moment,
             count=number(self.limits.search_sample),
-            found=self.search.candidate(Tier.SIMILAR),
+            found=self._with_more,
         )
+
+    @property
+    def _with_more(self) -> Fragment:
+        return self.search.found_with(tuple(chain.from_iterable(group.fields for group in self._more)))
 
     def _aside(self) -> Fragment:
         """All records that may be found by more than what is read on every row, on rows where that may be read. If the
         text is common there and such rows are rare, they are read, else what the index finds.
         """
-        search, usual = self.search, number(self.limits.search_usual)
-        found = search.found_with(tuple(chain.from_iterable(g.fields for g in self._more)))
+        search, usual, found = self.search, number(self.limits.search_usual), self._with_more
         readable = sql(
             "LATERAL (SELECT 1 FROM {rows} WHERE {of_row} AND {more} OFFSET 0) AS r",
             rows=self.rows,
@@ -143,8 +156,9 @@ class _Best:
     def _rows_of_more(self) -> list[Fragment]:
         """Queries for the ids of the rows on which more may be read."""
         search = self.search
-        scopes = dict.fromkeys(chain.from_iterable(group.scopes or () for group in self._more))
-        return [query for scope in scopes for query in ids_by(search.compiler, search.row, self.rows, scope)]
+        return [
+            query for scope in self._scopes_of_more for query in ids_by(search.compiler, search.row, self.rows, scope)
+        ]
 
     def tier(self, tier: Tier) -> Iterator[Fragment]:
         """One tier, in two steps: if the sample says that it is common, the newest that the asker sees among the newest
@@ -195,6 +209,13 @@ class _Best:
             tuple(chain.from_iterable(g.fields for g in search.groups if g not in more)), tier, new=True
         )
         unknown = sql("({found} AND ({known}) IS NOT TRUE)", found=search.candidate(tier, new=True), known=known)
+        if self._of_more != TRUE:
+            unknown = all_of([unknown, self._of_more])
+            return sql(
+                "{known} UNION ALL {unknown}",
+                known=self._found(tier, when, known),
+                unknown=self._found(tier, when, unknown),
+            )
         often = sql(
             "(SELECT count(*) FROM {anywhere} AS {d} WHERE {unknown}) * 2 >= {usual}",
             anywhere=_ANYWHERE,

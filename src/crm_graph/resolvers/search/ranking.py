@@ -1,6 +1,6 @@
 """Whether a text finds a row, and how like it is, as SQL: rights stand beside each field that is looked into."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -8,13 +8,31 @@ from itertools import chain
 from crm_graph.access import EVERY_ROW, Level, RowScope, broadest
 from crm_graph.catalog import Catalog, Searched, searched_fields
 from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.predicates import AllOf, Compare, Criteria, Op, Quantifier, Related
 from crm_graph.criteria.rows import Row
-from crm_graph.fragments import FALSE, TRUE, Fragment, Viewer, all_of, any_of, join, name, number, param, sql, text
+from crm_graph.fragments import (
+    EMPTY,
+    FALSE,
+    TRUE,
+    Const,
+    Fragment,
+    Param,
+    Viewer,
+    all_of,
+    any_of,
+    join,
+    name,
+    number,
+    param,
+    sql,
+    text,
+)
 from crm_graph.models.roles import RowRule
 from crm_graph.resolvers.arguments import Leaf, given
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.search.queries import FoundIn, FoundWith, NewIn, Tagged, Tier, WholeIn, WordsIn
-from crm_graph.services.search_keys import ROW_KEY_DIGITS, RowKey
+from crm_graph.services.search_index import SOURCE
+from crm_graph.services.search_keys import ROW_KEY_DIGITS, RowKey, value_key
 
 DOCUMENT = "d"
 
@@ -36,6 +54,27 @@ _ROW_KEYS: Mapping[RowRule, Fragment] = {
     },
 }
 """The keys of the rows that a rule is about, joined by `|`."""
+
+
+def _value_keys(criteria: Criteria) -> list[str]:
+    """Keys of which a row has one where it meets the criteria; none where the index does not know."""
+    match criteria:
+        case AllOf(terms):
+            return next(filter(None, map(_value_keys, terms)), [])
+        case Compare(member, op, value) if member.info.ruled and op in (Op.EQ, Op.IN):
+            return _keys_of(member.name, value)
+        case Related(relation, Quantifier.SOME, Compare(member, op, value)) if (
+            f"{relation.name}.{member.name}" == SOURCE and op in (Op.EQ, Op.IN)
+        ):
+            return _keys_of(SOURCE, value)
+    return []
+
+
+def _keys_of(path: str, value: Fragment) -> list[str]:
+    (source,) = (part.source for part in value.parts if isinstance(part, Param))
+    if not isinstance(source, Const):
+        return []
+    return [value_key(path, each) for each in ([source.value] if isinstance(source.value, str) else source.value)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +154,30 @@ class Searching:
         where other rules than these decide.
         """
         access = self.compiler.access
-        if access is None or not self.row.entity.owned:
+        if access is None:
             return TRUE
         everywhere = tuple(g.scope for g in access.grants(self.row.root.name) if g.shows(self.row.prefix))
-        scopes = dict.fromkeys(chain.from_iterable(group.scopes or everywhere for group in self.groups))
-        rules = [next((part.rule for part in scope.parts if part.rule in _ROW_KEYS), None) for scope in scopes]
-        if not rules or None in rules:
+        return self.among(chain.from_iterable(group.scopes or everywhere for group in self.groups))
+
+    def among(self, scopes: Iterable[RowScope]) -> Fragment:
+        """What the index knows of the rows of some scopes; TRUE where it does not know all of them."""
+        keys = [self._row_keys(scope) for scope in dict.fromkeys(scopes)]
+        if not keys or EMPTY in keys:
             return TRUE
-        keys = join(", ", [_ROW_KEYS[rule] for rule in dict.fromkeys(rules) if rule is not None])
-        return self._has(sql("(SELECT concat_ws(' | ', {keys})::tsquery)", keys=keys))
+        joined = join(", ", list(dict.fromkeys(keys)))
+        return self._has(sql("(SELECT concat_ws(' | ', {keys})::tsquery)", keys=joined))
+
+    def _row_keys(self, scope: RowScope) -> Fragment:
+        """The keys that the rows of a scope have, joined by `|`, by the first of its rules that the index knows; empty
+        where it knows none.
+        """
+        return next(filter(None, map(self._row_keys_of_rule, scope.parts)), EMPTY)
+
+    def _row_keys_of_rule(self, scope: RowScope) -> Fragment | None:
+        if scope.rule is RowRule.WHERE:
+            keys = _value_keys(self.compiler.predicate(self.row.entity, scope))
+            return text(" | ".join(keys)) if keys else None
+        return _ROW_KEYS.get(scope.rule) if self.row.entity.owned else None
 
     @property
     def fields(self) -> tuple[Tagged, ...]:
