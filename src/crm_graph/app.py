@@ -61,7 +61,7 @@ from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
 from crm_graph.services.people import Admission
-from crm_graph.services.reads import Audit, Hashes, Note, load_hashes
+from crm_graph.services.reads import DUPLICATES, LOOKUPS, UNMASKING, Audit, Hashes, Note, load_hashes
 from crm_graph.services.role_views import told_roles
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
@@ -185,7 +185,14 @@ def audit(hub: Hub) -> Audit:
     def begun(principal: Principal, request_id: str) -> AbstractAsyncContextManager[Transaction]:
         return _begun(hub, principal, principal.source, request_id)
 
-    return Audit(begun, hub.hashes, Allowance(hub.budgets, "lookups", hub.settings.lookups_per_minute))
+    settings = hub.settings
+    per_minute = {
+        LOOKUPS: settings.lookups_per_minute,
+        UNMASKING: settings.unmasked_per_minute,
+        DUPLICATES: settings.duplicate_checks_per_minute,
+    }
+    allowances = {purpose: Allowance(hub.budgets, purpose, number) for purpose, number in per_minute.items()}
+    return Audit(begun, hub.hashes, allowances)
 
 
 def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str | None = None) -> Begin:
@@ -288,6 +295,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         max_cost=settings.max_cost,
         base_currency=settings.base_currency,
     )
+    reads = audit(hub)
     bulk = BulkReads(settings.bulk_read_records, settings.bulk_read_window_s)
     schema = build_schema(hub.catalog)
     operations = Operations(
@@ -300,11 +308,12 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         hub.principals,
         operations,
         Reader(
-            hub.lanes, operations, hub.budgets, audit(hub), hub.replica, bulk=bulk, answers=answers_of(hub, operations)
+            hub.lanes, operations, hub.budgets, reads, hub.replica, bulk=bulk, answers=answers_of(hub, operations)
         ),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,
+        audit=reads,
         counts=counts,
         trusted=TrustedDocuments(
             hub.manifest,

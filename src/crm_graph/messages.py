@@ -83,6 +83,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "搜索文本最多 {limit} 个字符、{words} 个词。",
     ),
     "lookup_field": ("Records of this type cannot be looked up by this field.", "该类型的记录不支持按此字段精确查找。"),
+    "ids_of_one_type": ("All ids must be those of records of one type.", "所有编号必须属于同一类型的记录。"),
     "lookup_where": (
         "You see this field masked: filter a list by its whole value, with eq or in, at the top of where or in and.",
         "该字段对您脱敏显示，只能在顶层列表的 where（或其中的 and）里用 eq 或 in 按完整值查找。",

@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     """The budget of a client, or of a person without one; 0 for no end. A client's row may name another."""
     lookups_per_minute: int = Field(default=60, ge=0)
     """Values that a client, or a person without one, may look up in a minute; 0 for no end."""
+    unmasked_per_minute: int = Field(default=10, ge=0)
+    """Records that a client, or a person without one, may have unmasked in a minute; 0 for no end."""
+    duplicate_checks_per_minute: int = Field(default=30, ge=0)
+    """Values that a client, or a person without one, may check for duplicates in a minute; 0 for no end."""
     bulk_read_records: int = Field(default=10_000, ge=0)
     """So many records of one type that somebody pages through are written down, each time; 0 for never."""
     bulk_read_window_s: int = Field(default=3_600, ge=1)

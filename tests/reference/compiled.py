@@ -151,7 +151,7 @@ class Kept:
         """The value, for tests to see."""
         return value
 
-    async def allow_lookups(self, _principal: Principal, _values: int) -> None:
+    async def allow(self, _purpose: str, _principal: Principal, _times: int) -> None:
         """There is no end to it."""
 
     async def write(self, _principal: Principal, _request_id: str, reads: Sequence[AuditedRead]) -> None:

@@ -50,7 +50,7 @@ PEOPLE = {
     "caller": ("matcher", None),
 }
 """Username to role and primary team. Zhou is a dispatcher too: she may assign leads, and sees no more for it. The
-matcher sees customers' phones masked everywhere, and may look them up.
+matcher sees customers' phones masked everywhere, and may look them up and unmask them.
 """
 
 
@@ -233,6 +233,8 @@ async def settings_of_own_database(cluster_address: str, worker_id: str, name: s
         max_body_bytes=MAX_BODY_BYTES,
         cost_per_minute=0,
         lookups_per_minute=0,
+        unmasked_per_minute=0,
+        duplicate_checks_per_minute=0,
         read_pool_size=4,
         write_pool_size=4,
     )
@@ -349,9 +351,11 @@ _DISPATCHER = (
     " INSERT INTO user_roles (user_id, role_id) SELECT :id, id FROM made"
 )
 _MATCHER = (
-    "WITH made AS (INSERT INTO roles (id, key, name_en, name_zh, created_at, updated_at)"
-    " VALUES (:id, 'matcher', 'Matcher', '来电匹配', :now, :now) RETURNING id)"
+    "WITH made AS (INSERT INTO roles (id, key, name_en, name_zh, actions, created_at, updated_at)"
+    " VALUES (:id, 'matcher', 'Matcher', '来电匹配', '[\"unmask\"]', :now, :now) RETURNING id)"
     " INSERT INTO grants (id, role_id, entity_type, row_rule, levels, field_levels)"
-    " SELECT :grant, id, 'customer', 'ALL', '{}', '{\"kind\": \"READ\", \"phone\": \"LOOKUP\"}' FROM made"
+    " SELECT :grant, id, 'customer', 'ALL', '{}',"
+    ' \'{"kind": "READ", "phone": "LOOKUP", "contact_points.raw": "MASKED", "credit_limit": "MASKED"}\''
+    " FROM made"
 )
 _MEMBER = "INSERT INTO team_members (user_id, team_id, is_primary) VALUES (:id, :team, true)"

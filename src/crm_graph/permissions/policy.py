@@ -127,7 +127,8 @@ _SALES = RoleRule(
     },
     _actions(["customers", "interactions", "leads", "opportunities", "contracts"], EDIT)
     | _actions(["leads", "opportunities", "contracts"], ["transition"])
-    | _actions(["tickets"], ["create", "update"]),
+    | _actions(["tickets"], ["create", "update"])
+    | {"duplicates:check"},
 )
 
 _SALES_MANAGER = RoleRule(
@@ -276,7 +277,7 @@ _CRM_MANAGER = RoleRule(
     _actions(["customers", "interactions", "leads", "opportunities", "tickets"], (*EDIT, "upsert"))
     | _actions(["leads", "opportunities", "tickets"], ["transition"])
     | _actions(["pipelines", "stages"], EDIT)
-    | {"leads:assign", "merge", "export", "backfill", "documents:register"},
+    | {"leads:assign", "merge", "export", "backfill", "documents:register", "duplicates:check"},
 )
 
 _ANALYST = RoleRule(

@@ -41,6 +41,7 @@ SINGLE_ACTIONS = MANAGING | frozenset(
         "access:explain",
         "access:simulate",
         "documents:register",
+        "duplicates:check",
     }
 )
 """Actions apart from those that follow from a type. `documents:register` tells the whole schema, custom fields and all:

@@ -24,7 +24,7 @@ from crm_graph.resolvers.lookups import LookupSite, ReadLog, RequestId, told
 from crm_graph.resolvers.operations import Operations, PreparedRead
 from crm_graph.resolvers.questions import Answers, answer_all
 from crm_graph.services import role_holders, workflows
-from crm_graph.services.reads import AuditedRead
+from crm_graph.services.reads import LOOKUPS, AuditedRead
 
 
 class Purse(Protocol):
@@ -205,7 +205,7 @@ class Reader:
 
     async def _allow(self, lookups: Sequence[LookupSite], variables: Mapping[str, Any], principal: Principal) -> None:
         """Take the values that are looked up from the asker's allowance. Raises RateLimited."""
-        await self._log.allow_lookups(principal, sum(len(lookup.values(variables)) for lookup in lookups))
+        await self._log.allow(LOOKUPS, principal, sum(len(lookup.values(variables)) for lookup in lookups))
 
     async def _written_down(
         self,

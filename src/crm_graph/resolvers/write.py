@@ -33,6 +33,7 @@ from crm_graph.resolvers.sql import Writer
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.services import idempotency
 from crm_graph.services.listings import ListedRef
+from crm_graph.services.reads import Audit
 from crm_graph.transaction import Transaction
 
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
@@ -56,6 +57,7 @@ class MutationContext:
     what refused it: the field is then completed a second time, without the verb, to tell of it. `unread` is why its
     record could not be read, which takes the change back; `committed` counts the fields that took effect, `position` is
     how far they reach in the log. `charge` is called before anything runs, and notes what the operation costs.
+    `unkept` is an answer that may not be told again from a store: who repeats it is written down again.
     """
 
     operations: Operations
@@ -70,6 +72,8 @@ class MutationContext:
     requested: int = 0
     remaining: int | None = None
     trusted: TrustedDocuments | None = None
+    audit: Audit | None = None
+    unkept: bool = False
     tx: Transaction | None = None
     failure: CrmError | None = None
     unread: Exception | None = None
@@ -91,6 +95,12 @@ class MutationContext:
         if self.tx is None:
             raise RuntimeError("no transaction outside a mutation field")
         return self.tx
+
+    def reads(self) -> Audit:
+        """Where reads that matter are counted and written down."""
+        if self.audit is None:
+            raise RuntimeError("this hub keeps no log of reads")
+        return self.audit
 
     def reader(self) -> SelectionReader:
         """Reads the selection of an entity in a payload."""
@@ -140,6 +150,7 @@ async def _in_transaction(context: MutationContext, key: str, complete: Callable
     what refuses the request is raised as it is while nothing has taken effect; all else is an error of this field.
     """
     context.failure = context.unread = None
+    context.unkept = False
     try:
         answer = await _committed(context, key, complete)
         context.committed += 1
@@ -177,7 +188,9 @@ async def _answer(context: MutationContext, tx: Transaction, key: str, complete:
     answer = orjson.dumps(await _unwrapped(complete))
     if context.unread is not None:
         raise context.unread
-    if context.idempotency_key is not None:
+    if context.idempotency_key is not None and context.unkept:
+        await idempotency.release(tx, context.idempotency_key, key)
+    elif context.idempotency_key is not None:
         stored = _without(answer, context.shown_once)
         await idempotency.store(tx, context.idempotency_key, key, stored, tx.subject_id)
     return answer

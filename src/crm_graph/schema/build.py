@@ -18,6 +18,7 @@ from crm_graph.resolvers.questions import QUESTIONS
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.clients import ENUMS as CLIENT_ENUMS
 from crm_graph.schema.clients import client_list, client_mutations
+from crm_graph.schema.disclosures import disclosures
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.explanations import questions
 from crm_graph.schema.exports import FORMATS, create_export
@@ -97,6 +98,7 @@ def _mutation(types: EntityTypes) -> Any:
         record_mutations(types, inputs),
         verb_mutations(types, inputs),
         trusted_document_mutations(),
+        disclosures(types),
         issuer_mutations(),
         role_mutations(types.types["user"]),
         client_mutations(),

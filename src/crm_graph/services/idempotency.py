@@ -61,6 +61,13 @@ async def store(tx: Transaction, key: str, field: str, answer: bytes, subject_id
     )
 
 
+async def release(tx: Transaction, key: str, field: str) -> None:
+    """Let go of a key that this transaction claimed: its answer is not one to keep."""
+    await tx.driver().execute(
+        "DELETE FROM idempotency_keys WHERE actor_id = $1 AND key = $2 AND field = $3", tx.principal.user_id, key, field
+    )
+
+
 async def forget_expired(tx: Transaction, at_most: int = 10_000) -> int:
     """Delete keys that are past their time, but for those that somebody else holds. Gives how many."""
     deleted = await tx.driver().fetch(

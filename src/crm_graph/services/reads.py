@@ -20,6 +20,8 @@ from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.store import Connection
 from crm_graph.transaction import EventDraft, Input, Transaction
 
+LOOKUPS, UNMASKING, DUPLICATES = "lookups", "unmasking", "duplicates"
+"""What somebody may be told beyond their rights, each with an allowance of its own."""
 NAMED = 20
 """Records of one read that each get an event; of more, their number stands in one."""
 
@@ -75,14 +77,14 @@ Begin = Callable[[Principal, str], AbstractAsyncContextManager[Transaction]]
 class Audit:
     """Counts and writes down the reads of one process that matter."""
 
-    def __init__(self, begin: Begin, hashes: Hashes, lookups: Allowance) -> None:
+    def __init__(self, begin: Begin, hashes: Hashes, allowances: Mapping[str, Allowance]) -> None:
         self._begin = begin
-        self._lookups = lookups
+        self._allowances = allowances
         self.hashes = hashes
 
-    async def allow_lookups(self, principal: Principal, values: int) -> None:
-        """Take so many values from what the asker may look up. Raises what `Allowance.take` raises."""
-        await self._lookups.take(principal, values)
+    async def allow(self, purpose: str, principal: Principal, times: int) -> None:
+        """Take so many from what the asker may be told for a purpose. Raises what `Allowance.take` raises."""
+        await self._allowances[purpose].take(principal, times)
 
     async def write(self, principal: Principal, request_id: str, reads: Sequence[AuditedRead]) -> None:
         """Write reads down, in a transaction of their own. Raises Unavailable; then nobody may be told."""

@@ -9,7 +9,7 @@ from crm_graph.access import EVERY_ROW, Level, TypeGrant
 from crm_graph.catalog import Catalog, EntityType, Field
 from crm_graph.criteria.compiling import row_scope
 from crm_graph.errors import CrmError, Invalid, MaskedValue
-from crm_graph.fragments import FALSE, Fragment, any_of, join, name, param, sql
+from crm_graph.fragments import EMPTY, FALSE, Fragment, any_of, join, name, param, sql
 from crm_graph.permissions.effective import field_paths
 from crm_graph.services.rows import Row, columns_as_read
 from crm_graph.transaction import Input, Transaction
@@ -106,18 +106,26 @@ async def lock(tx: Transaction, rights: Rights, ids: Sequence[UUID]) -> dict[UUI
     """Lock rows in the order of their ids and read them with the scope flags of each grant, in one statement.
     Rows that match no grant are left out, like ids that never were, and nobody waits for them.
     """
+    return await _held_rows(tx, rights, ids, sql(" ORDER BY t.id FOR NO KEY UPDATE OF t"))
+
+
+async def seen(tx: Transaction, rights: Rights, ids: Sequence[UUID]) -> dict[UUID, Held]:
+    """The same without a lock: for who only reads."""
+    return await _held_rows(tx, rights, ids, EMPTY)
+
+
+async def _held_rows(tx: Transaction, rights: Rights, ids: Sequence[UUID], locked: Fragment) -> dict[UUID, Held]:
     if not ids or not rights.grants:
         return {}
-    model = rights.entity.model
     found = await tx.fetch(
         sql(
-            "SELECT {columns}, {flags} FROM {table} AS t WHERE t.id = ANY({ids}) AND {scope}"
-            " ORDER BY t.id FOR NO KEY UPDATE OF t",
-            columns=columns_as_read(model, "t"),
+            "SELECT {columns}, {flags} FROM {table} AS t WHERE t.id = ANY({ids}) AND {scope}{locked}",
+            columns=columns_as_read(rights.entity.model, "t"),
             flags=flag_columns(rights),
             table=name(rights.entity.table),
             ids=param(Input("ids"), "uuid[]"),
             scope=in_any_scope(rights, "t"),
+            locked=locked,
         ),
         ids=sorted(set(ids)),
     )

@@ -38,6 +38,7 @@ from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.read import Answered, Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
+from crm_graph.services.reads import Audit
 from crm_graph.web import graphiql
 from crm_graph.web.authentication import authenticate, challenge, known
 from crm_graph.web.compression import WORTH_BYTES, packed
@@ -107,6 +108,7 @@ class GraphQLEndpoint:
         clock: Callable[[], datetime],
         *,
         budgets: Budgets,
+        audit: Audit,
         counts: RequestCounts,
         trusted: TrustedDocuments,
         position: Callable[[bytes], int] | None,
@@ -116,6 +118,7 @@ class GraphQLEndpoint:
         self._principals = principals
         self.operations = operations
         self._budgets = budgets
+        self._audit = audit
         self._counts = counts
         self._reader = reader
         self._trusted = trusted
@@ -249,6 +252,7 @@ class GraphQLEndpoint:
             idempotency_lifetime=self._idempotency_lifetime,
             charge=partial(self._charge_mutation, principal),
             trusted=self._trusted,
+            audit=self._audit,
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)
