@@ -307,9 +307,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         hub.principals,
         operations,
-        Reader(
-            hub.lanes, operations, hub.budgets, reads, hub.replica, bulk=bulk, answers=answers_of(hub, operations)
-        ),
+        Reader(hub.lanes, operations, hub.budgets, reads, hub.replica, bulk=bulk, answers=answers_of(hub, operations)),
         begin_for(hub),
         hub.clock,
         budgets=hub.budgets,

@@ -356,6 +356,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "缺少 {currency} 在 {date} 的汇率，请先补充。",
     ),
     "net_and_tax_are_gross": ("Net and tax must add up to gross.", "不含税金额与税额之和应等于含税金额。"),
+    "not_total_of_lines": (
+        "The contract has lines, and this is not their total. Leave the amount out.",
+        "合同已有明细行，该金额与明细合计不符，请不要提交此金额。",
+    ),
     "total_of_lines": (
         "The amount must be the sum of the lines, {total}, or be left out.",
         "金额应等于明细合计 {total}，或不填。",

@@ -27,7 +27,7 @@ from reference.view import View
 CHANGES = 12
 ENTITIES = ("customer", "interaction", "lead", "opportunity", "ticket", "contract")
 WRITERS = ("sales", "sales_manager", "service", "finance", "crm_manager", "erp", "commerce", "call_centre")
-_EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t != "policy_version")
+EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t != "policy_version")
 _ERRORS = "errors { code message path details }"
 
 
@@ -95,7 +95,7 @@ async def test_mutations_on_twins_are_answered_alike(
 
     answers = []
     for rows in (tables, twin.tables):
-        await twin_connection.execute(_EMPTY)
+        await twin_connection.execute(EMPTY)
         await insert(twin_connection, rows)
         answers.append([await _run(twin_engine, twin, text, variables) for text, variables in documents])
 

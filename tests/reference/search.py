@@ -178,7 +178,7 @@ def looked_up(view: View, records: Iterable[Record], field: str, value: str) -> 
             for s in searched_fields(view.catalog, record.entity)
             if s.relation is None and s.field.name.upper() == field
         )
-        wanted = _exact(own.how, value)
+        wanted = exact(own.how, value)
         kinds = {own.how} if own.how is Search.NUMBER else {own.how, Search.CONTACT}
         for searched in searched_fields(view.catalog, record.entity):
             if searched != own and (searched.how is not Search.CONTACT or searched.how not in kinds):
@@ -195,7 +195,8 @@ def looked_up(view: View, records: Iterable[Record], field: str, value: str) -> 
                 break
 
 
-def _exact(how: Search, value: str) -> str | None:
+def exact(how: Search, value: str) -> str | None:
+    """A value as it is compared; None for what is none of its kind."""
     try:
         if how is Search.NUMBER:
             return squeezed(folded(value))

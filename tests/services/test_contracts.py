@@ -82,7 +82,7 @@ async def test_totals_are_those_of_the_lines(world: World, customer: UUID) -> No
     with pytest.raises(Refused) as refused:
         async with world.begin("li") as tx:
             await contracts.update(tx, [Update(made.id, {"netAmount": "90"})])
-    assert [facts(e) for e in refused.value.errors] == [("RULE_VIOLATED", "total_of_lines", ("netAmount",))]
+    assert [facts(e) for e in refused.value.errors] == [("RULE_VIOLATED", "not_total_of_lines", ("netAmount",))]
 
 
 async def test_changed_lines_keep_their_rows_and_move_the_totals(world: World, customer: UUID) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -145,6 +146,21 @@ async def test_limits_and_sources_are_checked_before_anything(world: World) -> N
     with pytest.raises(Invalid) as invalid:
         await send(world, [customer("A-1")], source="shop")
     assert facts(invalid.value) == ("INVALID", "source_not_yours", ("source",))
+
+
+async def test_who_does_not_see_every_record_names_no_source_of_others(world: World) -> None:
+    """Wang would learn which ids of the ERP belong to customers of others."""
+    (made,) = await send(world, [customer("A-1")])
+    assert made.id is not None
+    limited = world.with_grants(
+        "wang", "customer", [world.grant("customer", RowRule.OWN, {}, ["kind", "name", "city"])]
+    )
+    allowed = replace(limited, access=replace(limited.access, actions=limited.access.actions | {"customers:upsert"}))
+    for external_id in ("A-1", "A-2"):
+        with pytest.raises(Invalid) as refused:
+            async with world.begin_as(allowed) as tx:
+                await upsert(tx, "customer", "erp", [customer(external_id)])
+        assert facts(refused.value) == ("INVALID", "source_not_yours", ("source",))
 
 
 async def test_a_ref_on_a_record_out_of_scope_is_taken(world: World) -> None:

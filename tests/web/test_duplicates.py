@@ -46,6 +46,13 @@ async def test_an_own_record_is_given_as_ever(crm: Crm) -> None:
     ]
 
 
+async def test_several_own_records_are_given_the_newest_first(crm: Crm) -> None:
+    for n in range(7):
+        await crm.make("wang", "customer", kind="PERSON", name=f"重复多{n}", phone="13871960009")
+    found = await check(crm, "wang", phone="13871960009")
+    assert [m["customer"]["name"] for m in found["matches"]] == [f"重复多{n}" for n in (6, 5, 4, 3, 2)]
+
+
 async def test_how_many_there_are_and_what_they_are_is_not_told(crm: Crm) -> None:
     """Equal for the asker: one record of Wang's, or three that differ in all else; by one value, or by two."""
     for n in range(3):

@@ -278,3 +278,19 @@ async def test_a_bad_manifest_keeps_the_hub_from_starting(crm: Crm, tmp_path: Pa
     with pytest.raises(BadManifest, match=r"bad\.json: entry 'a': Syntax Error: Expected Name, found <EOF>\."):
         async with open_hub(settings):
             pass
+
+
+async def test_who_registered_and_removed_a_document_is_in_the_log(crm: Crm) -> None:
+    text = "query Logged { customers(first: 1) { nodes { id } } }"
+    (id_,) = await register(crm, text)
+    await register(crm, text)
+    assert (await crm.ask("sun", REMOVE, {"ids": [id_, "sha256:none"]})).payload("removeDocuments")["ids"] == [id_]
+    events = await crm.database.fetch(
+        "SELECT type, actor_id, before::text AS before, after::text AS after FROM events"
+        " WHERE entity_type = 'trusted_document' AND before ->> 'id' = $1 OR after ->> 'id' = $1 ORDER BY id",
+        id_,
+    )
+    assert [(e["type"], e["actor_id"], orjson.loads(e["before"]), orjson.loads(e["after"])) for e in events] == [
+        ("trusted_document.registered", crm.users["sun"], {}, {"id": id_, "text": text}),
+        ("trusted_document.removed", crm.users["sun"], {"id": id_, "text": text}, {}),
+    ]

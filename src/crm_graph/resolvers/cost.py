@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from graphql import FieldNode, GraphQLField, GraphQLObjectType, ListValueNode, VariableNode, get_named_type
 
 from crm_graph.access import Access
-from crm_graph.catalog import Catalog, Shape
+from crm_graph.catalog import Catalog, EntityType, Shape
 from crm_graph.criteria.predicates import AllOf, AnyOf, Compare, Counted, Criteria, Not, Related
 from crm_graph.errors import CostExceeded, CrmError
 from crm_graph.fragments import Fragment, Param
@@ -72,6 +72,8 @@ LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 REFUSED_CHARACTER = 1
 """A character of a document that is refused: reading and validating takes 2 to 4 µs for each, about as a row does."""
+LISTED_RECORDS = 5
+"""Records in a list of a payload."""
 DOCUMENTS = {"registerDocuments": ("documents",), "createExport": ("input", "document")}
 """Where verbs are given documents, which they read before anything tells whether they are right."""
 
@@ -298,18 +300,29 @@ def cost_of_mutation(
         payload = get_named_type(definition.type) if definition else None
         if not isinstance(payload, GraphQLObjectType):
             continue
-        for selected in reader.read(payload, [s for n in nodes if n.selection_set for s in n.selection_set.selections]):
-            for name, children in selected.children.items():
-                entity = catalog.by_api_name.get(name)
-                if entity is not None:
-                    values: list[Any] = []
-                    try:
-                        row = Planner(catalog, access, limits).object(entity, children)
-                        cost = Pricing(limits, _evaluated(values, variables)).object(row)
-                    except CrmError:
-                        continue
-                    requested += 1 + cost.of(values)
+        told = reader.read(payload, [s for n in nodes if n.selection_set for s in n.selection_set.selections])
+        for times, entity, children in _records(told, catalog):
+            values: list[Any] = []
+            try:
+                row = Planner(catalog, access, limits).object(entity, children)
+                cost = Pricing(limits, _evaluated(values, variables)).object(row)
+            except CrmError:
+                continue
+            requested += times * (1 + cost.of(values))
     return requested
+
+
+def _records(
+    told: Iterable[Selected], catalog: Catalog, times: int = 1
+) -> Iterable[tuple[int, EntityType, tuple[Selected, ...]]]:
+    """The records of a payload, with how many there may be, and what is selected of them."""
+    for selected in told:
+        for name, children in selected.children.items():
+            entity = catalog.by_api_name.get(name)
+            if entity is None:
+                yield from _records(children, catalog, LISTED_RECORDS)
+            else:
+                yield times, entity, children
 
 
 def _evaluated(values: list[Any], variables: Mapping[str, Any]) -> Place:

@@ -5,21 +5,20 @@ Every value is taken from an allowance before the statement runs, and stands in 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from crm_graph.catalog import EntityType, Field
 from crm_graph.fragments import Const, Param
-from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.arguments import given
 from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.derived import Step, paths_of, reach
 from crm_graph.resolvers.plan import ROW_ID, Connection, ReadPlan, Root, ValueLookup
 from crm_graph.resolvers.search.lookup import compared
 from crm_graph.scalars import parse_text
-from crm_graph.services.reads import AuditedRead
+from crm_graph.services.reads import AuditedRead, Hashing
 
 LOOKED_UP = "looked_up"
 
@@ -44,23 +43,6 @@ class LookupSite:
             value = source.value if isinstance(source, Const) else bound(source, variables)
             found += [value] if isinstance(value, str) else value
         return found
-
-
-class Hashing(Protocol):
-    """Tells equal values as equal, and none of them."""
-
-    def of(self, entity: str, value: str) -> str: ...
-
-
-class ReadLog(Protocol):
-    """Where reads that matter are counted and written down, as `Audit` does."""
-
-    @property
-    def hashes(self) -> Hashing: ...
-
-    async def allow(self, purpose: str, principal: Principal, times: int) -> None: ...
-
-    async def write(self, principal: Principal, request_id: str, reads: Sequence[AuditedRead]) -> None: ...
 
 
 RequestId = Callable[[], str]

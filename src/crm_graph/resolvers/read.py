@@ -20,11 +20,11 @@ from crm_graph.resolvers.bulk_reads import BulkReads
 from crm_graph.resolvers.cost import cost_of_refusal, require_within
 from crm_graph.resolvers.derived import Compute, fill
 from crm_graph.resolvers.documents import Document, Operation, check_variables
-from crm_graph.resolvers.lookups import LookupSite, ReadLog, RequestId, told
+from crm_graph.resolvers.lookups import LookupSite, RequestId, told
 from crm_graph.resolvers.operations import Operations, PreparedRead
 from crm_graph.resolvers.questions import Answers, answer_all
 from crm_graph.services import role_holders, workflows
-from crm_graph.services.reads import LOOKUPS, AuditedRead
+from crm_graph.services.reads import LOOKUPS, AuditedRead, ReadLog
 
 
 class Purse(Protocol):

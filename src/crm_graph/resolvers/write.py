@@ -1,5 +1,6 @@
 """Mutations: each root field is one transaction; the record in its payload is a compiled read in that transaction."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -33,7 +34,7 @@ from crm_graph.resolvers.sql import Writer
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.services import idempotency
 from crm_graph.services.listings import ListedRef
-from crm_graph.services.reads import Audit
+from crm_graph.services.reads import ReadLog
 from crm_graph.transaction import Transaction
 
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
@@ -72,8 +73,9 @@ class MutationContext:
     requested: int = 0
     remaining: int | None = None
     trusted: TrustedDocuments | None = None
-    audit: Audit | None = None
+    audit: ReadLog | None = None
     unkept: bool = False
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     tx: Transaction | None = None
     failure: CrmError | None = None
     unread: Exception | None = None
@@ -96,7 +98,7 @@ class MutationContext:
             raise RuntimeError("no transaction outside a mutation field")
         return self.tx
 
-    def reads(self) -> Audit:
+    def reads(self) -> ReadLog:
         """Where reads that matter are counted and written down."""
         if self.audit is None:
             raise RuntimeError("this hub keeps no log of reads")
@@ -216,7 +218,9 @@ async def _record(
 ) -> Any:
     """The entity of a payload. What is wrong with its selection shows only now, and nothing of the field may stay."""
     try:
-        return await _read_record(context, ref, field_details_list, type_)
+        # Several records of one payload are completed at once, and there is one connection.
+        async with context.reading:
+            return await _read_record(context, ref, field_details_list, type_)
     except Exception as error:  # noqa: BLE001 - `_committed` raises it, once the executor is out of the way
         context.unread = error
         return None

@@ -54,6 +54,7 @@ def _also_reads(draft: Draft) -> frozenset[str]:
 
 def _total(draft: Draft) -> None:
     """With lines the totals are their sums, and writing another is refused; without, two amounts give the third."""
+    given = LINES in draft.children
     if draft.wanted_children(LINES):
         draft.children[LINES] = [
             priced(line, number, draft.value("currency")) for number, line in enumerate(draft.wanted_children(LINES))
@@ -61,7 +62,12 @@ def _total(draft: Draft) -> None:
         for column, name in TOTALS.items():
             total = sum((line[column] for line in draft.children[LINES]), Decimal(0))
             if draft.values.get(column, total) != total:
-                draft.refuse(RuleViolated("total_of_lines", path=(name,), total=str(total)))
+                # Of lines that stand there, who writes a total may see less than their sum.
+                draft.refuse(
+                    RuleViolated("total_of_lines", path=(name,), total=str(total))
+                    if given
+                    else RuleViolated("not_total_of_lines", path=(name,))
+                )
             draft.row[column] = total
         return
     net, tax, gross = (draft.value(column) for column in TOTALS)

@@ -16,7 +16,7 @@ from crm_graph.models.customers import CustomerKind, PoolState
 from crm_graph.models.fields import Search
 from crm_graph.services import reads
 from crm_graph.services.contact_points import normalise_email, normalise_phone
-from crm_graph.services.reads import AuditedRead, Hashes
+from crm_graph.services.reads import AuditedRead, Hashing
 from crm_graph.services.rights import in_any_scope, rights_on
 from crm_graph.services.search_keys import END, LONGEST_NUMBER, START, Key, fold, gram_phrase, national, squeeze
 from crm_graph.services.texts import clean
@@ -57,7 +57,7 @@ class Match:
     id: UUID | None = None
 
 
-async def check(tx: Transaction, hashes: Hashes, values: Mapping[str, str]) -> list[Match]:
+async def check(tx: Transaction, hashes: Hashing, values: Mapping[str, str]) -> list[Match]:
     """The records that have one of the values, by criterion; those that the asker sees first, the newest first.
 
     Raises Required without a value, Invalid with the path to one that is none.

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from crm_graph.catalog import Catalog
@@ -48,6 +48,23 @@ class AuditedRead:
 
 Note = Callable[[AuditedRead], None]
 """Keeps a read, to be written down before it is answered."""
+
+
+class Hashing(Protocol):
+    """Tells equal values as equal, and none of them."""
+
+    def of(self, entity: str, value: str) -> str: ...
+
+
+class ReadLog(Protocol):
+    """Where reads that matter are counted and written down, as `Audit` does."""
+
+    @property
+    def hashes(self) -> Hashing: ...
+
+    async def allow(self, purpose: str, principal: Principal, times: int) -> None: ...
+
+    async def write(self, principal: Principal, request_id: str, reads: Sequence["AuditedRead"]) -> None: ...
 
 
 class Hashes:

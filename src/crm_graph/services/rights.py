@@ -41,6 +41,11 @@ class Rights:
         return all(grant.scope == EVERY_ROW for grant in self.grants)
 
     @property
+    def every_row(self) -> bool:
+        """Whether some grant is about every row: there is no record that the asker does not see."""
+        return any(grant.scope == EVERY_ROW for grant in self.grants)
+
+    @property
     def all_flags(self) -> Flags:
         return (True,) * len(self.grants)
 

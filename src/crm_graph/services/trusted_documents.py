@@ -1,28 +1,28 @@
 """Trusted documents: registering and removing them. Whether one is valid GraphQL is said by who knows the schema."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import structlog
 
 from crm_graph.errors import CrmError, Invalid, LimitReached
 from crm_graph.permissions.store import raise_policy_version
 from crm_graph.services.commands import Mode, Refused, keep_good
-from crm_graph.transaction import Transaction
+from crm_graph.transaction import EventDraft, Transaction
 
 REGISTER = "documents:register"
 MAX_AT_ONCE = 100
 MAX_IN_ALL = 10_000
 MAX_CHARACTERS = 100_000
 
-log = structlog.get_logger(__name__)
-
 _INSERT = """
 INSERT INTO trusted_documents (id, text, registered_at, registered_by_id)
 SELECT d.id, d.text, $3, $4 FROM unnest($1::text[], $2::text[]) AS d (id, text)
 ON CONFLICT (id) DO NOTHING
+RETURNING id
 """
+
+
+_REMOVE = "DELETE FROM trusted_documents WHERE id = ANY($1::text[]) RETURNING id, text"
 
 
 @dataclass
@@ -65,9 +65,17 @@ async def register(tx: Transaction, documents: Sequence[Registration]) -> list[s
     ids = [document.id for document in documents]
     texts = [document.text for document in documents]
     await tx.driver().execute("LOCK TABLE trusted_documents IN SHARE ROW EXCLUSIVE MODE")
-    await tx.driver().execute(_INSERT, ids, texts, tx.now, tx.principal.user_id)
+    added = await tx.driver().fetch(_INSERT, ids, texts, tx.now, tx.principal.user_id)
     if await tx.driver().fetchval("SELECT count(*) FROM trusted_documents") > MAX_IN_ALL:
         raise LimitReached("documents_limit", path=("documents",), limit=MAX_IN_ALL)
+    new = {row["id"] for row in added}
+    tx.record(
+        *(
+            _event("registered", document.id, {}, {"text": document.text})
+            for document in documents
+            if document.id in new
+        )
+    )
     return ids
 
 
@@ -77,12 +85,18 @@ async def remove(tx: Transaction, ids: Sequence[str]) -> list[str]:
     """
     tx.require(REGISTER)
     _require_few(ids, "ids")
-    rows = await tx.driver().fetch("DELETE FROM trusted_documents WHERE id = ANY($1::text[]) RETURNING id", list(ids))
-    removed = {row["id"] for row in rows}
+    rows = await tx.driver().fetch(_REMOVE, list(ids))
+    removed = {row["id"]: row["text"] for row in rows}
     if removed:
         await raise_policy_version(tx.session)
-        log.info("trusted_documents_removed", ids=sorted(removed), by=str(tx.principal.user_id))
+        tx.record(*(_event("removed", id_, {"text": text}, {}) for id_, text in removed.items()))
     return [id_ for id_ in dict.fromkeys(ids) if id_ in removed]
+
+
+def _event(verb: str, id_: str, before: Mapping[str, str], after: Mapping[str, str]) -> EventDraft:
+    """What happened to a document, whose id is no record's."""
+    was, is_ = ({"id": id_, **texts} if texts else {} for texts in (before, after))
+    return EventDraft(f"trusted_document.{verb}", "trusted_document", None, 0, ["text"], was, is_)
 
 
 def _require_few(items: Sequence[str], argument: str) -> None:

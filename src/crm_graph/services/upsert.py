@@ -59,8 +59,8 @@ async def upsert(
     """
     noun = NOUNS[entity]
     tx.require(noun.action(tx, "upsert"))
-    _check_call(tx, source, items)
     desk = desk_for(tx, noun)
+    _check_call(desk, source, items)
     read = _Reader(desk, source).read(items)
     await _find(desk, source, read)
     drafts, created = await _drafts(desk, source, read)
@@ -73,11 +73,14 @@ async def upsert(
     return sorted(outcomes, key=lambda outcome: outcome.index)
 
 
-def _check_call(tx: Transaction, source: str, items: Sequence[ItemValues]) -> None:
-    """A client writes under its own source; people and clients without one may name any."""
+def _check_call(desk: Desk, source: str, items: Sequence[ItemValues]) -> None:
+    """A client writes under its own source. People and clients without one may name any, if they see every record: or
+    else they would be told which ids of other systems are taken by records that they do not see.
+    """
+    own = desk.tx.principal.source
     if not 1 <= len(source) <= MAX_SOURCE or "\0" in source:
         raise Invalid("source_invalid", path=("source",), max=MAX_SOURCE)
-    if tx.principal.source not in (API_SOURCE, source):
+    if own != source and not (own == API_SOURCE and desk.rights.every_row):
         raise Invalid("source_not_yours", path=("source",), source=source)
     if len(items) > MAX_ITEMS:
         raise LimitReached("too_many_items", path=("items",), max=MAX_ITEMS)

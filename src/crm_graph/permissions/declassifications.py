@@ -1,0 +1,88 @@
+"""Declassifications: all that tells more than a role set may see. The list is closed: the law is tested against it.
+
+For everything else an answer is a function of what its asker sees. A new line here is a decision, and needs a law of
+its own in `tests/law/test_declassified.py`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Declassification:
+    """One thing that tells more: `granted_by` is the action, or the level, that gives it; `tells` is each bit of it.
+    `audited` ones stand in the log of reads before they are told.
+    """
+
+    name: str
+    granted_by: str
+    tells: str
+    audited: bool
+
+
+DECLASSIFICATIONS = (
+    Declassification(
+        "version",
+        "any grant that shows something of the record",
+        "That a record was changed, how often, and when it was last (`version`, `updatedAt`), and by `CONFLICT` that a"
+        " field which a change writes has changed since a version: also where what changed is withheld.",
+        audited=False,
+    ),
+    Declassification(
+        "lookup",
+        "the level LOOKUP of a field",
+        "Whether a record that the asker sees has exactly a value in a field that it shows masked: by `lookup`, and by"
+        " an exact condition on a list at the top of a query.",
+        audited=True,
+    ),
+    Declassification(
+        "unmask",
+        "the action unmask",
+        "Named fields in full, of records that the asker sees, where these show them at least masked.",
+        audited=True,
+    ),
+    Declassification(
+        "checkDuplicate",
+        "the action duplicates:check",
+        "Whether a customer or lead in use has a value, and of those out of the asker's scope the names of their owners"
+        " and whether they lie in the pool; neither which nor how many.",
+        audited=True,
+    ),
+    Declassification(
+        "externalRef",
+        "an action of bulk upsert",
+        "That an external id of the client's own source belongs to a record which it does not see.",
+        audited=False,
+    ),
+    Declassification(
+        "availableTransitions",
+        "the action to move records of the type",
+        "Whether a requirement on a field that is withheld is met, which is whether it has a value.",
+        audited=False,
+    ),
+    Declassification(
+        "maskedValue",
+        "a grant that lets a field be written which it shows masked",
+        "Whether a value that the asker writes is the one that stands there: the change is none, and its event is not"
+        " written.",
+        audited=False,
+    ),
+    Declassification(
+        "money",
+        "the level READ of an amount",
+        "The currency of an amount that is read, also where the field `currency` of its record is withheld.",
+        audited=False,
+    ),
+    Declassification(
+        "explain",
+        "the action access:explain",
+        "Whether a record exists, and which row rules match it.",
+        audited=True,
+    ),
+    Declassification(
+        "documents",
+        "the action documents:register",
+        "The whole schema, custom fields among it: what is wrong with a document is said by it.",
+        audited=False,
+    ),
+)
+"""All of them."""
