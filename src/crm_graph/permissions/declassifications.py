@@ -79,6 +79,18 @@ DECLASSIFICATIONS = (
         audited=True,
     ),
     Declassification(
+        "simulate",
+        "the action access:simulate",
+        "Which of the records that the asker sees a role's row rules match, also where these are about what is withheld.",
+        audited=False,
+    ),
+    Declassification(
+        "previewGrants",
+        "the action roles:manage",
+        "How many records a row rule matches, and how many users an edit is about.",
+        audited=False,
+    ),
+    Declassification(
         "documents",
         "the action documents:register",
         "The whole schema, custom fields among it: what is wrong with a document is said by it.",
