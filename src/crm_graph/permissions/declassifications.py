@@ -81,7 +81,7 @@ DECLASSIFICATIONS = (
     Declassification(
         "simulate",
         "the action access:simulate",
-        "Which of the records that the asker sees a role's row rules match, also where these are about what is withheld.",
+        "Which of the records that the asker sees a role's row rules match, also by what is withheld.",
         audited=False,
     ),
     Declassification(
