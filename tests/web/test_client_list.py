@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from .conftest import Crm
-from .registering import FIELDS, register, tell
+from .exporting import CREATE, hire
+from .registering import FIELDS, ask_with, change, register, tell, token, until
 
 LIST = (
     "query($first: Int, $after: String, $last: Int, $before: String, $offset: Int, $where: ClientWhere)"
@@ -134,3 +135,30 @@ async def test_cursor_of_another_list_is_refused(crm: Crm) -> None:
     users = (await crm.ask("root", "{ users(first: 1) { pageInfo { endCursor } } }")).data["users"]
 
     assert (await crm.ask("root", LIST, {"after": users["pageInfo"]["endCursor"]})).error[:2] == (400, "BAD_VARIABLES")
+
+
+async def test_list_of_clients_is_no_export(crm: Crm) -> None:
+    await hire(crm, "keeper", "admin")
+    errors = [
+        (await crm.ask("keeper", CREATE, {"input": {"document": document, "format": "CSV"}})).payload("createExport")[
+            "errors"
+        ]
+        for document in ("{ clients { nodes { clientId } } }", "{ clients { totalCount } }")
+    ]
+
+    assert [(e["code"], e["path"][0]) for (e,) in errors] == [("INVALID", "document")] * 2
+
+
+async def test_budget_of_a_client_holds_at_once(crm: Crm) -> None:
+    secret = (await register(crm, "miser", cost=100))["secret"]
+    held = (await token(crm, "miser", secret)).json()["access_token"]
+    document = "{ customers(first: 60) { nodes { id } } }"
+
+    first = await ask_with(crm, held, document)
+    second = await ask_with(crm, held, document)
+    assert (first.status, second.error[:2]) == (200, (429, "RATE_LIMITED"))
+    assert "q=100" in first.response.headers["ratelimit-policy"]
+
+    await change(crm, "miser", "costPerMinute: 0")
+    await until(crm, held, 200)
+    assert (await ask_with(crm, held, document)).status == 200

@@ -35,6 +35,7 @@ KEYS: dict[str, Any] = {
     "ES256": ECKey.generate_key("P-256"),
     "RS256": RSAKey.generate_key(2048),
     "EdDSA": OKPKey.generate_key("Ed25519"),
+    "Ed25519": OKPKey.generate_key("Ed25519"),
 }
 
 

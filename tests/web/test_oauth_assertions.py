@@ -31,6 +31,7 @@ KEYS: dict[str, Any] = {
     "ES256": ECKey.generate_key("P-256"),
     "RS256": RSAKey.generate_key(2048),
     "EdDSA": OKPKey.generate_key("Ed25519"),
+    "Ed25519": OKPKey.generate_key("Ed25519"),
 }
 TOKEN_ENDPOINT = f"{TERMS.issuer}/oauth/token"
 AT = int(NOW.timestamp())

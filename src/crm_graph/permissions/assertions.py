@@ -5,7 +5,7 @@ no more than a name among that client's keys.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -26,7 +26,8 @@ from crm_graph.errors import Invalid
 from crm_graph.permissions.tokens import LEEWAY_S
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ALGORITHMS = ("ES256", "RS256", "EdDSA")
+ALGORITHMS = ("ES256", "RS256", "Ed25519", "EdDSA")
+"""The last two are one: RFC 9864 has a name for it that says the curve."""
 MAX_ASSERTION_BYTES = 8_192
 MAX_LIFETIME_S = 300
 """How far in the future an assertion may end: so long its `jti` is remembered."""
@@ -79,19 +80,19 @@ def _public_key(jwk: Any, path: tuple[str, ...]) -> dict[str, Any]:
     return parts
 
 
-def _imported(jwk: Mapping[str, Any]) -> tuple[str, PublicKey]:
-    """A public key and the algorithm that it is for. Raises ValueError for one that is too weak, or too much work."""
+def _imported(jwk: Mapping[str, Any]) -> tuple[Container[str], PublicKey]:
+    """A public key and the names of its algorithm. Raises ValueError for one that is too weak, or too much work."""
     parts = dict(jwk)
     match parts["kty"], parts.get("crv"):
         case "EC", "P-256":
-            return "ES256", ECKey.import_key(parts)
+            return ("ES256",), ECKey.import_key(parts)
         case "OKP", "Ed25519":
-            return "EdDSA", OKPKey.import_key(parts)
+            return ("Ed25519", "EdDSA"), OKPKey.import_key(parts)
         case "RSA", _:
             key = RSAKey.import_key(parts)
             numbers = key.public_key.public_numbers()
             if 2048 <= numbers.n.bit_length() <= 4096 and 2 < numbers.e < 1 << 32:
-                return "RS256", key
+                return ("RS256",), key
     raise ValueError("not a key for any of the algorithms")
 
 
@@ -118,7 +119,11 @@ def verified(
         algorithm = header["alg"]
         own = _named(header, jwks)
         fitting, key = _imported(_decoys()[algorithm] if own is None else own)
-        if fitting != algorithm or not JWSRegistry.algorithms[algorithm].verify(signed, signature, key) or own is None:
+        if (
+            algorithm not in fitting
+            or not JWSRegistry.algorithms[algorithm].verify(signed, signature, key)
+            or own is None
+        ):
             return None
         _registry(client_id, int(now.timestamp())).validate(claims)
         return _accepted(claims, audiences, now)
@@ -153,7 +158,7 @@ def _decoys() -> Mapping[str, Mapping[str, Any]]:
     return {
         "ES256": ECKey.generate_key("P-256").as_dict(private=False),
         "RS256": {"kty": "RSA", "n": urlsafe_b64encode(modulus.to_bytes(256)).decode(), "e": "AQAB"},
-        "EdDSA": OKPKey.generate_key("Ed25519").as_dict(private=False),
+        **dict.fromkeys(("Ed25519", "EdDSA"), OKPKey.generate_key("Ed25519").as_dict(private=False)),
     }
 
 
