@@ -62,6 +62,7 @@ from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import DUPLICATES, LOOKUPS, UNMASKING, Audit, Hashes, Note, load_hashes
+from crm_graph.services.rights_proposals import told_proposals
 from crm_graph.services.role_views import told_roles
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
@@ -324,6 +325,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         position=None if hub.replica is None else hub.replica.position,
         max_body_bytes=settings.max_body_bytes,
         idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
+        rights_approval=settings.rights_approval,
     )
 
 
@@ -362,6 +364,7 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
             "roles": roles,
             "issuers": issuers,
             "previewGrants": previewing.preview,
+            "rightsProposals": lambda asked: told_proposals(connection, asked.get("state")),
             "grantable": grantable,
         }
 

@@ -183,6 +183,12 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "role_inherits_itself": ("A role cannot inherit itself, through others neither.", "角色不能直接或间接继承自身。"),
     "row_rule_without_owner": ("Records of this type have no owner or team.", "该类型的记录没有负责人或团队。"),
+    "own_proposal": ("Somebody else has to approve what you proposed.", "您提出的修改须由他人批准。"),
+    "proposal_decided": ("This was decided already: {state}.", "该申请已处理：{state}。"),
+    "proposals_limit": (
+        "{limit} edits of rights wait for approval. Decide on some first.",
+        "已有 {limit} 项权限修改待批准，请先处理。",
+    ),
     "role_key_invalid": (
         "A role's key has 2 to 40 characters: a-z, 0-9, underscore, a letter first.",
         "角色标识为 2 到 40 个字符：a-z、0-9、下划线，以字母开头。",

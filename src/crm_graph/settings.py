@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     """What one operation may cost: about one unit for each row that it may read."""
     cost_per_minute: int = Field(default=6_000_000, ge=0)
     """The budget of a client, or of a person without one; 0 for no end. A client's row may name another."""
+    rights_approval: bool = False
+    """Edits of rights wait until a second administrator approves them; only taking from a user holds at once."""
     lookups_per_minute: int = Field(default=60, ge=0)
     """Values that a client, or a person without one, may look up in a minute; 0 for no end."""
     unmasked_per_minute: int = Field(default=10, ge=0)

@@ -157,6 +157,19 @@ class Transaction:
         self._events.extend(events)
         self._subjects.update(e.entity_id if e.entity_type == "customer" else e.customer_id for e in events)
 
+    @asynccontextmanager
+    async def trial(self) -> AsyncIterator[None]:
+        """What is done inside is taken back at its end, events included; what it raises is raised."""
+        events, subjects = len(self._events), set(self._subjects)
+        nested = await self.session.begin_nested()
+        try:
+            yield
+        finally:
+            await nested.rollback()
+            self.session.expunge_all()
+            del self._events[events:]
+            self._subjects = subjects
+
     def discard(self) -> None:
         """Roll back at the end whatever happens: a dry run."""
         self.discarded = True

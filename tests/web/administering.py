@@ -18,6 +18,14 @@ TYPES = {
     "revokeRole": {"user": "ID!", "role": "String!"},
     "suspendUser": {"user": "ID!"},
     "reinstateUser": {"user": "ID!"},
+    "approveRights": {"proposal": "ID!"},
+    "rejectRights": {"proposal": "ID!"},
+}
+PROPOSAL = "{ id verb input reason state proposedBy decidedBy }"
+SELECTED = {
+    "removeRole": "key",
+    "approveRights": f"proposal {PROPOSAL}",
+    "rejectRights": f"proposal {PROPOSAL}",
 }
 GRANT = (
     "{ type rowRule where levels { dataClass level } fields { field level } personalLevel"
@@ -27,14 +35,18 @@ ROLE = f"{{ key label {{ zh en }} description builtin edited version inherits ac
 USER = "{ username status version roles { key origin until expired } }"
 
 
-async def edit(crm: Crm, name: str, who: str = "root", *, language: str = "en", **arguments: Any) -> Any:
+async def edit(
+    crm: Crm, name: str, who: str = "root", *, language: str = "en", proposing: bool = False, **arguments: Any
+) -> Any:
     """The payload of a verb; `expectedVersion` is the present one if it is not said."""
     types = TYPES[name]
     if "expectedVersion" in types and "expectedVersion" not in arguments:
         arguments["expectedVersion"] = (await role(crm, arguments.get("key") or arguments["role"]))["version"]
     declared = ", ".join(f"${key}: {type_}" for key, type_ in types.items())
     passed = ", ".join(f"{key}: ${key}" for key in types)
-    selected = {"removeRole": "key"}.get(name) or (f"user {USER}" if "user" in types else f"role {ROLE}")
+    selected = SELECTED.get(name) or (f"user {USER}" if "user" in types else f"role {ROLE}")
+    if proposing:
+        selected += f" proposal {PROPOSAL}"
     answer = await crm.ask(
         who,
         f"mutation({declared}, $reason: String) {{ {name}({passed}, reason: $reason)"

@@ -16,6 +16,7 @@ from crm_graph.models.interactions import Interaction
 from crm_graph.models.issuers import Identity, Issuer
 from crm_graph.models.leads import Lead
 from crm_graph.models.opportunities import Opportunity
+from crm_graph.models.rights_proposals import RightsProposal
 from crm_graph.models.roles import Grant, PolicyVersion, Role
 from crm_graph.models.search_documents import SearchDocument, SearchFill
 from crm_graph.models.sessions import Session, SignInLink
@@ -54,6 +55,7 @@ __all__ = [
     "PolicyVersion",
     "Reason",
     "RevokedToken",
+    "RightsProposal",
     "Role",
     "Root",
     "SearchDocument",

@@ -33,6 +33,7 @@ class EntityCode(IntEnum):
     COLLABORATION = 21
     EXPORT = 22
     ISSUER = 23
+    RIGHTS_PROPOSAL = 24
 
 
 def code_of(value: UUID) -> int:

@@ -38,6 +38,7 @@ QUESTIONS: Mapping[str, Kind] = {
     "accessReport": Kind("AccessReport", EXPLAIN),
     "roles": Kind("Role", READ_ROLES),
     "issuers": Kind("Issuer", READ_ROLES),
+    "rightsProposals": Kind("RightsProposal", READ_ROLES),
     "previewGrants": Kind("GrantsPreview", MANAGE_ROLES, 10_000),
     "grantable": Kind("Grantable", READ_ROLES),
 }

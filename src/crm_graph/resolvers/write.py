@@ -59,6 +59,7 @@ class MutationContext:
     record could not be read, which takes the change back; `committed` counts the fields that took effect, `position` is
     how far they reach in the log. `charge` is called before anything runs, and notes what the operation costs.
     `unkept` is an answer that may not be told again from a store: who repeats it is written down again.
+    With `rights_approval`, edits of rights are proposed.
     """
 
     operations: Operations
@@ -76,6 +77,7 @@ class MutationContext:
     audit: ReadLog | None = None
     unkept: bool = False
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    rights_approval: bool = False
     tx: Transaction | None = None
     failure: CrmError | None = None
     unread: Exception | None = None

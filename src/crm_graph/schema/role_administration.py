@@ -12,8 +12,9 @@ from strawberry.types.field import StrawberryField
 from crm_graph.catalog import camel
 from crm_graph.errors import CrmError
 from crm_graph.models.fields import DataClass
+from crm_graph.models.rights_proposals import ProposalState
 from crm_graph.models.roles import RowRule
-from crm_graph.permissions.rules import ASSIGN_ROLES, MANAGE_ROLES
+from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES
 from crm_graph.resolvers.write import MutationContext, RecordRef
 from crm_graph.schema.building import Argument, Member, define_enum, enum_of
 from crm_graph.schema.explanations import AccessLevel
@@ -21,8 +22,9 @@ from crm_graph.schema.inputs import read_id
 from crm_graph.schema.labels import Labels
 from crm_graph.schema.mutations import Mutation
 from crm_graph.schema.scalars import JSON
-from crm_graph.services import role_holders, roles
+from crm_graph.services import rights_proposals, role_holders, roles
 from crm_graph.services.grant_previews import ChangeKind
+from crm_graph.services.rights_proposals import VERBS
 from crm_graph.services.texts import clean
 from crm_graph.transaction import Transaction
 
@@ -212,7 +214,26 @@ class GrantsPreview:
     )
 
 
+@strawberry.type(description="An edit of rights that waits for a second approver, or was decided.")
+class RightsProposal:
+    id: strawberry.ID = strawberry.field(description="Its id.")
+    verb: str = strawberry.field(description="The mutation that it is, such as `setGrants`.")
+    input: JSON = strawberry.field(description="The arguments of the mutation.")
+    reason: str | None = strawberry.field(description="Why, in the words of who proposed it.")
+    state: ProposalState = strawberry.field(description="What became of it.")
+    proposed_by: strawberry.ID = strawberry.field(description="Id of the user who proposed it.")
+    proposed_at: datetime = strawberry.field(description="When it was proposed, in UTC.")
+    decided_by: strawberry.ID | None = strawberry.field(description="Id of the user who decided; null while it waits.")
+    decided_at: datetime | None = strawberry.field(description="When it was decided, in UTC.")
+
+
 ENUMS = (
+    enum_of(
+        ProposalState,
+        PENDING="It waits for somebody to approve it.",
+        APPROVED="It was approved, and made.",
+        REJECTED="It was rejected, or taken back.",
+    ),
     enum_of(
         ChangeKind,
         GAIN="More is shown, or may be done.",
@@ -221,6 +242,12 @@ ENUMS = (
         LOSE_WRITE="May no longer be written.",
     ),
 )
+
+_PROPOSAL = {
+    "proposal": Member(
+        RightsProposal | None, "What waits for a second approver in the place of the edit; null where it was made."
+    )
+}
 
 Rights = Callable[[Transaction, Mapping[str, Any]], Awaitable[Any]]
 """A verb of the services, which takes its arguments by the names of the API."""
@@ -240,8 +267,14 @@ def role_questions() -> Mapping[str, Member]:
         define_enum(declaration)
     keys = Argument(list[str] | None, "Only these, at most 1,000; all if nothing is said.")
     draft = Argument(RoleDraft, "The role as it would be.")
+    state = Argument(ProposalState | None, "Only these.")
     return {
         "roles": Member(list[Role], "Roles with their grants, by key.", {"keys": keys}),
+        "rights_proposals": Member(
+            list[RightsProposal],
+            "Edits of rights that wait for a second approver, or were decided, the newest 200.",
+            {"state": state},
+        ),
         "preview_grants": Member(
             GrantsPreview, "What an edit of a role would do, before it holds. It changes nothing.", {"draft": draft}
         ),
@@ -277,7 +310,26 @@ def role_mutations(user: Any) -> Iterable[Mutation]:
         roles.remove,
         lambda key: {"key": key},
     )
+    yield from _of_proposals()
     yield from _of_holders({"user": Member(user | None, "The user as you see them now.")})
+
+
+def _of_proposals() -> Iterable[Mutation]:
+    which = {"proposal": Argument(strawberry.ID, "Id of the proposal.")}
+    payload = {"proposal": Member(RightsProposal | None, "The proposal as it stands now.")}
+    for name, about, verb in (
+        (
+            "approve_rights",
+            "Make an edit of rights that somebody else proposed; it needs the action of the edit too." + _HOLDS,
+            rights_proposals.approve,
+        ),
+        (
+            "reject_rights",
+            "Let a proposed edit of rights not be made; who proposed it may take it back so.",
+            rights_proposals.reject,
+        ),
+    ):
+        yield _mutation(name, APPROVE_ROLES, about, which, payload, verb, lambda told: {"proposal": _proposal(told)})
 
 
 def _of_role(name: str, about: str, arguments: Mapping[str, Argument], verb: Rights) -> Mutation:
@@ -317,14 +369,21 @@ def _mutation(  # noqa: PLR0917 - a mutation, its verb, and what is told of it
     verb: Rights,
     told: Callable[[Any], Mapping[str, Any]],
 ) -> Mutation:
-    return Mutation(name, action, about, {**arguments, "reason": _REASON}, payload, partial(_run, verb, told))
+    members = {**payload, **_PROPOSAL} if camel(name) in VERBS else payload
+    return Mutation(name, action, about, {**arguments, "reason": _REASON}, members, partial(_run, name, verb, told))
 
 
 async def _run(
-    verb: Rights, told: Callable[[Any], Mapping[str, Any]], context: MutationContext, arguments: Mapping[str, Any]
+    name: str,
+    verb: Rights,
+    told: Callable[[Any], Mapping[str, Any]],
+    context: MutationContext,
+    arguments: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     tx = context.transaction()
     tx.reason = _reason(arguments.get("reason"))
+    if context.rights_approval and camel(name) in VERBS:
+        return {"proposal": _proposal(await rights_proposals.propose(tx, camel(name), _plain(arguments)))}
     return told(await verb(tx, _plain(arguments)))
 
 
@@ -339,8 +398,8 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments as JSON has them, by the names of the API."""
     plain = {}
     for name, value in arguments.items():
-        if name == "user":
-            plain[name] = str(read_id(value, "user"))
+        if name in ("user", "proposal"):
+            plain[name] = str(read_id(value, name))
         elif value is not strawberry.UNSET and name != "reason":
             plain[camel(name)] = _json(value)
     return plain
@@ -360,6 +419,20 @@ def _json(value: Any) -> Any:
 def _fields(value: Any) -> Iterable[StrawberryField]:
     fields: Iterable[StrawberryField] = value.__strawberry_definition__.fields
     return fields
+
+
+def _proposal(told: Mapping[str, Any]) -> RightsProposal:
+    return RightsProposal(
+        id=strawberry.ID(told["id"]),
+        verb=told["verb"],
+        input=told["input"],
+        reason=told["reason"],
+        state=ProposalState(told["state"]),
+        proposed_by=strawberry.ID(told["proposedBy"]),
+        proposed_at=told["proposedAt"],
+        decided_by=None if told["decidedBy"] is None else strawberry.ID(told["decidedBy"]),
+        decided_at=told["decidedAt"],
+    )
 
 
 def role_of(told: Mapping[str, Any]) -> Role:

@@ -114,6 +114,7 @@ class GraphQLEndpoint:
         position: Callable[[bytes], int] | None,
         max_body_bytes: int,
         idempotency_lifetime: timedelta,
+        rights_approval: bool,
     ) -> None:
         self._principals = principals
         self.operations = operations
@@ -127,6 +128,7 @@ class GraphQLEndpoint:
         self._position = position
         self._max_body = max_body_bytes
         self._idempotency_lifetime = idempotency_lifetime
+        self._rights_approval = rights_approval
         self._process = token_hex(8)
         self._numbers = count(1)
         self._disconnects = Disconnects()
@@ -253,6 +255,7 @@ class GraphQLEndpoint:
             charge=partial(self._charge_mutation, principal),
             trusted=self._trusted,
             audit=self._audit,
+            rights_approval=self._rights_approval,
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)

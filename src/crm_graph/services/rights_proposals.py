@@ -1,0 +1,159 @@
+"""Edits of rights that need a second approver: proposed with everything that the edit itself is checked for, made when
+somebody else approves. Who proposed one never approves it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, select
+
+from crm_graph.errors import Conflict, LimitReached, NotFound, RuleViolated
+from crm_graph.models import RightsProposal
+from crm_graph.models.ids import EntityCode
+from crm_graph.models.rights_proposals import ProposalState
+from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES
+from crm_graph.permissions.store import Connection
+from crm_graph.services import role_holders, roles
+from crm_graph.services.role_inputs import Raw
+from crm_graph.services.role_views import Told
+from crm_graph.transaction import EventDraft, Transaction
+
+MAX_PENDING = 200
+MAX_TOLD = 200
+
+Verb = Callable[[Transaction, Raw], Awaitable[Any]]
+VERBS: Mapping[str, tuple[str, Verb]] = {
+    "createRole": (MANAGE_ROLES, roles.create),
+    "updateRole": (MANAGE_ROLES, roles.update),
+    "cloneRole": (MANAGE_ROLES, roles.clone),
+    "setGrants": (MANAGE_ROLES, roles.set_grants),
+    "resetRole": (MANAGE_ROLES, roles.reset),
+    "removeRole": (MANAGE_ROLES, roles.remove),
+    "grantRole": (ASSIGN_ROLES, role_holders.grant),
+    "reinstateUser": (ASSIGN_ROLES, role_holders.reinstate),
+}
+"""What can be proposed, with the action that it needs. What only takes rights from a user holds at once."""
+
+_LISTED = """
+SELECT id, verb, arguments::text AS arguments, reason, state, proposed_by_id, proposed_at, decided_by_id, decided_at
+FROM rights_proposals
+WHERE $1::text IS NULL OR state = $1
+ORDER BY id DESC
+LIMIT $2
+"""
+
+
+async def propose(tx: Transaction, verb: str, arguments: Raw) -> Told:
+    """Keep an edit until somebody approves it. Raises what the edit itself raises, and LimitReached."""
+    action, edit = VERBS[verb]
+    tx.require(action)
+    async with tx.trial():
+        await edit(tx, arguments)
+    pending = select(func.count()).select_from(RightsProposal).where(RightsProposal.state == ProposalState.PENDING)
+    if (await tx.session.scalar(pending) or 0) >= MAX_PENDING:
+        raise LimitReached("proposals_limit", limit=MAX_PENDING)
+    proposal = RightsProposal(
+        id=tx.new_id(EntityCode.RIGHTS_PROPOSAL),
+        verb=verb,
+        arguments=dict(arguments),
+        reason=tx.reason,
+        state=ProposalState.PENDING,
+        proposed_by_id=tx.principal.user_id,
+        proposed_at=tx.now,
+    )
+    tx.session.add(proposal)
+    await tx.session.flush()
+    _tell(tx, proposal, "proposed", 1)
+    return told_proposal(proposal)
+
+
+async def approve(tx: Transaction, given: Raw) -> Told:
+    """Make a proposed edit, in the name of who approves it and on behalf of who proposed it. Raises NotFound, Conflict
+    for one that was decided, RuleViolated for one's own, and what the edit itself raises now.
+    """
+    proposal = await _pending(tx, given)
+    if proposal.proposed_by_id == tx.principal.user_id:
+        raise RuleViolated("own_proposal", path=("proposal",))
+    reason = tx.reason
+    tx.on_behalf_of_id, tx.reason = proposal.proposed_by_id, proposal.reason
+    await VERBS[proposal.verb][1](tx, proposal.arguments)
+    return await _decided(tx, proposal, ProposalState.APPROVED, reason)
+
+
+async def reject(tx: Transaction, given: Raw) -> Told:
+    """Let a proposed edit not be made; who proposed it may do so too. Raises NotFound and Conflict as `approve`."""
+    return await _decided(tx, await _pending(tx, given), ProposalState.REJECTED, tx.reason)
+
+
+async def _pending(tx: Transaction, given: Raw) -> RightsProposal:
+    """The proposal, locked."""
+    tx.require(APPROVE_ROLES)
+    proposal = await tx.session.get(RightsProposal, UUID(given["proposal"]), with_for_update=True)
+    if proposal is None:
+        raise NotFound(path=("proposal",))
+    if proposal.state is not ProposalState.PENDING:
+        raise Conflict("proposal_decided", path=("proposal",), state=proposal.state.value)
+    return proposal
+
+
+async def _decided(tx: Transaction, proposal: RightsProposal, state: ProposalState, reason: str | None) -> Told:
+    proposal.state, proposal.decided_by_id, proposal.decided_at = state, tx.principal.user_id, tx.now
+    await tx.session.flush()
+    _tell(tx, proposal, state.value.lower(), 2, reason)
+    return told_proposal(proposal)
+
+
+async def told_proposals(connection: Connection, state: str | None) -> list[Told]:
+    """Proposals, the newest first."""
+    rows = await connection.fetch(_LISTED, state, MAX_TOLD)
+    return [_told({**row, "arguments": orjson.loads(row["arguments"])}) for row in rows]
+
+
+def told_proposal(proposal: RightsProposal) -> Told:
+    """A proposal by the names of the API."""
+    return _told({name: getattr(proposal, name) for name in _COLUMNS})
+
+
+_COLUMNS = (
+    "id",
+    "verb",
+    "arguments",
+    "reason",
+    "state",
+    "proposed_by_id",
+    "proposed_at",
+    "decided_by_id",
+    "decided_at",
+)
+
+
+def _told(row: Mapping[str, Any]) -> Told:
+    decided_by = row["decided_by_id"]
+    return {
+        "id": str(row["id"]),
+        "verb": row["verb"],
+        "input": row["arguments"],
+        "reason": row["reason"],
+        "state": ProposalState(row["state"]).value,
+        "proposedBy": str(row["proposed_by_id"]),
+        "proposedAt": row["proposed_at"],
+        "decidedBy": None if decided_by is None else str(decided_by),
+        "decidedAt": row["decided_at"],
+    }
+
+
+def _tell(tx: Transaction, proposal: RightsProposal, verb: str, version: int, reason: str | None = None) -> None:
+    tx.record(
+        EventDraft(
+            type=f"rights.{verb}",
+            entity_type="rights_proposal",
+            entity_id=proposal.id,
+            entity_version=version,
+            changed=["state"],
+            before={},
+            after={"verb": proposal.verb, "input": proposal.arguments, "state": proposal.state.value},
+            reason=reason,
+        )
+    )

@@ -1,0 +1,137 @@
+"""A second approver, where the settings ask for one: an edit of rights waits until somebody else approves it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from crm_graph.settings import load_settings
+from web.administering import done, edit, grant, holds, new_role, refusals, role, roles
+from web.conftest import Crm, hub_with
+
+
+@pytest.fixture(scope="module")
+async def careful(ruled: Crm) -> AsyncIterator[Crm]:
+    """A hub on the same database that asks for a second approver; sun is another administrator."""
+    await done(ruled, "grantRole", user=str(ruled.users["sun"]), role="admin")
+    settings = load_settings(**{**ruled.settings.model_dump(exclude_unset=True), "rights_approval": True})
+    async with hub_with(ruled, settings) as http:
+        crm = replace(ruled, http=http)
+        await holds(partial(_reads_roles, crm, "sun"))
+        yield crm
+    await done(ruled, "revokeRole", user=str(ruled.users["sun"]), role="admin")
+
+
+async def _reads_roles(crm: Crm, who: str) -> bool:
+    return (await crm.ask(who, "{ roles { key } }")).status == 200
+
+
+async def proposed(crm: Crm, name: str, who: str = "root", **arguments: Any) -> Any:
+    """What waits in the place of an edit."""
+    payload = await edit(crm, name, who, proposing=True, **arguments)
+    assert payload.pop("errors") == []
+    proposal = payload.pop("proposal")
+    assert list(payload.values()) == [None]
+    return proposal
+
+
+async def listed(crm: Crm, state: str, who: str = "root") -> list[str]:
+    asked = "query($s: ProposalState) { rightsProposals(state: $s) { id state } }"
+    return [p["id"] for p in (await crm.ask(who, asked, {"s": state})).data["rightsProposals"]]
+
+
+async def test_edit_waits_and_holds_once_somebody_else_approves(careful: Crm) -> None:
+    root, sun = (str(careful.users[name]) for name in ("root", "sun"))
+    waiting = await proposed(careful, "createRole", input=new_role("waited", grant()), reason="For the fair")
+
+    assert {**waiting, "input": None} == {
+        "id": waiting["id"],
+        "verb": "createRole",
+        "input": None,
+        "reason": "For the fair",
+        "state": "PENDING",
+        "proposedBy": root,
+        "decidedBy": None,
+    }
+    assert waiting["input"]["input"]["key"] == "waited"
+    assert await roles(careful, "waited") == []
+    assert await listed(careful, "PENDING", "sun") == [waiting["id"]]
+    approved = await done(careful, "approveRights", "sun", proposal=waiting["id"])
+    assert (approved["state"], approved["decidedBy"]) == ("APPROVED", sun)
+    assert [g["type"] for g in (await role(careful, "waited"))["grants"]] == ["Customer"]
+    assert await listed(careful, "PENDING") == []
+    told = await careful.database.fetchrow(
+        "SELECT actor_id, on_behalf_of_id, reason FROM events WHERE type = 'role.created' AND after->>'key' = 'waited'"
+    )
+    assert told is not None
+    assert tuple(map(str, told)) == (sun, root, "For the fair")
+
+
+async def test_proposer_never_approves(careful: Crm) -> None:
+    waiting = await proposed(careful, "createRole", input=new_role("alone"))
+
+    assert await refusals(careful, "approveRights", proposal=waiting["id"]) == [("RULE_VIOLATED", "proposal")]
+    assert await roles(careful, "alone") == []
+    taken_back = await done(careful, "rejectRights", proposal=waiting["id"])
+    assert taken_back["state"] == "REJECTED"
+
+
+async def test_what_was_decided_is_not_decided_again(careful: Crm) -> None:
+    waiting = await proposed(careful, "createRole", input=new_role("decided"))
+    await done(careful, "rejectRights", "sun", proposal=waiting["id"])
+    never = waiting["id"][:-4] + "0000"
+
+    assert await refusals(careful, "approveRights", "sun", proposal=waiting["id"]) == [("CONFLICT", "proposal")]
+    assert await refusals(careful, "approveRights", "sun", proposal=never) == [("NOT_FOUND", "proposal")]
+    assert waiting["id"] in await listed(careful, "REJECTED")
+
+
+async def test_wrong_edit_is_refused_before_anybody_looks_at_it(careful: Crm) -> None:
+    before = await careful.count("rights_proposals")
+
+    assert await refusals(careful, "createRole", input=new_role("sales")) == [("DUPLICATE", "input.key")]
+    assert await refusals(careful, "grantRole", user=str(careful.users["root"]), role="sales") == [
+        ("RULE_VIOLATED", "user")
+    ]
+    assert await careful.count("rights_proposals") == before
+
+
+async def test_what_has_changed_meanwhile_is_told_to_the_approver(careful: Crm, ruled: Crm) -> None:
+    await done(ruled, "createRole", input=new_role("moving", grant()))
+    waiting = await proposed(careful, "setGrants", role="moving", grants=[grant("Lead")])
+    await done(ruled, "setGrants", role="moving", grants=[grant("Ticket")])
+
+    assert await refusals(careful, "approveRights", "sun", proposal=waiting["id"]) == [("CONFLICT", "expectedVersion")]
+    assert waiting["id"] in await listed(careful, "PENDING")
+    assert [g["type"] for g in (await role(careful, "moving"))["grants"]] == ["Ticket"]
+    await done(careful, "rejectRights", "sun", proposal=waiting["id"])
+
+
+async def test_proposing_leaves_rights_and_log_as_they_are(careful: Crm) -> None:
+    version = await careful.database.fetchval("SELECT version FROM policy_version")
+    events = await careful.count("events WHERE type LIKE 'role.%' OR type LIKE 'user.role%'")
+
+    waiting = await proposed(careful, "grantRole", user=str(careful.users["li"]), role="finance")
+
+    assert await careful.database.fetchval("SELECT version FROM policy_version") == version
+    assert await careful.count("events WHERE type LIKE 'role.%' OR type LIKE 'user.role%'") == events
+    assert (
+        await careful.count(
+            "user_roles h JOIN roles r ON r.id = h.role_id WHERE h.user_id = $1 AND r.key = 'finance'",
+            careful.users["li"],
+        )
+        == 0
+    )
+    await done(careful, "rejectRights", "sun", proposal=waiting["id"])
+
+
+async def test_what_only_takes_rights_from_a_user_holds_at_once(careful: Crm) -> None:
+    li = str(careful.users["li"])
+
+    assert (await done(careful, "suspendUser", user=li))["status"] == "SUSPENDED"
+
+    waiting = await proposed(careful, "reinstateUser", user=li)
+    await done(careful, "approveRights", "sun", proposal=waiting["id"])
+    assert await careful.database.fetchval("SELECT status FROM users WHERE id = $1", careful.users["li"]) == "ACTIVE"
