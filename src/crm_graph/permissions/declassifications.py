@@ -88,7 +88,7 @@ DECLASSIFICATIONS = (
         "previewGrants",
         "the action roles:manage",
         "How many records a row rule matches, and how many users an edit is about.",
-        audited=False,
+        audited=True,
     ),
     Declassification(
         "documents",
