@@ -272,6 +272,16 @@ async def ruled(
 
 
 @pytest.fixture(scope="session")
+async def registry(
+    cluster_address: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory, _plain_logs: None
+) -> AsyncIterator[Crm]:
+    """A hub with a database of its own, in which tests register clients: each has an account with roles."""
+    home = tmp_path_factory.mktemp("registry")
+    async with opened(await settings_of_own_database(cluster_address, worker_id, "registry", home)) as crm:
+        yield crm
+
+
+@pytest.fixture(scope="session")
 async def elsewhere(ruled: Crm) -> AsyncIterator[Crm]:
     """Another process on the same database, as far as a hub can tell."""
     async with hub_with(ruled, ruled.settings) as http:

@@ -19,6 +19,11 @@ HAS_CLIENTS = '{ __type(name: "Client") { name } }'
 KEY = ECKey.generate_key("P-256")
 
 
+@pytest.fixture(scope="module")
+def crm(registry: Crm) -> Crm:
+    return registry
+
+
 @asynccontextmanager
 async def managing(crm: Crm, username: str) -> AsyncIterator[None]:
     """Let a person manage clients for a while, and no rights beside."""

@@ -4,9 +4,16 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from .conftest import Crm
 from .machines import WRONG
 from .registering import RETIRE, ROTATE, register, token, told
+
+
+@pytest.fixture(scope="module")
+def crm(registry: Crm) -> Crm:
+    return registry
 
 
 async def rotate(crm: Crm, client_id: str, ends: Any = None) -> Any:

@@ -39,6 +39,11 @@ KEYS: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def crm(registry: Crm) -> Crm:
+    return registry
+
+
 def b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
