@@ -133,7 +133,7 @@ async def test_serve_needs_a_migrated_database_and_then_serves_it(database_url: 
 
 
 def _keeps_an_issuer(url: str, file: Path) -> None:
-    rule = {"claim": ["groups"], "value": "admins", "roles": ["admin"]}
+    rule = {"claim": ["groups"], "value": "admins", "roles": ["admin"], "teams": []}
     told = {"url": "https://login.example.com", "name": "Staff", "audiences": ["crm"], "roleMap": [rule]}
     file.write_text(json.dumps(told))
     saved = crm_graph("issuers", "save", str(file), DATABASE_URL=url)

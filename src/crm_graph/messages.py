@@ -351,6 +351,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "issuer_algorithms_invalid": ("Only these algorithms are taken: {algorithms}.", "仅支持以下算法：{algorithms}。"),
     "issuer_scope_invalid": ("A sign-in asks for the scope openid.", "登录须请求 openid 范围。"),
     "issuer_leeway_invalid": ("Give 0 to {max} seconds.", "应为 0 至 {max} 秒。"),
+    "team_unknown": ("There is no one team of this key: {teams}.", "没有唯一对应的团队：{teams}。"),
     "role_unknown": ("There is no such role: {roles}.", "角色不存在：{roles}。"),
     "too_many_items": ("At most {max} items are taken at once.", "一次最多提交 {max} 条。"),
     "external_id_invalid": ("An external id has 1 to {max} characters.", "外部编号应为 1 至 {max} 个字符。"),

@@ -28,20 +28,23 @@ mutation($url: String!, $name: String, $audiences: [String!], $clients: [String!
          $plain: Boolean, $leeway: Int, $map: [ClaimRuleInput!], $status: IssuerStatus) {
   saveIssuer(url: $url, name: $name, audiences: $audiences, clients: $clients, algorithms: $algorithms,
              plainTokens: $plain, leewaySeconds: $leeway, roleMap: $map, status: $status) {
-    issuer { url name audiences clients algorithms plainTokens leewaySeconds status roleMap { claim value roles } }
+    issuer {
+      url name audiences clients algorithms plainTokens leewaySeconds status
+      roleMap { claim value roles teams }
+    }
     errors { code path message }
   }
 }
 """
 LIST = """
-{ issuers { url name audiences clients algorithms plainTokens leewaySeconds status roleMap { claim value roles }
-            signInClient signInScope hasSignInSecret } }
+{ issuers { url name audiences clients algorithms plainTokens leewaySeconds status
+            roleMap { claim value roles teams } signInClient signInScope hasSignInSecret } }
 """
 KEYS = "/jwks"
 
 
-def rule(value: str, *roles: str, claim: tuple[str, ...] = ("groups",)) -> dict[str, Any]:
-    return {"claim": list(claim), "value": value, "roles": list(roles)}
+def rule(value: str, *roles: str, claim: tuple[str, ...] = ("groups",), teams: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"claim": list(claim), "value": value, "roles": list(roles), "teams": list(teams)}
 
 
 GROUPS = [rule("crm-sales", "sales"), rule("crm-finance", "finance"), rule("crm-admin", "admin")]
@@ -96,6 +99,15 @@ class Company:
         row = await self.crm.database.fetchrow(_USER, issuer.url, subject)
         assert row is not None
         return {**row, "roles": orjson.loads(row["roles"])}
+
+    async def teams(self, user: Any) -> dict[str, tuple[str, bool]]:
+        """Of which teams a user is, from where, and whether it is the primary one."""
+        rows = await self.crm.database.fetch(
+            "SELECT t.key, split_part(m.origin, ':', 1) AS origin, m.is_primary"
+            " FROM team_members m JOIN teams t ON t.id = m.team_id WHERE m.user_id = $1",
+            user["id"],
+        )
+        return {row["key"]: (row["origin"], row["is_primary"]) for row in rows}
 
     async def users(self) -> int:
         return await self.crm.count("users")
@@ -232,6 +244,33 @@ async def test_a_claim_may_lie_deep_and_be_a_text_alone(company: Company) -> Non
     assert await company.rights(single) == (False, True)
 
 
+async def test_teams_of_claims_come_and_go_beside_those_that_were_given(company: Company) -> None:
+    places = [rule("in-east", teams=("east",)), rule("in-north", teams=("north",))]
+    await company.configure(company.known, map=[*GROUPS, *places])
+
+    first = await company.known.forge(sub="tour", groups=["crm-sales", "in-east"], iat=now_and(-60))
+    await company.becomes(first, let_in=True)
+    user = await company.user(company.known, "tour")
+    assert await company.teams(user) == {"east": ("issuer", True)}
+    await company.crm.database.execute(
+        "INSERT INTO team_members (user_id, team_id) VALUES ($1, $2)", user["id"], company.crm.teams["service"]
+    )
+
+    second = await company.known.forge(sub="tour", groups=["crm-sales", "in-north"], iat=now_and(-30))
+    assert await company.lets_in(second)
+    moved = await company.teams(user)
+    third = await company.known.forge(sub="tour", groups=["crm-sales"], iat=now_and(-10))
+    assert await company.lets_in(third)
+
+    assert {key: origin for key, (origin, _) in moved.items()} == {"north": "issuer", "service": "manual"}
+    assert [is_primary for _, is_primary in moved.values()].count(True) == 1
+    assert await company.teams(user) == {"service": ("manual", True)}
+    (created, left, gone) = await company.crm.events(str(user["id"]))
+    assert created["after"]["teams"] == ["east"]
+    assert (left["before"], left["after"]) == ({"teams": ["east", "service"]}, {"teams": ["north", "service"]})
+    assert (gone["before"], gone["after"]) == ({"teams": ["north", "service"]}, {"teams": ["service"]})
+
+
 async def test_who_has_no_role_is_not_let_in_and_leaves_no_user(company: Company) -> None:
     users = await company.users()
 
@@ -349,6 +388,7 @@ async def test_an_issuer_is_saved_as_told_and_tells_of_it_in_the_log(company: Co
         ({"map": [rule("x", "nobody")]}, "INVALID", ["roleMap"]),
         ({"map": [rule("x", "everyone")]}, "INVALID", ["roleMap"]),
         ({"map": [rule("x")]}, "REQUIRED", ["roleMap"]),
+        ({"map": [rule("x", "sales", teams=("nowhere",))]}, "INVALID", ["roleMap"]),
         ({"map": [rule("x", "sales", claim=("a",) * 9)]}, "LIMIT_REACHED", ["roleMap", "claim"]),
         ({"status": None}, "REQUIRED", ["status"]),
     ],
@@ -647,7 +687,6 @@ async def test_keys_serve_while_the_issuer_is_down_but_not_for_ever(company: Com
 
 
 WRONG_ANSWERS: dict[str, dict[str, Any]] = {
-    "another issuer": {"/.well-known/openid-configuration": {"json": {"issuer": "https://evil.example.com"}}},
     "no keys": {KEYS: {"json": {"keys": []}}},
     "symmetric keys": {KEYS: {"json": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}},
     "no JSON object": {KEYS: {"json": [1, 2]}},
@@ -672,6 +711,11 @@ async def test_answers_of_an_issuer_that_cannot_be_right_give_no_keys(company: C
             told = metadata | {"jwks_uri": address}
             await strange.tell(answers={"/.well-known/openid-configuration": {"json": told}})
             answered[str(address)] = (await company.ask(token)).error
+            company.clock.pass_(TRY_EVERY_S)
+        for other in ("https://evil.example.com", f"{strange.url}/", None):
+            told = metadata | {"issuer": other}
+            await strange.tell(answers={"/.well-known/openid-configuration": {"json": told}})
+            answered[f"issuer {other}"] = (await company.ask(token)).error
             company.clock.pass_(TRY_EVERY_S)
         await strange.tell(answers={})
 

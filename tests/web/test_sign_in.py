@@ -32,7 +32,7 @@ _MORE = ("Client", "Secret", "Scope")
 SIGN_IN = (
     SAVE.replace("$status:", "".join(f"$signIn{name}: String, " for name in _MORE) + "$status:")
     .replace("status: $status", "".join(f"signIn{name}: $signIn{name}, " for name in _MORE) + "status: $status")
-    .replace("status roleMap", "status signInClient signInScope hasSignInSecret roleMap")
+    .replace("roleMap {", "signInClient signInScope hasSignInSecret roleMap {")
 )
 
 

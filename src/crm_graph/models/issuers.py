@@ -24,8 +24,9 @@ class Issuer(Base):
 
     `audiences`, `clients` and `algorithms` are what its access tokens may name as `aud`, `azp` and `alg`; no clients
     means any. `plain_tokens` says that its access tokens need no `typ` of `at+jwt`. `role_map` is a list of
-    `{"claim": [path], "value": text, "roles": [keys]}`. `sign_in_client` is what the hub is called there, where people
-    sign in to the console through it, `sign_in_secret` its secret, if it has one. `version` counts its changes, from 1.
+    `{"claim": [path], "value": text, "roles": [keys], "teams": [keys]}`. `sign_in_client` is what the hub is called
+    there, where people sign in to the console through it, `sign_in_secret` its secret, if it has one. `version` counts
+    its changes, from 1.
     """
 
     __tablename__ = "issuers"
@@ -50,7 +51,7 @@ class Issuer(Base):
 
 class Identity(Base):
     """A person as an issuer knows them. `claims_at` is when the newest token that they came with was issued, `roles`
-    are the keys that its claims gave by the map of that `issuer_version`.
+    and `teams` are the keys that its claims gave by the map of that `issuer_version`.
     """
 
     __tablename__ = "identities"
@@ -62,4 +63,5 @@ class Identity(Base):
     claims_at: Mapped[datetime | None] = internal()
     issuer_version: Mapped[int | None] = internal()
     roles: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
+    teams: Mapped[list[Any]] = internal(server_default=text("'[]'::jsonb"))
     created_at: Mapped[datetime] = internal()

@@ -44,7 +44,7 @@ class User(Tracked, Base):
 
 
 class TeamMember(Base):
-    """A user's membership; one of them is primary and owns what the user creates."""
+    """A user's membership and where it came from; one of them is primary and owns what the user creates."""
 
     __tablename__ = "team_members"
     __table_args__ = (
@@ -55,6 +55,7 @@ class TeamMember(Base):
     user_id: Mapped[UUID] = internal(ForeignKey("users.id"), primary_key=True)
     team_id: Mapped[UUID] = internal(ForeignKey("teams.id"), primary_key=True)
     is_primary: Mapped[bool] = internal(server_default=text("false"))
+    origin: Mapped[str] = internal(server_default="manual")
 
 
 class UserRole(Base):

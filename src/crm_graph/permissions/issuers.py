@@ -1,4 +1,4 @@
-"""OpenID Connect issuers as rows: whose tokens people may come with, and which claims give which roles."""
+"""OpenID Connect issuers as rows: whose tokens people may come with, and which claims give which roles and teams."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +19,12 @@ MAX_VALUES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ClaimRule:
-    """Who has this value in the claim at `claim`, alone or in a list, has the roles."""
+    """Who has this value in the claim at `claim`, alone or in a list, has the roles and is of the teams."""
 
     claim: tuple[str, ...]
     value: str
     roles: tuple[str, ...]
+    teams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,14 @@ class IssuerRule:
         """What rows say of a role that is from this issuer's claims."""
         return origin_of(self.id)
 
-    def roles_of(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The keys of all roles that the claims give."""
+    def given_by(self, claims: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+        """The keys of all roles that the claims give, and of all teams."""
         found: dict[tuple[str, ...], frozenset[str]] = {}
         for rule in self.role_map:
             if rule.claim not in found:
                 found[rule.claim] = _values(claims, rule.claim)
-        return frozenset(role for rule in self.role_map if rule.value in found[rule.claim] for role in rule.roles)
+        rules = [rule for rule in self.role_map if rule.value in found[rule.claim]]
+        return frozenset(r for rule in rules for r in rule.roles), frozenset(t for rule in rules for t in rule.teams)
 
 
 def origin_of(issuer_id: UUID) -> str:
@@ -102,4 +104,7 @@ def _rule(record: asyncpg.Record) -> IssuerRule:
 
 def claim_rules(role_map: Sequence[Mapping[str, Any]]) -> tuple[ClaimRule, ...]:
     """A claim map as its row holds it."""
-    return tuple(ClaimRule(tuple(rule["claim"]), rule["value"], tuple(rule["roles"])) for rule in role_map)
+    return tuple(
+        ClaimRule(tuple(rule["claim"]), rule["value"], tuple(rule["roles"]), tuple(rule.get("teams", ())))
+        for rule in role_map
+    )

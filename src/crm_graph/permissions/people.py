@@ -44,7 +44,7 @@ _MALFORMED = (JoseError, ValueError, TypeError, KeyError, OverflowError, Recursi
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom a verified token is about. What the token does not say is None; `roles` are what the issuer's map gives."""
+    """Whom a verified token is about. What it does not say is None; the issuer's map gives `roles` and `teams`."""
 
     issuer_id: UUID
     issuer_version: int
@@ -52,6 +52,7 @@ class Person:
     subject: str
     issued_at: datetime
     roles: frozenset[str]
+    teams: frozenset[str]
     username: str | None = None
     name: str | None = None
     email: str | None = None
@@ -229,6 +230,7 @@ def person_of(issuer: IssuerRule, claims: Mapping[str, Any]) -> Person:
     subject = claims["sub"]
     if not _is_text(subject, MAX_SUBJECT):
         raise ValueError("not a subject")
+    roles, teams = issuer.given_by(claims)
     locale, zone = _told(claims, "locale"), _told(claims, "zoneinfo")
     return Person(
         issuer_id=issuer.id,
@@ -236,7 +238,8 @@ def person_of(issuer: IssuerRule, claims: Mapping[str, Any]) -> Person:
         origin=issuer.origin,
         subject=subject,
         issued_at=datetime.fromtimestamp(claims["iat"], UTC),
-        roles=issuer.roles_of(claims),
+        roles=roles,
+        teams=teams,
         username=_told(claims, "preferred_username"),
         name=_told(claims, "name"),
         email=_told(claims, "email") if claims.get("email_verified") is not False else None,

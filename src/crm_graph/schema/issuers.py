@@ -24,20 +24,23 @@ ENUMS = (
 _CLAIM = "Names that lead to the claim, such as `groups`, or `realm_access` and `roles`."
 _VALUE = "What the claim is, or holds in a list, to the letter."
 _ROLES = "Keys of the roles that this gives."
+_TEAMS = "Keys of the teams that this makes a member of."
 
 
-@strawberry.type(description="Who has a value in a claim has roles.")
+@strawberry.type(description="Who has a value in a claim has roles, and is of teams.")
 class ClaimRule:
     claim: list[str] = strawberry.field(description=_CLAIM)
     value: str = strawberry.field(description=_VALUE)
     roles: list[str] = strawberry.field(description=_ROLES)
+    teams: list[str] = strawberry.field(description=_TEAMS)
 
 
-@strawberry.input(description="Who has a value in a claim has roles.")
+@strawberry.input(description="Who has a value in a claim has roles, and is of teams.")
 class ClaimRuleInput:
     claim: list[str] = strawberry.field(description=_CLAIM)
     value: str = strawberry.field(description=_VALUE)
-    roles: list[str] = strawberry.field(description=_ROLES)
+    roles: list[str] = strawberry.field(description=_ROLES, default_factory=list)
+    teams: list[str] = strawberry.field(description=_TEAMS, default_factory=list)
 
 
 _ABOUT: Mapping[str, str] = {
@@ -47,7 +50,7 @@ _ABOUT: Mapping[str, str] = {
     "algorithms": f"What may sign them, of {', '.join(ALGORITHMS)}; {', '.join(DEFAULT_ALGORITHMS)} by default.",
     "plain_tokens": "Whether its access tokens need no `typ` of `at+jwt` (RFC 9068). ID tokens are none either way.",
     "leeway_seconds": f"How far its clock may be from ours: 0 to {MAX_LEEWAY_S}, 5 by default.",
-    "role_map": "Which claims give which roles. Who has no role is not let in.",
+    "role_map": "Which claims give which roles and teams. Who has no role is not let in.",
     "sign_in_client": "The id of the hub as its client, where people sign in to `/console` through it.",
     "sign_in_secret": "The secret of that client; null for a public one. It is told to nobody.",
     "sign_in_scope": "What such a sign-in asks for, `openid` among it.",
@@ -123,5 +126,8 @@ def _issuer(view: IssuerView) -> Issuer:
         sign_in_client=view.sign_in_client,
         sign_in_scope=view.sign_in_scope,
         has_sign_in_secret=view.has_sign_in_secret,
-        role_map=[ClaimRule(claim=list(r.claim), value=r.value, roles=list(r.roles)) for r in view.role_map],
+        role_map=[
+            ClaimRule(claim=list(r.claim), value=r.value, roles=list(r.roles), teams=list(r.teams))
+            for r in view.role_map
+        ],
     )

@@ -1,4 +1,4 @@
-"""OpenID Connect issuers as admins run them: whose tokens people come with, and which claims give which roles."""
+"""OpenID Connect issuers as admins run them: whose tokens people come with, and what claims give."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 
 from crm_graph.catalog import camel
 from crm_graph.errors import Invalid, LimitReached, Required
-from crm_graph.models import Issuer, Role, UserRole
+from crm_graph.models import Issuer, Role, Team, TeamMember, UserRole
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.issuers import IssuerStatus
 from crm_graph.permissions.issuer_keys import is_safe
@@ -81,6 +81,7 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
         if name in changes:
             setattr(issuer, name, _READERS[name](changes[name], name))
     await _require_roles(tx, issuer)
+    await _require_teams(tx, issuer)
     for role in sorted(_roles_of(issuer) - named):
         require_givable(tx, rights.policy, role)
     after = _told(issuer)
@@ -107,8 +108,9 @@ async def told_issuers(connection: Connection) -> list[dict[str, Any]]:
     found = []
     for row in await connection.fetch(_ISSUERS):
         told = {camel(name): row[name] for name in ("url", *_TOLD, "has_sign_in_secret")}
-        for name in ("audiences", "clients", "algorithms", "role_map"):
-            told[camel(name)] = orjson.loads(told[camel(name)])
+        for name in ("audiences", "clients", "algorithms"):
+            told[name] = orjson.loads(told[name])
+        told["roleMap"] = [asdict(rule) for rule in claim_rules(orjson.loads(told["roleMap"]))]
         found.append(told)
     return found
 
@@ -135,6 +137,20 @@ async def _require_roles(tx: Transaction, issuer: Issuer) -> None:
         raise Invalid("role_unknown", path=("roleMap",), roles=", ".join(unknown[:5])[:MAX_TEXT])
 
 
+async def _require_teams(tx: Transaction, issuer: Issuer) -> None:
+    """Raise Invalid where a rule names a team that is not there, or by a key that several have."""
+    named = _teams_of(issuer)
+    keys = select(Team.key).where(Team.key.in_(named), Team.archived_at.is_(None))
+    there = await tx.session.scalars(keys.group_by(Team.key).having(func.count() == 1))
+    unknown = sorted(named - set(there))
+    if unknown:
+        raise Invalid("team_unknown", path=("roleMap",), teams=", ".join(unknown[:5])[:MAX_TEXT])
+
+
+def _teams_of(issuer: Issuer) -> set[str]:
+    return {team for rule in claim_rules(issuer.role_map) for team in rule.teams}
+
+
 def _roles_of(issuer: Issuer) -> set[str]:
     return {role for rule in claim_rules(issuer.role_map) for role in rule.roles}
 
@@ -143,6 +159,9 @@ async def _take_back(tx: Transaction, issuer: Issuer) -> None:
     kept = select(Role.id).where(Role.key.in_(_roles_of(issuer)))
     of_claims = UserRole.origin == origin_of(issuer.id)
     await tx.session.execute(delete(UserRole).where(of_claims, UserRole.role_id.not_in(kept)))
+    teams = select(Team.id).where(Team.key.in_(_teams_of(issuer)))
+    of_claims = TeamMember.origin == origin_of(issuer.id)
+    await tx.session.execute(delete(TeamMember).where(of_claims, TeamMember.team_id.not_in(teams)))
 
 
 def _defaults() -> dict[str, Any]:
@@ -247,10 +266,14 @@ def _claim_rule(rule: Mapping[str, Any], name: str) -> dict[str, Any]:
     steps = rule.get("claim")
     if not isinstance(steps, list | tuple) or not 1 <= len(steps) <= MAX_PATH:
         raise LimitReached("too_many_items", path=(camel(name), "claim"), max=MAX_PATH)
+    roles, teams = (_texts(rule.get(key) or [], name) for key in ("roles", "teams"))
+    if not roles and not teams:
+        raise Required(path=(camel(name),))
     return {
         "claim": [_exact(step, name) for step in steps],
         "value": _exact(rule.get("value"), name),
-        "roles": _some_texts(rule.get("roles"), name),
+        "roles": roles,
+        "teams": teams,
     }
 
 

@@ -1,6 +1,7 @@
-"""People who come through an issuer: users made at their first token, named and given roles as their newest one says.
+"""People who come through an issuer: users made at their first token, named and given roles and teams as their newest
+one says.
 
-A person is known by issuer and subject alone. Roles of claims are rows with their issuer as origin, and go when the
+A person is known by issuer and subject alone. What claims give are rows with their issuer as origin, which go when the
 claim goes; what an admin gave stays, and is never taken for a claim's.
 """
 
@@ -15,14 +16,14 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import delete, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog
 from crm_graph.db import DATABASE_FAILURES, ReadPool
 from crm_graph.errors import Invalid, Unauthenticated, Unavailable
-from crm_graph.models import Identity, User, UserRole
+from crm_graph.models import Identity, User
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.models.users import UserKind
 from crm_graph.permissions.people import Admitted, Person
@@ -40,12 +41,14 @@ SYSTEM = "system."
 
 _LONGEST = {"name": 200, "email": 254, "locale": 35, "time_zone": 64, "username": 64}
 _PROFILE = ("name", "email", "locale", "time_zone")
+_OF_PRINCIPALS = frozenset({"roles", "teams", "locale", "time_zone"})
+"""What principals hold, so that every process is to load them anew."""
 _NO_RIGHTS = Access((), MappingProxyType({}), frozenset(), 0)
 
 
 class Age(Enum):
     """A token beside the newest that its person came with. Those of one second are alike: of them all, what each one
-    says counts, so that they can take roles from one another and give none.
+    says counts, so that they can take from one another and give nothing.
     """
 
     OLDER = "older"
@@ -54,27 +57,57 @@ class Age(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What rows say of a person: the user, if there is one, and which roles the claims are to give: `wanted`. `claimed`
-    are those that this issuer's claims gave, `given` those from elsewhere.
+class Share:
+    """The keys of roles or teams that claims are to give: `wanted`, and what the newest token `said`. `claimed` are
+    those that this issuer's claims gave, `given` those from elsewhere.
     """
 
-    user_id: UUID | None
-    is_active: bool
-    age: Age
-    profile: Mapping[str, str | None]
     said: frozenset[str]
     wanted: frozenset[str]
     claimed: frozenset[str]
     given: frozenset[str]
 
+    @property
     def agrees(self) -> bool:
-        """Whether nothing is to be written."""
-        return self.age is Age.OLDER or (self.age is Age.SAME and self.said == self.wanted and self.roles_agree)
+        return self.claimed <= self.wanted <= self.claimed | self.given
 
     @property
-    def roles_agree(self) -> bool:
-        return self.claimed <= self.wanted <= self.claimed | self.given
+    def goes(self) -> list[str]:
+        return sorted(self.claimed - self.wanted)
+
+    @property
+    def comes(self) -> list[str]:
+        return sorted(self.wanted - self.claimed - self.given)
+
+    @property
+    def before(self) -> list[str]:
+        return sorted(self.claimed | self.given)
+
+    @property
+    def after(self) -> list[str]:
+        return sorted(self.wanted | self.given)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What rows say of a person: the user, if there is one, and what the claims are to give."""
+
+    user_id: UUID | None
+    is_active: bool
+    age: Age
+    profile: Mapping[str, str | None]
+    roles: Share
+    teams: Share
+
+    @property
+    def shares(self) -> Mapping[str, Share]:
+        return {"roles": self.roles, "teams": self.teams}
+
+    def agrees(self) -> bool:
+        """Whether nothing is to be written."""
+        return self.age is Age.OLDER or (
+            self.age is Age.SAME and all(s.said == s.wanted and s.agrees for s in self.shares.values())
+        )
 
     def news(self, person: Person) -> dict[str, str]:
         """What a newer token says of the user that rows do not."""
@@ -122,7 +155,7 @@ async def admit(tx: Transaction, person: Person) -> Admitted | None:
     await tx.driver().execute(_LOCK, f"{person.origin} {person.subject}")
     known = await load_known(tx.driver(), person, tx.now)
     if known.user_id is None:
-        if not known.wanted:
+        if not known.roles.wanted:
             raise Unauthenticated
         await _create(tx, person, known)
         return Admitted(tx.principal.user_id, changed=True)
@@ -148,48 +181,60 @@ async def _create(tx: Transaction, person: Person, known: Known) -> None:
             user_id=user_id,
             claims_at=person.issued_at,
             issuer_version=person.issuer_version,
-            roles=sorted(known.wanted),
+            roles=sorted(known.roles.wanted),
+            teams=sorted(known.teams.wanted),
             created_at=tx.now,
         )
     )
     await tx.session.flush()
-    await _set_roles(tx, person, known)
-    _tell(tx, "created", 1, {}, {**user, "roles": sorted(known.wanted)})
+    await _set_roles(tx, person, known.roles)
+    await _set_teams(tx, person, known.teams)
+    shares = {name: sorted(share.wanted) for name, share in known.shares.items() if share.wanted}
+    _tell(tx, "created", 1, {}, {**user, **shares})
 
 
 async def _update(tx: Transaction, person: Person, known: Known) -> bool:
     """Whether the user has changed; that a newer token says the same is noted alone."""
     identity = await tx.session.get_one(Identity, (person.issuer_id, person.subject))
     identity.claims_at, identity.issuer_version = person.issued_at, person.issuer_version
-    identity.roles = sorted(known.wanted)
+    identity.roles, identity.teams = sorted(known.roles.wanted), sorted(known.teams.wanted)
     news = known.news(person)
-    if not news and known.roles_agree:
+    other = {name: share for name, share in known.shares.items() if not share.agrees}
+    if not news and not other:
         return False
     user = await tx.session.get_one(User, known.user_id, with_for_update=True)
     before: dict[str, Any] = {name: known.profile[name] for name in news}
     after: dict[str, Any] = dict(news)
     for name, value in news.items():
         setattr(user, name, value)
-    if not known.roles_agree:
-        await _set_roles(tx, person, known)
-        before["roles"], after["roles"] = sorted(known.claimed | known.given), sorted(known.wanted | known.given)
+    for name, share in other.items():
+        await _SETTERS[name](tx, person, share)
+        before[name], after[name] = share.before, share.after
     user.version += 1
     user.updated_at = tx.now
     await tx.session.flush()
-    if after.keys() & {"roles", "locale", "time_zone"}:
+    if after.keys() & _OF_PRINCIPALS:
         await raise_policy_version(tx.session)
     _tell(tx, "updated", user.version, before, after)
     return True
 
 
-async def _set_roles(tx: Transaction, person: Person, known: Known) -> None:
+async def _set_roles(tx: Transaction, person: Person, roles: Share) -> None:
     """The roles of this issuer's claims, and no other of its origin. What somebody gave and has ended makes room."""
-    user_id = tx.principal.user_id
-    gone = await tx.session.scalars(_ROLE_IDS, {"keys": sorted(known.claimed - known.wanted)})
-    of_claims = (UserRole.user_id == user_id, UserRole.origin == person.origin)
-    await tx.session.execute(delete(UserRole).where(*of_claims, UserRole.role_id.in_(list(gone))))
-    new = {"keys": sorted(known.wanted - known.claimed - known.given), "user": user_id, "origin": person.origin}
-    await tx.session.execute(_GIVE, {**new, "now": tx.now})
+    values = {"user": tx.principal.user_id, "origin": person.origin, "now": tx.now}
+    await tx.session.execute(_TAKE_ROLES, {**values, "keys": roles.goes})
+    await tx.session.execute(_GIVE_ROLES, {**values, "keys": roles.comes})
+
+
+async def _set_teams(tx: Transaction, person: Person, teams: Share) -> None:
+    """The same of teams. Who has no primary team gets the one that lies deepest in the tree."""
+    values = {"user": tx.principal.user_id, "origin": person.origin}
+    await tx.session.execute(_TAKE_TEAMS, {**values, "keys": teams.goes})
+    await tx.session.execute(_GIVE_TEAMS, {**values, "keys": teams.comes})
+    await tx.session.execute(_CHOOSE_PRIMARY, values)
+
+
+_SETTERS = {"roles": _set_roles, "teams": _set_teams}
 
 
 async def _username(tx: Transaction, person: Person) -> str:
@@ -235,21 +280,30 @@ def _tell(tx: Transaction, verb: str, version: int, before: Mapping[str, Any], a
 
 async def load_known(connection: Connection, person: Person, now: datetime) -> Known:
     """What rows say of a person, in one statement."""
+    roles, teams = sorted(person.roles), sorted(person.teams)
     row = await connection.fetchrow(
-        _KNOWN, person.issuer_id, person.subject, person.origin, sorted(person.roles), now, EVERYONE
+        _KNOWN, person.issuer_id, person.subject, person.origin, now, EVERYONE, roles, teams
     )
     if row is None:
         raise RuntimeError("a statement that always has a row had none")
-    age, said, wanted = _age(row, person), frozenset(orjson.loads(row["said"] or "[]")), frozenset(row["wanted"])
+    age = _age(row, person)
     return Known(
         user_id=row["user_id"],
         is_active=bool(row["is_active"]),
         age=age,
         profile={name: row[name] for name in _PROFILE},
-        said=said,
-        wanted=wanted & said if age is Age.SAME else wanted,
-        claimed=frozenset(row["claimed"]),
-        given=frozenset(row["given"]),
+        roles=_share(row, "roles", age),
+        teams=_share(row, "teams", age),
+    )
+
+
+def _share(row: asyncpg.Record, name: str, age: Age) -> Share:
+    said, wanted = frozenset(orjson.loads(row[f"said_{name}"] or "[]")), frozenset(row[f"wanted_{name}"])
+    return Share(
+        said,
+        wanted & said if age is Age.SAME else wanted,
+        frozenset(row[f"claimed_{name}"]),
+        frozenset(row[f"given_{name}"]),
     )
 
 
@@ -264,21 +318,44 @@ def _age(row: asyncpg.Record, person: Person) -> Age:
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('crm_graph.people ' || $1, 0))"
 _KNOWN = """
 SELECT u.id AS user_id, u.status = 'ACTIVE' AND u.archived_at IS NULL AS is_active,
-       i.claims_at, i.issuer_version, i.roles::text AS said,
        u.name, u.email, u.locale, u.time_zone,
-       ARRAY(SELECT r.key FROM roles r WHERE r.key = ANY($4::text[]) AND r.key <> $6) AS wanted,
+       i.claims_at, i.issuer_version, i.roles::text AS said_roles, i.teams::text AS said_teams,
+       ARRAY(SELECT r.key FROM roles r WHERE r.key = ANY($6::text[]) AND r.key <> $5) AS wanted_roles,
        ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
-             WHERE h.user_id = u.id AND h.origin = $3) AS claimed,
+             WHERE h.user_id = u.id AND h.origin = $3) AS claimed_roles,
        ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
-             WHERE h.user_id = u.id AND h.origin <> $3 AND (h.expires_at IS NULL OR h.expires_at > $5)) AS given
+             WHERE h.user_id = u.id AND h.origin <> $3 AND (h.expires_at IS NULL OR h.expires_at > $4)) AS given_roles,
+       ARRAY(SELECT t.key FROM teams t WHERE t.key = ANY($7::text[]) AND t.archived_at IS NULL) AS wanted_teams,
+       ARRAY(SELECT t.key FROM team_members m JOIN teams t ON t.id = m.team_id
+             WHERE m.user_id = u.id AND m.origin = $3) AS claimed_teams,
+       ARRAY(SELECT t.key FROM team_members m JOIN teams t ON t.id = m.team_id
+             WHERE m.user_id = u.id AND m.origin <> $3) AS given_teams
 FROM (SELECT $1::uuid AS issuer_id, $2::text AS subject) p
 LEFT JOIN identities i ON i.issuer_id = p.issuer_id AND i.subject = p.subject
 LEFT JOIN users u ON u.id = i.user_id
 """
-_ROLE_IDS = text("SELECT id FROM roles WHERE key = ANY(:keys)")
-_GIVE = text(
+_TAKE_ROLES = text(
+    "DELETE FROM user_roles h USING roles r"
+    " WHERE h.user_id = :user AND h.origin = :origin AND r.id = h.role_id AND r.key = ANY(:keys)"
+)
+_GIVE_ROLES = text(
     "INSERT INTO user_roles (user_id, role_id, origin)"
     " SELECT :user, r.id, :origin FROM roles r WHERE r.key = ANY(:keys)"
     " ON CONFLICT (user_id, role_id) DO UPDATE SET origin = EXCLUDED.origin, expires_at = NULL"
     " WHERE user_roles.expires_at <= :now"
+)
+_TAKE_TEAMS = text(
+    "DELETE FROM team_members m USING teams t"
+    " WHERE m.user_id = :user AND m.origin = :origin AND t.id = m.team_id AND t.key = ANY(:keys)"
+)
+_GIVE_TEAMS = text(
+    "INSERT INTO team_members (user_id, team_id, origin)"
+    " SELECT :user, t.id, :origin FROM teams t WHERE t.key = ANY(:keys) AND t.archived_at IS NULL"
+    " ON CONFLICT (user_id, team_id) DO NOTHING"
+)
+_CHOOSE_PRIMARY = text(
+    "UPDATE team_members SET is_primary = true WHERE user_id = :user AND team_id ="
+    " (SELECT m.team_id FROM team_members m JOIN teams t ON t.id = m.team_id WHERE m.user_id = :user"
+    "  ORDER BY length(t.path) DESC, t.path LIMIT 1)"
+    " AND NOT EXISTS (SELECT FROM team_members p WHERE p.user_id = :user AND p.is_primary)"
 )
