@@ -1,4 +1,4 @@
-# What one does with crm-graph. Needs Python 3.11 or newer and make; the tests need Node.js 20 or newer too.
+# What one does with crm-graph. Needs Python 3.11 or newer and make; the tests need Node.js 20 or newer and Chromium too.
 
 PYTHON ?= python3
 WORKERS ?= 2

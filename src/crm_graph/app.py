@@ -66,7 +66,7 @@ from crm_graph.services.rights_proposals import told_proposals
 from crm_graph.services.role_views import told_roles
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction, begin
-from crm_graph.web import exports, graphiql, health, oauth, sign_in
+from crm_graph.web import console, exports, graphiql, health, oauth, sign_in
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
 from crm_graph.web.metrics import MeasuredRequests, PreparedOperations, ReplicaMetrics, RequestCounts
@@ -263,6 +263,7 @@ def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> lis
         *oauth.routes(authority(hub), hub.catalog),
         *sign_in.routes(signing_in(hub)),
         *exports.routes(export_endpoint(hub, operations)),
+        *console.routes(),
         *graphiql.routes(),
     ]
 

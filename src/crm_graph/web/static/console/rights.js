@@ -1,0 +1,241 @@
+// Roles as drafts: what a cell of the matrix says, and how two states of a role differ. No page in here.
+
+export const CLASSES = ["BASIC", "CONTACT", "IDENTITY", "BILLING", "BANK", "AMOUNT", "COST", "KYC", "CONTENT", "METRIC", "INTERNAL"];
+/** Those that a grant can give: INTERNAL is never given. */
+export const COLUMNS = CLASSES.filter((one) => one !== "INTERNAL");
+export const LEVELS = ["HIDDEN", "MASKED", "LOOKUP", "READ"];
+export const RULES = ["ALL", "TEAM_AND_BELOW", "TEAM", "OWN", "WHERE"];
+
+/** A role as it is edited: the rights of it alone. */
+export function draftOf(role) {
+  return {
+    key: role.key,
+    version: role.version,
+    inherits: [...role.inherits],
+    actions: [...role.actions],
+    grants: role.grants.map(grantDraft),
+  };
+}
+
+function grantDraft(grant) {
+  return {
+    type: grant.type,
+    rowRule: grant.rowRule,
+    where: grant.where === null ? "" : JSON.stringify(grant.where, null, 1),
+    levels: Object.fromEntries(grant.levels.map((one) => [one.dataClass, one.level])),
+    fields: Object.fromEntries(grant.fields.map((one) => [one.field, one.level])),
+    personalLevel: grant.personalLevel,
+    classes: [...grant.writes.classes],
+    written: [...grant.writes.fields],
+    except: [...grant.writes.except],
+  };
+}
+
+export function newGrant(type, rowRule) {
+  return { type, rowRule, where: rowRule === "WHERE" ? "{}" : "", levels: {}, fields: {}, personalLevel: "READ", classes: [], written: [], except: [] };
+}
+
+/** The grants of a draft as the API takes them. Raises SyntaxError, with `index`, for a condition that is no JSON. */
+export function grantInputs(draft) {
+  return draft.grants.map((grant, index) => ({
+    type: grant.type,
+    rowRule: grant.rowRule,
+    where: grant.rowRule === "WHERE" ? parsed(grant.where, index) : null,
+    levels: shown(grant.levels).map(([dataClass, level]) => ({ dataClass, level })),
+    fields: Object.entries(grant.fields).map(([field, level]) => ({ field, level })),
+    personalLevel: grant.personalLevel,
+    writes: { classes: grant.classes, fields: grant.written, except: grant.except },
+  }));
+}
+
+function parsed(text, index) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    error.index = index;
+    throw error;
+  }
+}
+
+const shown = (levels) => CLASSES.filter((one) => (levels[one] ?? "HIDDEN") !== "HIDDEN").map((one) => [one, levels[one]]);
+
+/** What a cell says: a level, WRITE for one that is read and written, or a level with +WRITE where it is not read. */
+export function cell(grant, dataClass) {
+  const level = grant.levels[dataClass] ?? "HIDDEN";
+  if (!grant.classes.includes(dataClass)) return level;
+  return level === "READ" ? "WRITE" : `${level}+WRITE`;
+}
+
+export function setCell(grant, dataClass, state) {
+  const [level, more] = state.split("+");
+  const write = level === "WRITE" || more !== undefined;
+  grant.levels[dataClass] = level === "WRITE" ? "READ" : level;
+  if (grant.levels[dataClass] === "HIDDEN") delete grant.levels[dataClass];
+  grant.classes = grant.classes.filter((one) => one !== dataClass);
+  if (write) grant.classes = CLASSES.filter((one) => one === dataClass || grant.classes.includes(one));
+}
+
+/** How many single fields of a class a grant treats in a way of their own; of all fields where they are not known. */
+export function exceptions(grant, dataClass, fields) {
+  const named = new Set([...Object.keys(grant.fields), ...grant.written, ...grant.except]);
+  return [...named].filter((name) => fields?.get(name)?.dataClass === dataClass).length;
+}
+
+/** What a grant shows of a field. */
+export function fieldLevel(grant, field) {
+  if (field.name in grant.fields) return grant.fields[field.name];
+  const level = grant.levels[field.dataClass] ?? "HIDDEN";
+  if (!field.personal) return level;
+  return LEVELS[Math.min(LEVELS.indexOf(level), LEVELS.indexOf(grant.personalLevel))];
+}
+
+/** Whether a grant lets a field be written, where it shows it. */
+export function fieldWritten(grant, field) {
+  if (grant.except.includes(field.name)) return false;
+  return grant.written.includes(field.name) || grant.classes.includes(field.dataClass);
+}
+
+/** Let a field be written or not; what follows from its class is not said again. */
+export function setFieldWritten(grant, field, write) {
+  grant.except = grant.except.filter((one) => one !== field.name);
+  grant.written = grant.written.filter((one) => one !== field.name);
+  const follows = grant.classes.includes(field.dataClass);
+  if (write && !follows) grant.written.push(field.name);
+  if (!write && follows) grant.except.push(field.name);
+}
+
+/** The parts of a draft by path: [grant, part, name], where a grant is told by type, row rule and condition. */
+export function parts(draft) {
+  const found = new Map();
+  const put = (path, value) => found.set(JSON.stringify(path), value);
+  for (const key of draft.inherits) put([null, "inherits", key], true);
+  for (const key of draft.actions) put([null, "action", key], true);
+  const seen = new Map();
+  for (const grant of draft.grants) {
+    const where = grant.rowRule === "WHERE" ? canonical(grant.where) : "";
+    const name = [grant.type, grant.rowRule, where];
+    const place = seen.get(String(name)) ?? 0;
+    seen.set(String(name), place + 1);
+    const id = [...name, place];
+    put([id, "grant", ""], true);
+    if (grant.personalLevel !== "READ") put([id, "personal", ""], grant.personalLevel);
+    for (const [dataClass, level] of shown(grant.levels)) put([id, "level", dataClass], level);
+    for (const [field, level] of Object.entries(grant.fields)) put([id, "field", field], level);
+    for (const part of ["classes", "written", "except"]) for (const one of grant[part]) put([id, part, one], true);
+  }
+  return found;
+}
+
+function canonical(text) {
+  try {
+    return JSON.stringify(sorted(JSON.parse(text)));
+  } catch {
+    return text;
+  }
+}
+
+function sorted(value) {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
+}
+
+/** The draft that has these parts. */
+export function assembled(draft, found) {
+  const made = { ...draft, inherits: [], actions: [], grants: [] };
+  const grants = new Map();
+  for (const [path, value] of found) {
+    const [id, part, name] = JSON.parse(path);
+    if (part === "inherits") made.inherits.push(name);
+    else if (part === "action") made.actions.push(name);
+    else if (part === "grant") {
+      const grant = newGrant(id[0], id[1]);
+      if (id[1] === "WHERE") grant.where = JSON.stringify(JSON.parse(id[2]), null, 1);
+      grants.set(JSON.stringify(id), grant);
+      made.grants.push(grant);
+    }
+  }
+  for (const [path, value] of found) {
+    const [id, part, name] = JSON.parse(path);
+    const grant = grants.get(JSON.stringify(id));
+    if (grant === undefined) continue;
+    if (part === "personal") grant.personalLevel = value;
+    else if (part === "level") grant.levels[name] = value;
+    else if (part === "field") grant.fields[name] = value;
+    else if (part !== "grant") grant[part].push(name);
+  }
+  made.grants.sort((a, b) => a.type.localeCompare(b.type));
+  return made;
+}
+
+/** What differs between two drafts: { path, before, after } of each part, undefined for what is not there. */
+export function differences(before, after) {
+  const [was, is] = [parts(before), parts(after)];
+  const paths = new Set([...was.keys(), ...is.keys()]);
+  return [...paths].filter((path) => was.get(path) !== is.get(path)).map((path) => ({ path, before: was.get(path), after: is.get(path) }));
+}
+
+/** One draft's differences from `base`, made to another. */
+export function merged(base, mine, theirs) {
+  const found = parts(theirs);
+  for (const { path, after } of differences(base, mine)) {
+    if (after === undefined) found.delete(path);
+    else found.set(path, after);
+  }
+  return assembled(theirs, found);
+}
+
+/** Differences as people read them: those of a cell in one, and nothing of what comes and goes with a whole grant. */
+export function summarised(changes) {
+  const whole = new Set(changes.map((one) => JSON.parse(one.path)).filter(([, part]) => part === "grant").map(([id]) => JSON.stringify(id)));
+  const found = new Map();
+  for (const { path, before, after } of changes) {
+    const [grant, part, name] = JSON.parse(path);
+    if (grant && part !== "grant" && whole.has(JSON.stringify(grant))) continue;
+    const kind = { classes: "level", except: "field", written: "field" }[part] ?? part;
+    const key = JSON.stringify([grant, kind, name]);
+    const one = found.get(key) ?? { grant, kind, name, before: {}, after: {} };
+    one.before[part] = before;
+    one.after[part] = after;
+    found.set(key, one);
+  }
+  return [...found.values()];
+}
+
+const SIGNS = { eq: "=", ne: "≠", lt: "<", lte: "≤", gt: ">", gte: "≥", in: "∈", notIn: "∉" };
+
+/** A stored condition in few signs: poolState = PUBLIC, owner = viewer or … */
+export function gist(where) {
+  try {
+    return read(JSON.parse(where));
+  } catch {
+    return where;
+  }
+}
+
+function read(where, path = "") {
+  const all = Object.entries(where).map(([key, value]) => {
+    if (key === "and" || key === "or") return `(${value.map((one) => read(one, path)).join(key === "or" ? " or " : ", ")})`;
+    if (key === "not") return `not (${read(value, path)})`;
+    if (key in SIGNS) return `${path} ${SIGNS[key]} ${operand(value)}`;
+    if (key === "some") return read(value, path);
+    const below = path && key !== "id" ? `${path}.${key}` : path || key;
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? read(value, below) : `${below} ${operand(value)}`;
+  });
+  return all.join(", ").replace(/^\((.*)\)$/, (whole, inner) => (inner.includes("(") || inner.includes(")") ? whole : inner));
+}
+
+const operand = (value) => (value?.$viewer ? { id: "viewer", team_ids: "viewer’s teams", team_tree_ids: "viewer’s teams and below" }[value.$viewer] ?? value.$viewer : Array.isArray(value) ? value.map(operand).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+/** The roles that a role has the grants of: itself, then those that it inherits, directly or not. */
+export function chain(key, roles) {
+  const found = [];
+  const queue = [key];
+  while (queue.length) {
+    const one = roles.get(queue.shift());
+    if (one === undefined || found.includes(one)) continue;
+    found.push(one);
+    queue.push(...one.inherits);
+  }
+  return found;
+}

@@ -1,0 +1,50 @@
+// What is called how: types, fields, grants and differences of roles, in the language of the page.
+
+import { label, t } from "./texts.js";
+
+/** Names by what the API calls things. `roles` are roles by key, `types` what can be granted by type. */
+export class Words {
+  constructor(roles, types) {
+    this.roles = new Map(roles.map((role) => [role.key, role]));
+    this.types = new Map(types.map((type) => [type.name, { ...type, fields: new Map(type.fields.map((one) => [one.name, one])) }]));
+  }
+
+  role = (key) => label(this.roles.get(key)?.label) || key;
+
+  type = (name) => label(this.types.get(name)?.label) || name;
+
+  fields = (type) => this.types.get(type)?.fields ?? new Map();
+
+  field = (type, name) => label(this.fields(type).get(name)?.label) || name;
+
+  grant = (type, rowRule) => `${this.type(type)} · ${t(rowRule)}`;
+
+  /** One difference of a role, as `summarised` has it: where, and what. */
+  difference({ grant, kind, name, before, after }) {
+    const where = grant && this.grant(grant[0], grant[1]);
+    const gone = Object.values(after).every((value) => value === undefined);
+    switch (kind) {
+      case "inherits":
+        return ["", t(gone ? "inheritsGone" : "inheritsAdded", { name: this.role(name) })];
+      case "action":
+        return ["", t(gone ? "actionGone" : "actionAdded", { name })];
+      case "grant":
+        return [where, t(gone ? "grantGone" : "grantAdded")];
+      case "personal":
+        return [where, t("personalAt", { before: t(before.personal ?? "READ"), after: t(after.personal ?? "READ") })];
+      default: {
+        const said = kind === "level" ? t(name) : this.field(grant[0], name);
+        if ("level" in before && "classes" in before) return [where, t("wasNow", { name: said, before: state(before), after: state(after) })];
+        const facts = ["level", "field"].filter((part) => part in before).map((part) => [shown(part, before[part]), shown(part, after[part])]);
+        if ("classes" in before) facts.push([written(before.classes), written(after.classes)]);
+        if ("written" in before) facts.push([before.written ? t("editable") : t("asItsClass"), after.written ? t("editable") : t("asItsClass")]);
+        if ("except" in before) facts.push([before.except ? t("notEditable") : t("asItsClass"), after.except ? t("notEditable") : t("asItsClass")]);
+        return [where, facts.map(([was, is]) => t("wasNow", { name: said, before: was, after: is })).join("; ")];
+      }
+    }
+  }
+}
+
+const shown = (part, level) => (level === undefined && part === "field" ? t("asItsClass") : t(level === undefined || level === "HIDDEN" ? "hidden" : level));
+const state = ({ level = "HIDDEN", classes }) => (classes ? t(level === "READ" ? "WRITE" : `${level}+WRITE`) : shown("level", level));
+const written = (value) => t(value ? "editable" : "notEditable");

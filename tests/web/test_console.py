@@ -1,0 +1,332 @@
+"""The console in a real browser: what an admin does there takes effect in the hub, and what may not be is refused."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from crm_graph.access import Level
+from crm_graph.models.fields import DataClass
+from crm_graph.permissions.policy import DEFAULT_ROLES
+from web.administering import done, grant, holds, new_role, role
+from web.browsing import PUBLIC, Desk, desk
+from web.conftest import Crm, hub_with
+
+AXE = Path(__file__).parents[1] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
+CLASSES = [one for one in DataClass if one is not DataClass.INTERNAL]
+SECTIONS = ("roles/sales_manager", "roles?type=Customer", "people", "clients", "explain")
+READ_BASIC: dict[str, Any] = {"levels": [{"dataClass": "BASIC", "level": "READ"}]}
+
+
+@pytest.fixture(scope="module")
+async def _desk(ruled: Crm) -> AsyncIterator[Desk]:
+    """A hub beside the one that the API is asked at, so that what the page does must hold in another process."""
+    settings = ruled.settings.model_copy(update={"issuer": PUBLIC, "token_requests_per_minute": 0})
+    async with hub_with(ruled, settings) as http, desk(ruled, str(http.base_url)) as made:
+        yield made
+
+
+@pytest.fixture
+async def at(_desk: Desk) -> AsyncIterator[Desk]:
+    """Each test ends without a complaint of the browser, so that its content security policy holds, and asks no other
+    host.
+    """
+    yield _desk
+    await _desk.end()
+
+
+def line(page: Page, *said: str) -> Any:
+    """The row of a table that says all of this."""
+    row = page.locator("tbody > tr:not(.detail)")
+    for text in said:
+        row = row.filter(has_text=text)
+    return row
+
+
+async def chosen(page: Page, label: str, level: str) -> None:
+    await page.get_by_label(label, exact=True).select_option(level)
+
+
+async def saved(page: Page, reason: str) -> None:
+    await page.get_by_role("button", name="Preview and save").click()
+    await page.get_by_label("Reason").fill(reason)
+    await page.get_by_role("button", name="Save", exact=True).click()
+
+
+async def test_link_signs_in_once_and_signing_out_ends_it(at: Desk) -> None:
+    page, link = await at.page(), await at.link("root")
+    await page.goto(link)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Sales", level=1)).to_be_visible()
+
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="You are not signed in.")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "console/sign-in")
+
+
+async def test_matrix_shows_what_the_policy_says(at: Desk) -> None:
+    page = await at.at("roles/finance")
+    rows = await page.locator(".matrix tbody tr:not(.detail)").all()
+
+    shown = [
+        [cell.split("+")[0].strip() for cell in await row.locator("td[data-state]").evaluate_all(STATES)]
+        for row in rows
+    ]
+
+    grants = [rule for rules in DEFAULT_ROLES["finance"].grants.values() for rule in rules]
+    assert shown == [[state_of(rule, one) for one in CLASSES] for rule in grants]
+
+
+STATES = "cells => cells.map(cell => cell.dataset.state)"
+
+
+def state_of(rule: Any, data_class: DataClass) -> str:
+    level = rule.levels.get(data_class, Level.HIDDEN)
+    return "WRITE" if data_class in rule.writes else level.name
+
+
+async def test_edit_is_previewed_in_words_saved_with_its_reason_and_obeyed_by_the_next_request(at: Desk) -> None:
+    crm = at.crm
+    await crm.make("sun", "customer", kind="ORGANIZATION", name="控制台商行", taxId="330106123456789")
+    await done(crm, "createRole", input=new_role("console_intern", grant(**READ_BASIC)))
+    await done(crm, "grantRole", user=str(crm.users["zhao"]), role="console_intern")
+    query = '{ customers(where: { name: { eq: "控制台商行" } }) { nodes { taxId } } }'
+    assert (await crm.ask("zhao", query)).status == 400
+
+    page = await at.at("roles/console_intern")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await chosen(page, "Customer · All: Billing", "READ")
+    await expect(page.get_by_text("1 change", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Preview and save").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.locator(".changes")).to_have_text("Customer · All Billing: Hidden → Read")
+    await expect(dialog.get_by_text("1 user will gain")).to_contain_text("taxId")
+    await page.get_by_label("Reason").fill("Interns check invoices")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_attached()
+
+    async def obeyed() -> bool:
+        answer = await crm.ask("zhao", query)
+        return answer.status == 200 and answer.data["customers"]["nodes"] == [{"taxId": "330106123456789"}]
+
+    await holds(obeyed)
+    events = await crm.events(str(await crm.database.fetchval("SELECT id FROM roles WHERE key = 'console_intern'")))
+    assert [(e["type"], e["reason"]) for e in events[1:]] == [("role.grants_set", "Interns check invoices")]
+    await done(crm, "revokeRole", user=str(crm.users["zhao"]), role="console_intern")
+
+
+async def test_who_was_slower_is_told_what_differs_and_may_keep_both(at: Desk) -> None:
+    await done(at.crm, "createRole", input=new_role("console_contested", grant(**READ_BASIC)))
+    page = await at.at("roles/console_contested")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await chosen(page, "Customer · All: Billing", "MASKED")
+    await chosen(page, "Customer · All: Metric", "READ")
+    theirs = [{"dataClass": one, "level": "READ"} for one in ("BASIC", "AMOUNT", "BILLING")]
+    await done(at.crm, "setGrants", role="console_contested", grants=[grant(levels=theirs)])
+
+    await saved(page, "Later")
+    lists = page.get_by_role("dialog").locator(".changes")
+    await expect(lists.nth(0).get_by_role("listitem")).to_have_text(
+        ["Customer · All Billing: Hidden → Read", "Customer · All Amount: Hidden → Read"]
+    )
+    both = " You both changed this; yours will win if you keep both."
+    await expect(lists.nth(1).get_by_role("listitem")).to_have_text(
+        [f"Customer · All Billing: Hidden → Masked{both}", "Customer · All Metric: Hidden → Read"]
+    )
+    await page.get_by_role("button", name="Keep both").click()
+    await saved(page, "Both")
+    await expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_attached()
+
+    levels = {
+        one["dataClass"]: one["level"] for one in (await role(at.crm, "console_contested"))["grants"][0]["levels"]
+    }
+    assert levels == {"BASIC": "READ", "AMOUNT": "READ", "BILLING": "MASKED", "METRIC": "READ"}
+
+
+async def test_what_the_hub_refuses_stands_at_its_field(at: Desk) -> None:
+    await done(at.crm, "createRole", input=new_role("console_refused", grant(row_rule="OWN", **READ_BASIC)))
+    page = await at.at("roles/console_refused")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.get_by_role("button", name="Fields of Customer · Own").click()
+    await page.locator(".details").get_by_label("Records").select_option("WHERE")
+    await page.get_by_label("Condition (JSON)").fill('{ "taxId": { "eq": "x" } }')
+    await saved(page, "Will not do")
+
+    field = page.get_by_label("Condition (JSON)")
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(page.get_by_role("alert")).to_contain_text("grants.0.where.taxId")
+    assert (await role(at.crm, "console_refused"))["grants"][0]["rowRule"] == "OWN"
+
+
+async def test_registered_client_has_a_secret_that_works_and_is_shown_once(at: Desk) -> None:
+    page = await at.at("clients")
+    await page.get_by_role("button", name="Register client").click()
+    await page.get_by_label("Client ID").fill("console_shop")
+    await page.get_by_label("Name").fill("Console shop")
+    await page.get_by_label("Web shop").check()
+    await page.get_by_label("Scopes").fill("customers:read nonsense")
+    await page.get_by_role("dialog").get_by_role("button", name="Register client").click()
+    await expect(page.get_by_label("Scopes")).to_have_attribute("aria-invalid", "true")
+    await page.get_by_label("Scopes").fill("customers:read")
+    await page.get_by_role("dialog").get_by_role("button", name="Register client").click()
+    secret = await page.get_by_label("Secret", exact=True).input_value()
+    await page.get_by_role("button", name="Close").click()
+
+    form = {"grant_type": "client_credentials"}
+    answer = await at.crm.http.post("/oauth/token", data=form, auth=("console_shop", secret))
+    assert answer.status_code == 200
+    await page.reload()
+    await expect(line(page, "Console shop")).to_contain_text("1 secret")
+    assert secret not in await page.content()
+    await page.get_by_role("button", name="Suspend Console shop").click()
+    await expect(line(page, "Console shop")).to_contain_text("Suspended")
+    answer = await at.crm.http.post("/oauth/token", data=form, auth=("console_shop", secret))
+    assert answer.status_code == 401
+
+
+async def test_role_is_given_for_a_time_found_by_its_holders_and_taken(at: Desk) -> None:
+    await done(at.crm, "createRole", input=new_role("console_guest", grant(**READ_BASIC)))
+    page = await at.at("people?search=qian")
+    await page.get_by_role("button", name="Give a role: qian").click()
+    await page.get_by_label("Role", exact=True).select_option("console_guest")
+    await page.get_by_label("Ends").fill("2099-01-31T12:00")
+    await page.get_by_label("Reason").fill("Audit week")
+    await page.get_by_role("button", name="Give", exact=True).click()
+    await expect(line(page, "qian")).to_contain_text("until 31 Jan 2099")
+
+    await page.goto(f"{PUBLIC}/console#/people?role=console_guest")
+    await expect(line(page)).to_have_count(1)
+    await page.get_by_role("button", name="Take Role console_guest from qian").click()
+    await page.get_by_label("Reason").fill("Audit is over")
+    await page.get_by_role("button", name="Take", exact=True).click()
+    await expect(page.get_by_text("Nobody found.")).to_be_visible()
+
+
+async def test_explains_which_grant_decides(at: Desk) -> None:
+    page = await at.at("explain")
+    await page.get_by_label("Role", exact=True).select_option("service")
+    await page.get_by_label("Type").select_option("Customer")
+    await page.get_by_label("Field").fill("phone")
+    await page.get_by_role("button", name="Explain").click()
+
+    await expect(page.locator(".verdict")).to_contain_text("phone in full")
+    rows = page.get_by_role("region", name="Grants on this type").locator("tbody tr")
+    await expect(rows.locator("td[data-state]")).to_have_text(["Lookup", "Read"])
+    await expect(rows.filter(has_text="decides")).to_contain_text("Condition")
+    await expect(line(page, "Finance").last).to_contain_text("Read")
+    await page.get_by_label("Field").fill("nonsense")
+    await page.get_by_role("button", name="Explain").click()
+    await expect(page.get_by_role("alert")).to_contain_text("field")
+
+
+async def test_keyboard_alone_suffices(at: Desk) -> None:
+    await done(at.crm, "createRole", input=new_role("console_keys", grant(**READ_BASIC)))
+    page = await at.at("roles/console_keys")
+    keys = page.keyboard
+    await page.get_by_role("button", name="Edit", exact=True).focus()
+    await keys.press("Enter")
+    await expect(page.get_by_label("Customer · All: Basic", exact=True)).to_be_focused()
+    await keys.press("ArrowRight")
+    await expect(page.get_by_label("Customer · All: Contact", exact=True)).to_be_focused()
+    await keys.press("m")
+    await keys.press("End")
+    await expect(page.get_by_role("button", name="Fields of Customer · All")).to_be_focused()
+    await keys.press("Home")
+    await expect(page.get_by_label("Customer · All: Basic", exact=True)).to_be_focused()
+    await page.get_by_role("button", name="Preview and save").focus()
+    await keys.press("Enter")
+    await expect(page.get_by_label("Reason")).to_be_focused()
+    await keys.type("By hand")
+    await keys.press("Enter")
+    await expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_attached()
+
+    (kept,) = (await role(at.crm, "console_keys"))["grants"]
+    assert {"dataClass": "CONTACT", "level": "MASKED"} in kept["levels"]
+
+
+async def test_page_is_in_the_language_of_the_browser_and_can_be_switched(at: Desk) -> None:
+    page = await at.at("roles/finance", language="zh-CN")
+    await expect(page.get_by_role("navigation", name="栏目").get_by_role("link")).to_have_text(
+        ["角色", "人员", "客户端", "权限解释"]
+    )
+    await expect(page.get_by_role("heading", level=1)).to_have_text("财务")
+    await expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+    await page.get_by_role("button", name="English").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Finance")
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Finance")
+
+
+async def test_both_languages_say_everything(at: Desk) -> None:
+    page = await at.signed_in()
+    script = await page.locator("script").get_attribute("src")
+    folder = str(script).removesuffix("main.js")
+    read = (
+        "async (folder) => { const told = async (l) => Object.keys((await import(`/${folder}texts.${l}.js`)).default);"
+    )
+    english, chinese = await page.evaluate(f"{read} return [await told('en'), await told('zh')]; }}", folder)
+    assert english == chinese
+
+
+async def test_who_has_no_rights_is_told_so_and_nothing_else(at: Desk) -> None:
+    page = await at.signed_in("wang")
+    await expect(page.get_by_role("heading", name="You have no rights here.")).to_be_visible()
+    await expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(0)
+    await page.goto(f"{PUBLIC}/console#/clients")
+    await expect(page.get_by_role("heading", name="You have no rights here.")).to_be_visible()
+
+
+async def test_who_only_reads_roles_is_offered_no_edit(at: Desk) -> None:
+    await done(at.crm, "createRole", input=new_role("console_reader", actions=["roles:read"]))
+    await done(at.crm, "grantRole", user=str(at.crm.users["li"]), role="console_reader")
+    page = await at.at("roles/finance", who="li")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Finance")
+    await expect(page.get_by_role("button", name="Edit", exact=True)).to_have_count(0)
+    await expect(page.get_by_role("navigation", name="Sections").get_by_role("link")).to_have_text(["Roles", "People"])
+
+
+async def test_every_section_is_accessible(at: Desk) -> None:
+    page = await at.signed_in()
+    axe = AXE.read_text(encoding="utf-8")
+    for where in SECTIONS:
+        await page.goto(f"{PUBLIC}/console#/{where}")
+        await page.locator("main :is(h1, table)").first.wait_for()
+        if where == "roles/sales_manager":
+            await page.get_by_role("button", name="Edit", exact=True).click()
+            await page.get_by_role("button", name="Fields of Customer · Team and below").click()
+        await page.evaluate(axe)
+        found = json.loads(await page.evaluate("axe.run().then(found => JSON.stringify(found.violations))"))
+        assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found] == []
+
+
+async def test_every_section_fits_a_phone(at: Desk) -> None:
+    page = await at.signed_in(size=(360, 740))
+    for where in SECTIONS:
+        await page.goto(f"{PUBLIC}/console#/{where}")
+        await page.locator("main :is(h1, table)").first.wait_for()
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+async def test_what_people_wrote_is_text_and_never_runs(at: Desk) -> None:
+    wrote = "<img src=x onerror=document.title='run'>"
+    labels = {"zh": wrote, "en": wrote}
+    await done(at.crm, "createRole", input=new_role("console_markup", grant(**READ_BASIC)) | {"label": labels})
+    page = await at.at("roles/console_markup")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(wrote)
+    await expect(page.locator("main img")).to_have_count(0)
+    await expect(page).to_have_title("Console · crm-graph")
+
+
+async def test_nothing_of_the_page_is_large(at: Desk) -> None:
+    page, sizes = await at.page(), []
+    page.on("response", lambda response: sizes.append(response))  # noqa: PLW0108 - it cannot mark a built-in method
+    await page.goto(f"{PUBLIC}/console")
+    await page.get_by_role("heading", name="You are not signed in.").wait_for()
+
+    loaded = [one for one in sizes if one.request.resource_type in {"document", "script", "stylesheet", "image"}]
+    assert sum([(await one.request.sizes())["responseBodySize"] for one in loaded]) < 45_000
