@@ -48,6 +48,7 @@ PEOPLE = {
     "sun": ("crm_manager", None),
     "root": ("admin", None),
     "caller": ("matcher", None),
+    "mo": ("auditor", None),
 }
 """Username to role and primary team. Zhou is a dispatcher too: she may assign leads, and sees no more for it. The
 matcher sees customers' phones masked everywhere, and may look them up and unmask them.

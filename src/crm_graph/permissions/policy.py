@@ -304,9 +304,9 @@ _AUDITOR = RoleRule(
     "auditor",
     "Auditor",
     "审计员",
-    "Who may see what, and why; none of the records themselves.",
+    "Who may see what and why, and who was told what; none of the records themselves.",
     {},
-    frozenset({"access:explain", READ_ROLES}),
+    frozenset({"access:explain", "audit:read", READ_ROLES}),
 )
 
 _ERP = RoleRule(

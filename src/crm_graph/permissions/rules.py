@@ -42,6 +42,7 @@ SINGLE_ACTIONS = MANAGING | frozenset(
         "access:simulate",
         "documents:register",
         "duplicates:check",
+        "audit:read",
     }
 )
 """Actions apart from those that follow from a type. `documents:register` tells the whole schema, custom fields and all:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from crm_graph.access import Access
-from crm_graph.catalog import Field, Kind
+from crm_graph.catalog import Field
 from crm_graph.criteria.reading import MAX_LIST
 from crm_graph.errors import ValidationFailed
 from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, all_of, any_of, join, name, number, sql, text
@@ -19,16 +19,14 @@ from crm_graph.resolvers.paging import cursor_text
 from crm_graph.resolvers.plan import Limits, Listed, OrderKey, Page, Part
 from crm_graph.resolvers.selection import TYPENAME, Selected
 from crm_graph.scalars import Parser
+from crm_graph.services.audited_reads import AUDITED_READS
 from crm_graph.services.client_list import CLIENT_LIST
 from crm_graph.services.listings import Items, Listing, Narrowing
 
-LISTINGS: Mapping[str, Listing] = {CLIENT_LIST.name: CLIENT_LIST}
+LISTINGS: Mapping[str, Listing] = {listing.name: listing for listing in (CLIENT_LIST, AUDITED_READS)}
 """By the root field. Registering one is a line here."""
 
-_KEY = Field("key", "key", Kind.TEXT, nullable=False, has_default=False, info=FieldInfo(DataClass.BASIC))
-BY_KEY = (OrderKey((), _KEY, descending=False, nulls_first=False),)
-"""The order of every such list."""
-
+_TURNED: Mapping[str, LiteralString] = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 _LISTS = (Part.NODES, Part.EDGES)
 
 PageOf = Callable[[Selected, tuple[OrderKey, ...], str], Page]
@@ -42,18 +40,27 @@ def plan_listing(selected: Selected, access: Access, page: PageOf, value: ValueO
     listing = LISTINGS[selected.name]
     if not access.may(listing.action):
         raise ValidationFailed("unknown_field").at(selected.key)
-    sign = signature(listing.name, [("", "key", "ASC")])
+    order = by_key(listing)
+    sign = signature(listing.name, [("", "key", order[0].direction)])
     return Listed(
         key=selected.key,
         listing=listing,
         conditions=tuple(_conditions(selected, listing, value)),
         signature=sign,
-        page=page(selected, BY_KEY, sign),
+        page=page(selected, order, sign),
         parts=selected.only(),
     )
 
 
+def by_key(listing: Listing) -> tuple[OrderKey, ...]:
+    """The order of a list."""
+    key = Field("key", "key", listing.of, nullable=False, has_default=False, info=FieldInfo(DataClass.BASIC))
+    return (OrderKey((), key, descending=listing.descending, nulls_first=False),)
+
+
 def _conditions(selected: Selected, listing: Listing, value: ValueOf) -> Iterable[Fragment]:
+    if listing.always != TRUE:
+        yield listing.always
     wanted = {key: raw for key, raw in (selected.argument("where") or {}).items() if raw is not None}
     for key, raw in wanted.items():
         yield listing.where[key].condition(_operand(listing.where[key], raw, (selected.key, "where", key), value))
@@ -96,7 +103,12 @@ class _ListWriter:
             return answer
         items = [sql("{item} AS {j}", item=self._item(part), j=lists[part.key]) for part in parts if part.key in lists]
         gathered = [
-            sql("array_to_json(array_agg(x.{j} ORDER BY x.k) FILTER (WHERE {inside})) AS {j}", j=j, inside=self._inside)
+            sql(
+                "array_to_json(array_agg(x.{j} ORDER BY {k}) FILTER (WHERE {inside})) AS {j}",
+                j=j,
+                k=self._shown(last_first=False),
+                inside=self._inside,
+            )
             for j in lists.values()
         ]
         return sql(
@@ -104,7 +116,7 @@ class _ListWriter:
             " ORDER BY {order} LIMIT {size} + 1{offset}) AS x) AS a)",
             answer=answer,
             gathered=join(
-                ", ", [sql("count(*) AS n"), self._end("start", "ASC"), self._end("stop", "DESC"), *gathered]
+                ", ", [sql("count(*) AS n"), self._end("start"), self._end("stop", last_first=True), *gathered]
             ),
             columns=join(
                 ", ",
@@ -132,18 +144,21 @@ class _ListWriter:
 
     @property
     def _order(self) -> Fragment:
-        return sql("{key} DESC", key=self._key) if self.plan.page.backward else self._key
+        return _ordered(self._key, descending=self.plan.listing.descending is not self.plan.page.backward)
+
+    def _shown(self, *, last_first: bool) -> Fragment:
+        """The order in which a page is shown, or from its end."""
+        return _ordered(sql("x.k"), descending=self.plan.listing.descending is not last_first)
 
     @property
     def _inside(self) -> Fragment:
         return sql("x.place <= {size}", size=self.plan.page.size)
 
-    def _end(self, as_: str, direction: str) -> Fragment:
+    def _end(self, as_: str, *, last_first: bool = False) -> Fragment:
         """The cursor of the page's first or last row."""
-        order = sql("x.k DESC") if direction == "DESC" else sql("x.k")
         return sql(
             "(array_agg(x.c ORDER BY {order}) FILTER (WHERE {inside}))[1] AS {as_}",
-            order=order,
+            order=self._shown(last_first=last_first),
             inside=self._inside,
             as_=name(as_),
         )
@@ -218,7 +233,12 @@ class _ListWriter:
     def _compared(self, cursor: tuple[Fragment, ...] | None, operator: LiteralString) -> Fragment | None:
         if cursor is None:
             return None
-        return sql("{key} {operator} {value}", key=self._key, operator=sql(operator), value=cursor[0])
+        turned = _TURNED[operator] if self.plan.listing.descending else operator
+        return sql("{key} {operator} {value}", key=self._key, operator=sql(turned), value=cursor[0])
+
+
+def _ordered(key: Fragment, *, descending: bool) -> Fragment:
+    return sql("{key} DESC", key=key) if descending else key
 
 
 def _object(listing: Listing, selection: Iterable[Selected]) -> Fragment:

@@ -15,6 +15,7 @@ from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.resolvers.optional import OPTIONAL
 from crm_graph.resolvers.planner import DERIVED_ACTIONS
 from crm_graph.resolvers.questions import QUESTIONS
+from crm_graph.schema.audited_reads import audited_reads
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.clients import ENUMS as CLIENT_ENUMS
 from crm_graph.schema.clients import client_list, client_mutations
@@ -68,6 +69,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
                 **grantable_question(),
                 **issuer_list(),
                 **client_list(types),
+                **audited_reads(types),
             }
         ),
         mutation=_mutation(types),

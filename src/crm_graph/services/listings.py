@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from crm_graph.fragments import Fragment
+from crm_graph.catalog import Kind
+from crm_graph.fragments import TRUE, Fragment
 from crm_graph.scalars import Parser
 
 
@@ -31,8 +32,9 @@ class Narrowing:
 class Listing:
     """A list whose field and type in the API are `name` and `type_name`, for who has the action.
 
-    `source` are its rows, in the order of `key`, which each has for its own; `members` are what is told of one, by
-    their names in the API; `unless` are conditions that hold where `where` says nothing of that name.
+    `source` are its rows, in the order of `key`, which each has for its own, of the kind `of`; `members` are what is
+    told of one, by their names in the API; `unless` are conditions that hold where `where` says nothing of that name,
+    and `always` one that holds in any case.
     """
 
     name: str
@@ -43,6 +45,9 @@ class Listing:
     members: Mapping[str, Fragment | Items]
     where: Mapping[str, Narrowing]
     unless: Mapping[str, Fragment]
+    always: Fragment = TRUE
+    of: Kind = Kind.TEXT
+    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

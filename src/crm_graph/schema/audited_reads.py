@@ -1,0 +1,85 @@
+"""`auditedReads`, as auditors see it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import strawberry
+
+from crm_graph.schema.building import Argument, Member, define_type, empty, list_of
+from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.scalars import JSON
+from crm_graph.services.audited_reads import AUDITED_READS
+
+
+@strawberry.type(description="One read that matters: who was told of what, and when.")
+class AuditedRead:
+    id: strawberry.ID = strawberry.field(description="Its id in the event log.")
+    type: str = strawberry.field(
+        description="What was read and how: `customer.looked_up`, `customer.unmasked`, `customer.duplicate_checked`,"
+        " `customer.paged`, `customer.explained`, `export.created`, `export.started`, `export.downloaded` and so on."
+    )
+    at: datetime = strawberry.field(description="When, in UTC.")
+    actor_id: strawberry.ID | None = strawberry.field(
+        description="Who was told: a user, or a client's service account."
+    )
+    actor_name: str | None = strawberry.field(description="What people call them now.")
+    client_id: str | None = strawberry.field(description="The OAuth client that asked; null for none.")
+    source: str = strawberry.field(description="The system that the client stands for, or `api`.")
+    request_id: str | None = strawberry.field(description="The request; all that it was told has the same.")
+    record_type: str = strawberry.field(description="The type of records, in snake_case; `export` for a file.")
+    record_id: strawberry.ID | None = strawberry.field(
+        description="The record; null where none was found, or too many to name each."
+    )
+    customer_id: strawberry.ID | None = strawberry.field(description="The customer that the record is of.")
+    fields: list[str] = strawberry.field(description="The fields that it was about.")
+    records: int = strawberry.field(description="How many records were told of.")
+    looked_for: str | None = strawberry.field(
+        description="A keyed hash of the value that was looked for, equal for equal ones; nothing can be read in it."
+    )
+    reason: str | None = strawberry.field(description="Why, in the words of who asked, where they had to say so.")
+    details: JSON = strawberry.field(description="What else there is to say of it.")
+
+
+@strawberry.input(description="Which reads; all of these together.")
+class AuditedReadWhere:
+    types: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Of one of these types.")
+    actor: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="By this user.")
+    record: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Of this record.")
+    customer: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Of this customer, and of records that are this customer's."
+    )
+    looked_for: str | None = strawberry.field(
+        default=strawberry.UNSET, description="For the value whose keyed hash this is."
+    )
+    since: datetime | None = strawberry.field(default=strawberry.UNSET, description="At this moment or later.")
+    until: datetime | None = strawberry.field(default=strawberry.UNSET, description="Before this moment.")
+
+
+def audited_reads(types: EntityTypes) -> Mapping[str, Member]:
+    """The root field."""
+    edge = define_type(
+        empty("AuditedReadEdge"),
+        "One read in a list, with its place.",
+        {"cursor": Member(str, "Opaque place in this order."), "node": Member(AuditedRead, "The read.")},
+    )
+    page = define_type(
+        empty("AuditedReadConnection"),
+        "A page of reads.",
+        {
+            "nodes": Member(list[AuditedRead], "The reads of the page."),
+            "edges": Member(list_of(edge), "The reads of the page with their cursors."),
+            "page_info": Member(types.page_info, "Where the page stands in the list."),
+            "total_count": Member(int, "How many reads match, up to 10,000."),
+            "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
+        },
+    )
+    arguments = {
+        "first": Argument(int | None, "At most this many reads from the newest, 0 to 200; 50 if nothing is said."),
+        "after": Argument(str | None, "Only reads older than this cursor."),
+        "last": Argument(int | None, "At most this many reads from the oldest, 0 to 200."),
+        "before": Argument(str | None, "Only reads newer than this cursor."),
+        "offset": Argument(int | None, "Leave out this many reads, up to 10,000; not with cursors."),
+        "where": Argument(AuditedReadWhere | None, "Only reads that match."),
+    }
+    about = "Reads that matter, the newest first: what was looked up, unmasked, checked, exported, or paged in bulk."
+    return {AUDITED_READS.name: Member(page, about, arguments)}
