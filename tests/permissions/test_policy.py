@@ -200,7 +200,7 @@ def test_auditor_may_ask_why_and_sees_no_record() -> None:
     access = access_of("auditor")
 
     assert set(access.types) == set(FOR_EVERYONE)
-    assert access.actions == {"access:explain", "roles:read"}
+    assert access.actions == {"access:explain", "audit:read", "roles:read"}
 
 
 def test_systems_find_people_by_the_whole_number_and_see_in_full_what_they_know() -> None:
