@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from crm_graph.settings import load_settings
-from web.administering import done, edit, grant, holds, new_role, refusals, role, roles
+from web.administering import PROPOSAL, done, edit, grant, holds, new_role, refusals, role, roles
 from web.conftest import Crm, hub_with
+from web.registering import token
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,68 @@ async def test_what_only_takes_rights_from_a_user_holds_at_once(careful: Crm) ->
     waiting = await proposed(careful, "reinstateUser", user=li)
     await done(careful, "approveRights", "sun", proposal=waiting["id"])
     assert await careful.database.fetchval("SELECT status FROM users WHERE id = $1", careful.users["li"]) == "ACTIVE"
+
+
+CLIENT = "client { clientId name status roles secrets { id } }"
+
+
+async def on_client(careful: Crm, verb: str, arguments: str, who: str = "root") -> Any:
+    """The payload of a verb on a client."""
+    document = f"mutation {{ {verb}({arguments}) {{ {CLIENT} proposal {PROPOSAL} errors {{ code path }} }} }}"
+    payload = (await careful.ask(who, document)).payload(verb)
+    assert payload.pop("errors") == []
+    return payload
+
+
+async def test_client_waits_and_gets_its_secret_from_who_asks_then(careful: Crm) -> None:
+    arguments = 'clientId: "slow", name: "Slow", scopes: ["customers:read"], roles: ["service"], reason: "New till"'
+    waiting = await on_client(careful, "registerClient", arguments)
+
+    assert waiting["client"] is None
+    assert (waiting["proposal"]["verb"], waiting["proposal"]["reason"]) == ("registerClient", "New till")
+    assert waiting["proposal"]["input"] == {
+        "clientId": "slow",
+        "name": "Slow",
+        "scopes": ["customers:read"],
+        "roles": ["service"],
+    }
+    assert await careful.count("clients WHERE client_id = 'slow'") == 0
+    await done(careful, "approveRights", "sun", proposal=waiting["proposal"]["id"])
+    rotate = 'mutation { rotateClientSecret(clientId: "slow") { client { roles secrets { id } } secret } }'
+    given = (await careful.ask("root", rotate)).payload("rotateClientSecret")
+    assert (given["client"]["roles"], len(given["client"]["secrets"])) == (["service"], 1)
+    assert (await token(careful, "slow", given["secret"])).json()["scope"] == "customers:read"
+
+
+async def test_what_gives_a_client_more_waits_and_what_takes_holds_at_once(careful: Crm) -> None:
+    made = await on_client(
+        careful, "registerClient", 'clientId: "slower", name: "Slower", scopes: [], roles: ["service"]'
+    )
+    await done(careful, "approveRights", "sun", proposal=made["proposal"]["id"])
+
+    renamed = await on_client(careful, "updateClient", 'clientId: "slower", name: "Slowest"')
+    raised = await on_client(careful, "updateClient", 'clientId: "slower", roles: ["sales"], costPerMinute: null')
+    document = 'mutation { suspendClient(clientId: "slower") { client { status } errors { code } } }'
+    suspended = (await careful.ask("root", document)).payload("suspendClient")
+    back = await on_client(careful, "reinstateClient", 'clientId: "slower"')
+
+    assert (renamed["client"]["name"], renamed["proposal"]) == ("Slowest", None)
+    assert suspended["client"] == {"status": "SUSPENDED"}
+    state = "SELECT status FROM clients WHERE client_id = 'slower'"
+    assert (raised["client"], back["client"]) == (None, None)
+    assert await careful.database.fetchval(state) == "SUSPENDED"
+    for proposal in (raised["proposal"], back["proposal"]):
+        await done(careful, "approveRights", "sun", proposal=proposal["id"])
+    assert await careful.database.fetchval(state) == "ACTIVE"
+    account = "user_roles h JOIN users u ON u.id = h.user_id JOIN roles r ON r.id = h.role_id"
+    assert await careful.count(f"{account} WHERE u.username = 'slower' AND r.key = 'sales'") == 1
+
+
+async def test_client_that_cannot_be_is_not_proposed(careful: Crm) -> None:
+    document = (
+        'mutation { registerClient(clientId: "slow-2", name: "S", scopes: ["x"], roles: ["service"])'
+        " { client { name } proposal { id } errors { code path } } }"
+    )
+    payload = (await careful.ask("root", document)).payload("registerClient")
+
+    assert payload == {"client": None, "proposal": None, "errors": [{"code": "INVALID", "path": ["scopes"]}]}

@@ -2,21 +2,27 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import strawberry
 
+from crm_graph.catalog import camel
 from crm_graph.models.clients import ClientStatus
 from crm_graph.moments import reckoned
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, define_type, empty, enum_of, list_of
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.mutations import Mutation
+from crm_graph.schema.role_administration import PROPOSAL, REASON, plain, proposal_of, reason_of
 from crm_graph.schema.scalars import JSON
-from crm_graph.services import clients
+from crm_graph.services import clients, rights_proposals
 from crm_graph.services.client_list import CLIENT_LIST
 from crm_graph.services.clients import MANAGE, RegisterClient
 from crm_graph.services.listings import ListedRef
+from crm_graph.services.rights_proposals import VERBS
+from crm_graph.transaction import Transaction
 
 ENUMS = (
     enum_of(
@@ -112,16 +118,19 @@ _CHANGES: Mapping[str, Argument] = {
 }
 
 
+_RIGHTS = frozenset({"roles", "scopes"})
+"""What of a client is given: where a second approver is asked for, it waits."""
+
+Verb = Callable[[MutationContext, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Takes the arguments that were given."""
+
+
 def client_mutations() -> Iterable[Mutation]:
     """Register, change, suspend, remove, and change secrets over."""
     yield from _registration()
     yield from _secret_mutations()
     for name, verb, about in (
-        (
-            "suspend_client",
-            clients.suspend,
-            "Give a client no more tokens, and refuse those it has, until it is reinstated.",
-        ),
+        ("suspend_client", clients.suspend, "Give a client no more tokens, and refuse those it has."),
         (
             "reinstate_client",
             clients.reinstate,
@@ -129,15 +138,12 @@ def client_mutations() -> Iterable[Mutation]:
         ),
         ("remove_client", clients.remove, "Take a client away for good, with its secrets, keys and service account."),
     ):
-        yield Mutation(
-            name, MANAGE, f"{about} Holds everywhere within a second.", {"client_id": _ID}, _CLIENT, _by_id(verb)
-        )
+        yield _mutation(name, f"{about} Holds everywhere within a second.", {"client_id": _ID}, _by_id(verb))
 
 
 def _registration() -> Iterable[Mutation]:
-    yield Mutation(
+    yield _mutation(
         "register_client",
-        MANAGE,
         "Register a client, with a service account of its own. It never sees or does more than its roles, cut to its"
         " scopes.",
         {
@@ -149,23 +155,20 @@ def _registration() -> Iterable[Mutation]:
             "cost_per_minute": _CHANGES["cost_per_minute"],
             "jwks": Argument(JSON | None, f"{_JWKS}, and has no secret."),
         },
-        {**_CLIENT, "secret": _SECRET},
         _register,
+        {"secret": _SECRET},
     )
-    yield Mutation(
+    yield _mutation(
         "update_client",
-        MANAGE,
         "Change a client; what is left out stays. Holds everywhere within a second, for tokens that are out too.",
         {"client_id": _ID, **_CHANGES},
-        _CLIENT,
         _update,
     )
 
 
 def _secret_mutations() -> Iterable[Mutation]:
-    yield Mutation(
+    yield _mutation(
         "rotate_client_secret",
-        MANAGE,
         "Give a client a second secret, which it can change over to without an outage.",
         {
             "client_id": _ID,
@@ -173,61 +176,77 @@ def _secret_mutations() -> Iterable[Mutation]:
                 datetime | None, "Until when the present one holds; if nothing is said, until it is retired."
             ),
         },
-        {**_CLIENT, "secret": _SECRET},
         _rotate,
+        {"secret": _SECRET},
     )
-    yield Mutation(
+    yield _mutation(
         "retire_client_secret",
-        MANAGE,
         "Let a secret of a client hold no longer, or only until a moment. One that has no end stays, or keys.",
         {
             "client_id": _ID,
             "secret_id": Argument(str | None, "Which one; the oldest if nothing is said."),
             "ends_at": Argument(datetime | None, "Until when it holds; now if nothing is said."),
         },
-        _CLIENT,
         _retire,
     )
 
 
-async def _register(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    secret = await clients.register(context.transaction(), RegisterClient(**_given(arguments)))
-    return _told(context, arguments["client_id"], secret)
+def _mutation(
+    name: str,
+    about: str,
+    arguments: Mapping[str, Argument],
+    verb: Verb,
+    more: Mapping[str, Member] = MappingProxyType({}),
+) -> Mutation:
+    api_name = camel(name)
+    payload = {**_CLIENT, **more, **(PROPOSAL if api_name in VERBS else {})}
+    return Mutation(name, MANAGE, about, {**arguments, "reason": REASON}, payload, partial(_run, api_name, verb))
 
 
-async def _update(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    changes = {name: value for name, value in _given(arguments).items() if name in _CHANGES}
-    await clients.update(context.transaction(), arguments["client_id"], changes)
-    return _told(context, arguments["client_id"])
+async def _run(name: str, verb: Verb, context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    tx = context.transaction()
+    given = {name: value for name, value in arguments.items() if value is not strawberry.UNSET}
+    tx.reason = reason_of(given.pop("reason", None))
+    gives = name != "updateClient" or not _RIGHTS.isdisjoint(given)
+    if context.rights_approval and name in VERBS and gives:
+        return {"proposal": proposal_of(await rights_proposals.propose(tx, name, plain(given)))}
+    return await verb(context, given)
 
 
-async def _rotate(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    old_ends_at = _moment(context, arguments, "old_ends_at")
-    secret = await clients.rotate_secret(context.transaction(), arguments["client_id"], old_ends_at)
-    return _told(context, arguments["client_id"], secret)
+async def _register(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    secret = await clients.register(context.transaction(), RegisterClient(**given))
+    return _told(context, given["client_id"], secret)
 
 
-async def _retire(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    ends_at, secret_id = _moment(context, arguments, "ends_at"), _given(arguments).get("secret_id")
-    await clients.retire_secret(context.transaction(), arguments["client_id"], secret_id, ends_at)
-    return _told(context, arguments["client_id"])
+async def _update(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    changes = {name: value for name, value in given.items() if name in _CHANGES}
+    await clients.update(context.transaction(), given["client_id"], changes)
+    return _told(context, given["client_id"])
 
 
-def _by_id(verb: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
-    async def run(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        await verb(context.transaction(), arguments["client_id"])
-        return _told(context, arguments["client_id"])
+async def _rotate(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    old_ends_at = _moment(context, given.get("old_ends_at"))
+    secret = await clients.rotate_secret(context.transaction(), given["client_id"], old_ends_at)
+    return _told(context, given["client_id"], secret)
+
+
+async def _retire(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    ends_at = _moment(context, given.get("ends_at"))
+    await clients.retire_secret(context.transaction(), given["client_id"], given.get("secret_id"), ends_at)
+    return _told(context, given["client_id"])
+
+
+def _by_id(verb: Callable[[Transaction, str], Awaitable[None]]) -> Verb:
+    async def run(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        await verb(context.transaction(), given["client_id"])
+        return _told(context, given["client_id"])
 
     return run
 
 
-def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not strawberry.UNSET}
-
-
-def _moment(context: MutationContext, arguments: Mapping[str, Any], name: str) -> datetime | None:
+def _moment(context: MutationContext, given: Any) -> datetime | None:
     """A moment that was given, or reckoned from now where it is relative."""
-    tx, given = context.transaction(), _given(arguments).get(name)
+    tx = context.transaction()
     moment: datetime | None = reckoned(given, tx.now, tx.principal.zone)
     return moment
 

@@ -243,7 +243,7 @@ ENUMS = (
     ),
 )
 
-_PROPOSAL = {
+PROPOSAL = {
     "proposal": Member(
         RightsProposal | None, "What waits for a second approver in the place of the edit; null where it was made."
     )
@@ -254,7 +254,7 @@ Rights = Callable[[Transaction, Mapping[str, Any]], Awaitable[Any]]
 
 _KEY = Argument(str, "Key of the role.")
 _VERSION = Argument(int, "The version you read; a CONFLICT if the role has changed since.")
-_REASON = Argument(str | None, "Why, in words that the log keeps.")
+REASON = Argument(str | None, "Why, in words that the log keeps.")
 _USER = Argument(strawberry.ID, "Id of the user.")
 _WHICH = {"key": _KEY, "expected_version": _VERSION}
 _ROLE = {"role": Member(Role | None, "The role as it stands now.")}
@@ -329,7 +329,7 @@ def _of_proposals() -> Iterable[Mutation]:
             rights_proposals.reject,
         ),
     ):
-        yield _mutation(name, APPROVE_ROLES, about, which, payload, verb, lambda told: {"proposal": _proposal(told)})
+        yield _mutation(name, APPROVE_ROLES, about, which, payload, verb, lambda told: {"proposal": proposal_of(told)})
 
 
 def _of_role(name: str, about: str, arguments: Mapping[str, Argument], verb: Rights) -> Mutation:
@@ -369,8 +369,8 @@ def _mutation(  # noqa: PLR0917 - a mutation, its verb, and what is told of it
     verb: Rights,
     told: Callable[[Any], Mapping[str, Any]],
 ) -> Mutation:
-    members = {**payload, **_PROPOSAL} if camel(name) in VERBS else payload
-    return Mutation(name, action, about, {**arguments, "reason": _REASON}, members, partial(_run, name, verb, told))
+    members = {**payload, **PROPOSAL} if camel(name) in VERBS else payload
+    return Mutation(name, action, about, {**arguments, "reason": REASON}, members, partial(_run, name, verb, told))
 
 
 async def _run(
@@ -381,20 +381,21 @@ async def _run(
     arguments: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     tx = context.transaction()
-    tx.reason = _reason(arguments.get("reason"))
+    tx.reason = reason_of(arguments.get("reason"))
     if context.rights_approval and camel(name) in VERBS:
-        return {"proposal": _proposal(await rights_proposals.propose(tx, camel(name), _plain(arguments)))}
-    return told(await verb(tx, _plain(arguments)))
+        return {"proposal": proposal_of(await rights_proposals.propose(tx, camel(name), plain(arguments)))}
+    return told(await verb(tx, plain(arguments)))
 
 
-def _reason(raw: str | None) -> str | None:
+def reason_of(raw: str | None) -> str | None:
+    """Why a change of rights is made, as the log keeps it. Raises Invalid."""
     try:
         return clean(raw, max_length=MAX_REASON, multiline=True) if raw is not None else None
     except CrmError as error:
         raise error.at("reason") from None
 
 
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments as JSON has them, by the names of the API."""
     plain = {}
     for name, value in arguments.items():
@@ -421,7 +422,8 @@ def _fields(value: Any) -> Iterable[StrawberryField]:
     return fields
 
 
-def _proposal(told: Mapping[str, Any]) -> RightsProposal:
+def proposal_of(told: Mapping[str, Any]) -> RightsProposal:
+    """A proposal as clients see it."""
     return RightsProposal(
         id=strawberry.ID(told["id"]),
         verb=told["verb"],

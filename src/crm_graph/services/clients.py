@@ -6,12 +6,13 @@ manages rights is given, and taken over by a new secret, by those who have it.
 
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select
 
+from crm_graph.catalog import camel
 from crm_graph.errors import Duplicate, Invalid, LimitReached, Required, RuleViolated
 from crm_graph.models import Client, Role, User, UserRole
 from crm_graph.models.clients import ClientStatus
@@ -22,6 +23,7 @@ from crm_graph.permissions.assertions import public_keys
 from crm_graph.permissions.clients import RandomText, find_client, register_client, require_new, require_scopes
 from crm_graph.permissions.rules import EVERYONE, MANAGING, Policy
 from crm_graph.permissions.store import effective_access, raise_policy_version
+from crm_graph.services.role_inputs import Raw
 from crm_graph.services.role_rules import standing
 from crm_graph.services.texts import clean
 from crm_graph.transaction import EventDraft, Transaction
@@ -134,6 +136,32 @@ async def remove(tx: Transaction, client_id: str) -> None:
     user = await tx.session.get_one(User, client.user_id)
     if user.kind is UserKind.SERVICE and await tx.session.scalar(others.limit(1)) is None:
         _leave(tx, user)
+
+
+async def register_given(tx: Transaction, given: Raw) -> None:
+    """Make a client that waited for approval, by the names of the API. It has no secret: `rotate_secret` makes the
+    first one, for who asks then. Raises as `register` does.
+    """
+    await register(tx, RegisterClient(**_named(given)))
+    (await find_client(tx.session, given["clientId"])).secrets = []
+
+
+async def update_given(tx: Transaction, given: Raw) -> None:
+    """Change a client as it was proposed. Raises as `update` does."""
+    changes = _named(given)
+    await update(tx, changes.pop("client_id"), changes)
+
+
+async def reinstate_given(tx: Transaction, given: Raw) -> None:
+    """Serve a suspended client again, as it was proposed. Raises as `reinstate` does."""
+    await reinstate(tx, given["clientId"])
+
+
+def _named(given: Raw) -> dict[str, Any]:
+    return {snake: given[name] for name, snake in _NAMES.items() if name in given}
+
+
+_NAMES = {camel(field.name): field.name for field in fields(RegisterClient)}
 
 
 def _leave(tx: Transaction, user: User) -> None:
