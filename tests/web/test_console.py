@@ -147,6 +147,32 @@ async def test_who_was_slower_is_told_what_differs_and_may_keep_both(at: Desk) -
     assert levels == {"BASIC": "READ", "AMOUNT": "READ", "BILLING": "MASKED", "METRIC": "READ"}
 
 
+async def test_edit_that_needs_a_second_approver_waits_until_somebody_else_approves_it_in_the_page(ruled: Crm) -> None:
+    await done(ruled, "createRole", input=new_role("console_careful", grant(**READ_BASIC)))
+    await done(ruled, "grantRole", user=str(ruled.users["sun"]), role="admin")
+    settings = ruled.settings.model_copy(update={"issuer": PUBLIC, "rights_approval": True})
+    async with hub_with(ruled, settings) as http, desk(ruled, str(http.base_url)) as at:
+        page = await at.at("roles/console_careful")
+        await page.get_by_role("button", name="Edit", exact=True).click()
+        await chosen(page, "Customer · All: Metric", "READ")
+        await saved(page, "For the board")
+        await expect(page.get_by_role("status").filter(has_text="Proposed.")).to_be_visible()
+        await page.get_by_text("1 edit waits for a second approver").click()
+        await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+        assert (await role(ruled, "console_careful"))["version"] == 1
+
+        page = await at.at("roles/console_careful", who="sun")
+        await page.get_by_text("1 edit waits for a second approver").click()
+        await expect(page.locator(".waiting .changes")).to_have_text("Customer · All Metric: Hidden → Read")
+        await page.get_by_role("button", name="Approve: Role console_careful: grants").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+        await expect(page.get_by_label("Customer · All: Metric")).to_have_count(0)
+        await expect(page.locator(".waiting")).to_have_count(0)
+        assert (await role(ruled, "console_careful"))["version"] == 2
+        await at.end()
+    await done(ruled, "revokeRole", user=str(ruled.users["sun"]), role="admin")
+
+
 async def test_what_the_hub_refuses_stands_at_its_field(at: Desk) -> None:
     await done(at.crm, "createRole", input=new_role("console_refused", grant(row_rule="OWN", **READ_BASIC)))
     page = await at.at("roles/console_refused")

@@ -21,13 +21,13 @@ function grantDraft(grant) {
   return {
     type: grant.type,
     rowRule: grant.rowRule,
-    where: grant.where === null ? "" : JSON.stringify(grant.where, null, 1),
+    where: (grant.where ?? null) === null ? "" : JSON.stringify(grant.where, null, 1),
     levels: Object.fromEntries(grant.levels.map((one) => [one.dataClass, one.level])),
     fields: Object.fromEntries(grant.fields.map((one) => [one.field, one.level])),
     personalLevel: grant.personalLevel,
-    classes: [...grant.writes.classes],
-    written: [...grant.writes.fields],
-    except: [...grant.writes.except],
+    classes: [...(grant.writes?.classes ?? [])],
+    written: [...(grant.writes?.fields ?? [])],
+    except: [...(grant.writes?.except ?? [])],
   };
 }
 

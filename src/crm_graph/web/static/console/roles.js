@@ -3,6 +3,7 @@
 import { ask, change } from "./api.js";
 import { announce, dialog, field, fill, h, select } from "./dom.js";
 import { grantDetails, matrix } from "./matrix.js";
+import { WAITING, waiting } from "./proposals.js";
 import { RULES, chain, differences, draftOf, gist, newGrant, summarised } from "./rights.js";
 import { ERRORS, ROLE, previewAndSave } from "./saving.js";
 import { loading, refusals, told } from "./states.js";
@@ -11,6 +12,7 @@ import { Words } from "./words.js";
 
 const LOAD = `query Roles {
   roles { ${ROLE} }
+  ${WAITING}
   grantable { actions types { name label { zh en } fields { name label { zh en } dataClass personal writable } } }
 }`;
 const CREATE = `mutation Create($input: CreateRoleInput!, $reason: String) { createRole(input: $input, reason: $reason) { role { key } proposal { id } ${ERRORS} } }`;
@@ -32,13 +34,14 @@ addEventListener("beforeunload", (event) => {
 
 export async function show(into, asked) {
   fill(into, loading());
-  const { roles, grantable } = await ask(LOAD);
+  const { roles, grantable, rightsProposals } = await ask(LOAD);
+  const page = { into, asked, me: asked.me, roles, grantable, words: new Words(roles, grantable.types), again: () => show(into, asked), canEdit: asked.me.actions.has("roles:manage") };
+  const waits = await waiting(page, rightsProposals);
   if (!asked.current()) return;
-  const page = { into, asked, roles, grantable, words: new Words(roles, grantable.types), again: () => show(into, asked), canEdit: asked.me.actions.has("roles:manage") };
   const type = asked.values.get("type");
   const role = page.words.roles.get(asked.below[0] ?? roles.find((one) => one.key === "sales")?.key ?? roles[0]?.key);
   const article = h("article", {});
-  fill(into, list(page, type ? null : role, type), article);
+  fill(into, list(page, type ? null : role, type), h("div", {}, waits, article));
   into.querySelector(".list [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   if (type) drawType(page, article, type);
   else if (role) drawRole(page, article, role);

@@ -90,7 +90,7 @@ export async function previewAndSave(words, role, kept, then) {
 /** Errors with the grant that was sent where they are. */
 const placed = (errors, grants) => errors.map((error) => ({ ...error, sent: error.path[0] === "grants" ? grants[Number(error.path[1])] : undefined }));
 
-function changeList(words, changes, both = new Set()) {
+export function changeList(words, changes, both = new Set()) {
   return h(
     "ul",
     { class: "changes" },

@@ -154,6 +154,19 @@ export default {
   errors: { one: "The hub refused this: one thing is wrong.", other: "The hub refused this: {n} things are wrong." },
   badJson: "This is no JSON: {message}",
 
+  waiting: { one: "{n} edit waits for a second approver", other: "{n} edits wait for a second approver" },
+  approve: "Approve",
+  reject: "Reject",
+  takeBack: "Take back",
+  verb_createRole: "New role {role}",
+  verb_updateRole: "{role}: names, inherited roles, actions",
+  verb_cloneRole: "New role {as}, a clone of {role}",
+  verb_setGrants: "{role}: grants",
+  verb_resetRole: "{role}: reset",
+  verb_removeRole: "{role}: remove",
+  verb_grantRole: "{user} gets the role {role} {until}",
+  verb_reinstateUser: "{user} acts again",
+
   // People
   search: "Search",
   searchPeople: "Name or user name",

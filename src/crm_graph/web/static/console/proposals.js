@@ -1,0 +1,75 @@
+// Edits of rights that wait for a second approver: what each would change, and somebody's word on it.
+
+import { ask, change } from "./api.js";
+import { announce, dialog, field, fill, h } from "./dom.js";
+import { differences, draftOf } from "./rights.js";
+import { ERRORS, changeList } from "./saving.js";
+import { refusals } from "./states.js";
+import { moment, t } from "./texts.js";
+
+export const WAITING = "rightsProposals(state: PENDING) { id verb input reason proposedBy proposedAt }";
+const NAMES = `query Names($ids: [ID!]!) { users(first: 200, where: { id: { in: $ids } }) { nodes { id name } } }`;
+const decide = (verb) => `mutation Decide($proposal: ID!, $reason: String) { ${verb}(proposal: $proposal, reason: $reason) { proposal { state } ${ERRORS} } }`;
+
+/** What waits, as a part of a page; null for nothing. */
+export async function waiting(page, proposals) {
+  if (!proposals.length) return null;
+  const ids = [...new Set(proposals.flatMap((one) => [one.proposedBy, one.input.user]).filter(Boolean))].slice(0, 200);
+  const { users } = await ask(NAMES, { ids });
+  const names = new Map(users.nodes.map((user) => [user.id, user.name]));
+  return h(
+    "details",
+    { class: "waiting" },
+    h("summary", {}, t("waiting", { n: proposals.length })),
+    h("ul", {}, proposals.map((one) => h("li", {}, item(page, one, names)))),
+  );
+}
+
+function item(page, proposal, names) {
+  const { me, words } = page;
+  const { verb, input, proposedBy, proposedAt, reason } = proposal;
+  const mine = proposedBy === me.id;
+  const about = t(`verb_${verb}`, { role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: names.get(input.user) ?? input.user, until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
+  const button = (name, mutation, first) => h("button", { type: "button", class: first ? "first" : null, "aria-label": `${t(name)}: ${about}`, onclick: () => decided(page, proposal, about, name, mutation) }, t(name));
+  return [
+    h("div", { class: "bar" }, h("strong", {}, about), h("span", { class: "quiet" }, `${names.get(proposedBy) ?? proposedBy}, ${moment(proposedAt)}${reason ? `: ${reason}` : ""}`), h("span", { class: "gap" }), me.actions.has("roles:approve") && [mine ? button("takeBack", "rejectRights") : button("reject", "rejectRights"), !mine && button("approve", "approveRights", true)]),
+    changes(words, input),
+  ];
+}
+
+/** What a proposal changes of a role that there is. */
+function changes(words, input) {
+  const role = words.roles.get(input.role ?? input.key);
+  const becomes = input.grants ? { grants: input.grants } : input.input;
+  if (role === undefined || becomes === undefined || input.user) return null;
+  const given = Object.fromEntries(Object.entries(becomes).filter(([, value]) => value !== null));
+  return changeList(words, differences(draftOf(role), draftOf({ ...role, ...given })));
+}
+
+function decided(page, proposal, about, name, mutation) {
+  const { body, close } = dialog(`${t(name)}: ${about}`);
+  let reason = "";
+  const draw = (errors = []) => {
+    fill(
+      body,
+      h(
+        "form",
+        { onsubmit: send },
+        errors.length > 0 && refusals(errors),
+        field(t("reason"), (with_) => h("input", { ...with_, type: "text", maxlength: "500", autocomplete: "off", value: reason, oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint") }),
+        h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t(name))),
+      ),
+    );
+    body.querySelector("input").focus();
+  };
+  async function send(event) {
+    event.preventDefault();
+    const { errors } = await change(decide(mutation), { proposal: proposal.id, reason: reason || null });
+    if (errors.length) return draw(errors);
+    close();
+    await page.again();
+    announce(t("done"));
+    return undefined;
+  }
+  draw();
+}
