@@ -64,7 +64,7 @@ def test_the_list_is_closed() -> None:
     assert [d.name for d in DECLASSIFICATIONS] == list(LAWS)
     actions = {d.granted_by.removeprefix("the action ") for d in DECLASSIFICATIONS if "the action " in d.granted_by}
     assert {a for a in actions if ":" in a or a == "unmask"} <= actions_of(catalog())
-    audited = {"lookup", "unmask", "checkDuplicate", "explain", "previewGrants"}
+    audited = {"lookup", "unmask", "checkDuplicate", "explain", "simulate", "previewGrants"}
     assert {d.name for d in DECLASSIFICATIONS if d.audited} == audited
 
 

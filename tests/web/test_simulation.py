@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
 from crm_graph.models.ids import EntityCode, IdSource
@@ -102,6 +103,23 @@ async def test_who_may_not_simulate_is_told_what_a_role_that_is_not_there_is(crm
 
         assert answer.error == (400, "BAD_VARIABLES", "There is no such role that you may simulate.")
         assert answer.json["errors"][0]["extensions"]["argument"] == ["CRM-Graph-Simulate-Role"]
+
+
+async def test_who_asks_as_another_role_is_written_down_once_in_a_while(crm: Crm, lin: str) -> None:
+    since = crm.clock()
+
+    for roles in ("service,sales", "sales, service", "service"):
+        assert (await simulating(crm, lin, roles, "{ __typename }")).status == 200
+    assert (await simulating(crm, "wang", "service", "{ __typename }")).status == 400
+
+    found = await crm.database.fetch(
+        "SELECT type, actor_id, records, after::text FROM events WHERE is_read AND occurred_at > $1 ORDER BY id", since
+    )
+    assert [(e["type"], e["records"], orjson.loads(e["after"])) for e in found] == [
+        ("role.simulated", 0, {"roles": ["sales", "service"]}),
+        ("role.simulated", 0, {"roles": ["service"]}),
+    ]
+    assert {e["actor_id"] for e in found} == {crm.users[lin]}
 
 
 async def test_nothing_is_written_as_another_role(crm: Crm, lin: str) -> None:

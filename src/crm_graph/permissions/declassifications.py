@@ -82,7 +82,7 @@ DECLASSIFICATIONS = (
         "simulate",
         "the action access:simulate",
         "Which of the records that the asker sees a role's row rules match, also by what is withheld.",
-        audited=False,
+        audited=True,
     ),
     Declassification(
         "previewGrants",

@@ -16,7 +16,8 @@ class AuditedRead:
     id: strawberry.ID = strawberry.field(description="Its id in the event log.")
     type: str = strawberry.field(
         description="What was read and how: `customer.looked_up`, `customer.unmasked`, `customer.duplicate_checked`,"
-        " `customer.paged`, `customer.explained`, `export.created`, `export.started`, `export.downloaded` and so on."
+        " `customer.paged`, `customer.explained`, `role.simulated`, `export.created`, `export.started`,"
+        " `export.downloaded` and so on."
     )
     at: datetime = strawberry.field(description="When, in UTC.")
     actor_id: strawberry.ID | None = strawberry.field(

@@ -54,7 +54,7 @@ from crm_graph.web.metrics import RequestCounts
 from crm_graph.web.negotiation import JSON, RESPONSE_JSON, media_type, takes_gzip
 from crm_graph.web.quota import quota, spent
 from crm_graph.web.simulation import HEADER as SIMULATE_HEADER
-from crm_graph.web.simulation import simulating
+from crm_graph.web.simulation import Simulations
 
 log = structlog.get_logger(__name__)
 
@@ -120,6 +120,7 @@ class GraphQLEndpoint:
         self.operations = operations
         self._budgets = budgets
         self._audit = audit
+        self._simulations = Simulations(principals, operations.catalog, audit)
         self._counts = counts
         self._reader = reader
         self._trusted = trusted
@@ -190,7 +191,7 @@ class GraphQLEndpoint:
         principal = known(self._principals, call.headers, now) or await authenticate(self._principals, call.headers)
         simulated = call.headers.get(_SIMULATE)
         if simulated is not None:
-            principal = simulating(principal, simulated, self._principals.policy, self.operations.catalog)
+            principal = await self._simulations.principal(principal, simulated, self._request_id(call))
         if call.method == "POST":
             require_readable(call.headers, self._max_body)
             message = await call.receive()
