@@ -373,6 +373,21 @@ async def test_token_is_what_rfc_9068_says(crm: Crm, machine: tuple[str, str]) -
         assert (answer["token_type"], answer["scope"]) == ("Bearer", "customers:read tickets:read")
 
 
+async def test_client_without_scopes_has_a_token_that_names_none(crm: Crm) -> None:
+    """A scope has at least one token (RFC 6749, section 3.3), so none is told."""
+    secret = (await register(crm, "bare", scopes=[], roles=["crm_manager"]))["secret"]
+    answer = (await token(crm, "bare", secret)).json()
+    held = answer["access_token"]
+    headers = {"Authorization": basic_header("bare", secret)}
+    introspected = (await crm.http.post("/oauth/introspect", data={"token": held}, headers=headers)).json()
+
+    claims = json.loads(base64.urlsafe_b64decode(held.split(".")[1] + "=="))
+    assert "scope" not in answer.keys() | claims.keys() | introspected.keys()
+    assert introspected["active"] is True
+    assert (await ask_with(crm, held)).error[:2] == (400, "VALIDATION_FAILED")
+    assert (await ask_with(crm, held, "{ users(first: 1) { nodes { name } } }")).status == 200
+
+
 async def test_metadata_is_true(crm: Crm, machine: tuple[str, str]) -> None:
     """Whatever it says is there is tried: every endpoint by every method and algorithm, every scope."""
     metadata = (await crm.http.get("/.well-known/oauth-authorization-server")).json()
@@ -403,7 +418,9 @@ async def test_metadata_is_true(crm: Crm, machine: tuple[str, str]) -> None:
     assert crm.keys.signing_kid in {key["kid"] for key in keys}
     every = await register(crm, "door-2", scopes=metadata["scopes_supported"], roles=["service"])
     assert every["errors"] == []
-    assert (await token(crm, "door-2", every["secret"])).json()["scope"].split() == metadata["scopes_supported"]
+    widest = (await token(crm, "door-2", every["secret"])).json()
+    assert widest["scope"].split() == metadata["scopes_supported"]
+    assert (await ask_with(crm, widest["access_token"], "{ __typename }")).status == 200
 
 
 def assertion(crm: Crm, alg: str, audience: str, number: int) -> str:

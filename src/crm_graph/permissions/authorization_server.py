@@ -129,9 +129,10 @@ async def introspection(authority: Authority, request: OAuthRequest, client: Reg
     if claims is None:
         return OAuthResponse(200, {"active": False}, NO_STORE)
     terms = authority.principals.terms
+    scope = " ".join(sorted((claims.scopes or frozenset()) & client.scopes))
     body = {
         "active": True,
-        "scope": " ".join(sorted((claims.scopes or frozenset()) & client.scopes)),
+        **({"scope": scope} if scope else {}),
         "client_id": client.client_id,
         "token_type": "Bearer",
         "exp": int(claims.ends_at),
@@ -241,4 +242,6 @@ class _Core(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
             scopes=allowed.split(),
             now=self._now,
         )
-        return {"access_token": token, "token_type": "Bearer", "expires_in": self._terms.lifetime_s, "scope": allowed}
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": self._terms.lifetime_s}
+        # A scope is at least one token (RFC 6749, section 3.3).
+        return {**answer, "scope": allowed} if allowed else answer

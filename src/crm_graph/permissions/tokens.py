@@ -85,7 +85,7 @@ def issue_access_token(
         "exp": issued_at + (terms.lifetime_s if lifetime_s is None else lifetime_s),
         "jti": new_token_id(16),
     }
-    if client_id != FIRST_PARTY:
+    if client_id != FIRST_PARTY and scopes:
         claims["scope"] = " ".join(sorted(scopes))
     header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": keys.signing_kid}
     return jwt.encode(header, claims, keys.signing, algorithms=[ALGORITHM])
