@@ -213,14 +213,13 @@ async def import_records(
 
 async def save_issuer(settings: Settings, told: Any) -> dict[str, Any]:
     """Make or change an issuer that is described in the names of the API, and give it as it is then."""
-    names = {camel(name): name for name in SETTABLE}
+    names = {camel(name) for name in SETTABLE}
     if not isinstance(told, dict) or not isinstance(told.get("url"), str) or not told.keys() <= {"url", *names}:
-        raise ValueError(f"an issuer is a JSON object with url and some of: {', '.join(names)}")
-    changes = {names[name]: value for name, value in told.items() if name != "url"}
+        raise ValueError(f"an issuer is a JSON object with url and some of: {', '.join(sorted(names))}")
     async with open_hub(settings) as hub:
         operator = await _own_user(hub, *OPERATOR)
         async with app.transactions(hub, operator, source=API_SOURCE)() as tx:
-            return _as_json(await issuers.save(tx, told["url"], changes))
+            return _as_json(await issuers.save_as_told(tx, told))
 
 
 async def all_issuers(settings: Settings) -> list[dict[str, Any]]:

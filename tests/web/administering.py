@@ -18,12 +18,22 @@ TYPES = {
     "revokeRole": {"user": "ID!", "role": "String!"},
     "suspendUser": {"user": "ID!"},
     "reinstateUser": {"user": "ID!"},
+    "saveIssuer": {
+        "url": "String!",
+        "name": "String",
+        "audiences": "[String!]",
+        "roleMap": "[ClaimRuleInput!]",
+        "signInClient": "String",
+        "signInSecret": "String",
+        "status": "IssuerStatus",
+    },
     "approveRights": {"proposal": "ID!"},
     "rejectRights": {"proposal": "ID!"},
 }
 PROPOSAL = "{ id verb input reason state proposedBy decidedBy }"
 SELECTED = {
     "removeRole": "key",
+    "saveIssuer": "issuer { url status }",
     "approveRights": f"proposal {PROPOSAL}",
     "rejectRights": f"proposal {PROPOSAL}",
 }
@@ -36,7 +46,7 @@ USER = "{ username status version roles { key origin until expired } }"
 
 
 async def edit(
-    crm: Crm, name: str, who: str = "root", *, language: str = "en", proposing: bool = False, **arguments: Any
+    crm: Crm, name: str, /, who: str = "root", *, language: str = "en", proposing: bool = False, **arguments: Any
 ) -> Any:
     """The payload of a verb; `expectedVersion` is the present one if it is not said."""
     types = TYPES[name]
@@ -57,7 +67,7 @@ async def edit(
     return answer.payload(name)
 
 
-async def done(crm: Crm, name: str, who: str = "root", **arguments: Any) -> Any:
+async def done(crm: Crm, name: str, /, who: str = "root", **arguments: Any) -> Any:
     """What a verb that took effect answers beside its errors."""
     payload = await edit(crm, name, who, **arguments)
     assert payload.pop("errors") == []
@@ -65,7 +75,7 @@ async def done(crm: Crm, name: str, who: str = "root", **arguments: Any) -> Any:
     return value
 
 
-async def refusals(crm: Crm, name: str, who: str = "root", **arguments: Any) -> list[tuple[str, str]]:
+async def refusals(crm: Crm, name: str, /, who: str = "root", **arguments: Any) -> list[tuple[str, str]]:
     """Code and path of each error of a verb that was refused."""
     payload = await edit(crm, name, who, **arguments)
     errors = payload.pop("errors")

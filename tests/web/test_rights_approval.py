@@ -29,7 +29,7 @@ async def _reads_roles(crm: Crm, who: str) -> bool:
     return (await crm.ask(who, "{ roles { key } }")).status == 200
 
 
-async def proposed(crm: Crm, name: str, who: str = "root", **arguments: Any) -> Any:
+async def proposed(crm: Crm, name: str, /, who: str = "root", **arguments: Any) -> Any:
     """What waits in the place of an edit."""
     payload = await edit(crm, name, who, proposing=True, **arguments)
     assert payload.pop("errors") == []
@@ -201,3 +201,23 @@ async def test_client_that_cannot_be_is_not_proposed(careful: Crm) -> None:
     payload = (await careful.ask("root", document)).payload("registerClient")
 
     assert payload == {"client": None, "proposal": None, "errors": [{"code": "INVALID", "path": ["scopes"]}]}
+
+
+async def test_issuer_waits_where_it_gives_rights_and_keeps_no_secret(careful: Crm) -> None:
+    url, rule = "https://approved.example.com", {"claim": ["groups"], "value": "x", "roles": ["sales"], "teams": []}
+    given: dict[str, Any] = {"url": url, "name": "Approved", "audiences": ["crm"], "roleMap": [rule]}
+
+    secret = await edit(careful, "saveIssuer", proposing=True, **given, signInSecret="secret")
+    assert [(e["code"], e["path"]) for e in secret["errors"]] == [("RULE_VIOLATED", ["signInSecret"])]
+    waiting = await proposed(careful, "saveIssuer", **given)
+    assert await careful.count("issuers WHERE url = $1", url) == 0
+    await done(careful, "approveRights", "sun", proposal=waiting["id"])
+    assert await careful.count("issuers WHERE url = $1", url) == 1
+
+    signed = await edit(careful, "saveIssuer", proposing=True, url=url, signInClient="crm", signInSecret="secret")
+    ended = await edit(careful, "saveIssuer", proposing=True, url=url, status="SUSPENDED")
+    again = await proposed(careful, "saveIssuer", url=url, status="ACTIVE")
+    assert (signed["proposal"], signed["errors"]) == (None, [])
+    assert (ended["proposal"], ended["errors"]) == (None, [])
+    assert await careful.database.fetchval("SELECT status FROM issuers WHERE url = $1", url) == "SUSPENDED"
+    await done(careful, "rejectRights", proposal=again["id"])

@@ -5,12 +5,14 @@ from typing import Any
 
 import strawberry
 
+from crm_graph.errors import RuleViolated
 from crm_graph.models.issuers import IssuerStatus
 from crm_graph.permissions.issuers import ALGORITHMS
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, enum_of
 from crm_graph.schema.mutations import Mutation
-from crm_graph.services import issuers
+from crm_graph.schema.role_administration import PROPOSAL, REASON, plain, proposal_of, reason_of
+from crm_graph.services import issuers, rights_proposals
 from crm_graph.services.issuers import DEFAULT_ALGORITHMS, MANAGE, MAX_LEEWAY_S, SETTABLE, IssuerView
 
 ENUMS = (
@@ -102,15 +104,23 @@ def issuer_mutations() -> Iterable[Mutation]:
         {
             "url": Argument(str, "What its tokens name as `iss`, to the letter."),
             **{name: Argument(types[name], _ABOUT[name]) for name in SETTABLE},
+            "reason": REASON,
         },
-        {"issuer": Member(Issuer | None, "The issuer as it stands now.")},
+        {"issuer": Member(Issuer | None, "The issuer as it stands now."), **PROPOSAL},
         _save,
     )
 
 
 async def _save(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What gives rights waits for a second approver, where the settings ask for one; no secret is kept in it."""
+    tx = context.transaction()
+    tx.reason = reason_of(arguments.get("reason"))
     changes = {name: value for name, value in arguments.items() if name in SETTABLE and value is not strawberry.UNSET}
-    return {"issuer": _issuer(await issuers.save(context.transaction(), arguments["url"], changes))}
+    if context.rights_approval and issuers.gives_rights(changes):
+        if "sign_in_secret" in changes:
+            raise RuleViolated("secret_with_rights", path=("signInSecret",))
+        return {"proposal": proposal_of(await rights_proposals.propose(tx, "saveIssuer", plain(arguments)))}
+    return {"issuer": _issuer(await issuers.save(tx, arguments["url"], changes))}
 
 
 def _issuer(view: IssuerView) -> Issuer:

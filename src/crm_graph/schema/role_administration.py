@@ -397,13 +397,13 @@ def reason_of(raw: str | None) -> str | None:
 
 def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments as JSON has them, by the names of the API."""
-    plain = {}
+    found = {}
     for name, value in arguments.items():
         if name in ("user", "proposal"):
-            plain[name] = str(read_id(value, name))
+            found[name] = str(read_id(value, name))
         elif value is not strawberry.UNSET and name != "reason":
-            plain[camel(name)] = _json(value)
-    return plain
+            found[camel(name)] = _json(value)
+    return found
 
 
 def _json(value: Any) -> Any:

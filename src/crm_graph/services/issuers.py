@@ -55,6 +55,7 @@ class IssuerView:
 
 _TOLD = tuple(f.name for f in fields(IssuerView) if f.name not in {"url", "has_sign_in_secret"})
 SETTABLE = (*_TOLD, "sign_in_secret")
+_OF_SIGN_IN = frozenset({"name", "sign_in_client", "sign_in_scope", "sign_in_secret"})
 
 
 async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
@@ -101,6 +102,16 @@ async def all_issuers(tx: Transaction) -> list[IssuerView]:
     """All of them, by name."""
     tx.require(MANAGE)
     return [_view(issuer) for issuer in await tx.session.scalars(select(Issuer).order_by(Issuer.name, Issuer.id))]
+
+
+def gives_rights(changes: Mapping[str, Any]) -> bool:
+    """Whether somebody may come to see more by it: all but how people sign in, and suspension."""
+    return not changes.keys() <= _OF_SIGN_IN and dict(changes) != {"status": IssuerStatus.SUSPENDED}
+
+
+async def save_as_told(tx: Transaction, told: Mapping[str, Any]) -> IssuerView:
+    """`save` by the arguments of the API."""
+    return await save(tx, told["url"], {name: told[camel(name)] for name in SETTABLE if camel(name) in told})
 
 
 async def told_issuers(connection: Connection) -> list[dict[str, Any]]:
