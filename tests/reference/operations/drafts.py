@@ -11,27 +11,15 @@ from crm_graph.access import Access
 from crm_graph.catalog import CUSTOM, Catalog, EntityType
 from crm_graph.resolvers.listings import LISTINGS
 from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.questions import QUESTIONS
 from crm_graph.resolvers.timeline.sources import HOLDER, SOURCES
 from reference.literals import Written, in_document
 from reference.operations.generated import Place
 from reference.rows import Tables
 
-LEFT_OUT = frozenset(
-    {
-        "availableTransitions",
-        "entityMetadata",
-        "viewer",
-        "explainAccess",
-        "accessReport",
-        "roles",
-        "previewGrants",
-        "rightsProposals",
-        "grantable",
-        *LISTINGS,
-    }
-)
-"""What no SQL computes: derived fields, and what the role set alone decides; who asks; and lists of what is no record.
-It has tests of its own.
+LEFT_OUT = frozenset({"availableTransitions", "entityMetadata", "viewer", *QUESTIONS, *LISTINGS})
+"""What no SQL computes: derived fields, and what the role set alone decides; who asks; questions about rights, one of
+which has the name of the roles of a user; and lists of what is no record. It has tests of its own.
 """
 
 
