@@ -99,3 +99,15 @@ async def test_wrong_secret_is_told_as_ever_while_two_live(crm: Crm) -> None:
 
     answer = await token(crm, "till-6", "x" * 43)
     assert (answer.status_code, answer.json()) == (401, WRONG)
+
+
+async def test_rotation_leaves_what_every_process_knows_of_rights(crm: Crm) -> None:
+    """Secrets are asked for each time; a client that rotates often does not make tokens of others be verified anew."""
+    await register(crm, "till-7")
+    version = "SELECT version FROM policy_version"
+    before = await crm.database.fetchval(version)
+
+    await rotate(crm, "till-7")
+    await retire(crm, "till-7")
+
+    assert await crm.database.fetchval(version) == before

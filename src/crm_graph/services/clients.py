@@ -91,7 +91,8 @@ async def register(
         client.secrets = []
     await _set_roles(tx, client, command.roles)
     await _require_manageable(tx, policy, client)
-    await _tell(tx, client, "registered", {}, await _told(tx, client))
+    _tell(tx, client, "registered", {}, await _told(tx, client))
+    await raise_policy_version(session)
     return secret if jwks is None else None
 
 
@@ -111,7 +112,8 @@ async def update(tx: Transaction, client_id: str, changes: Mapping[str, Any]) ->
     changed = [name for name in after if after[name] != before[name]]
     if changed:
         client.version += 1
-        await _tell(tx, client, "updated", {n: before[n] for n in changed}, {n: after[n] for n in changed})
+        _tell(tx, client, "updated", {n: before[n] for n in changed}, {n: after[n] for n in changed})
+        await raise_policy_version(tx.session)
 
 
 async def suspend(tx: Transaction, client_id: str) -> None:
@@ -196,7 +198,8 @@ async def rotate_secret(
     told: dict[str, Any] = {"secret_id": clients.secret_id(client.secrets[-1])}
     if old_ends_at is not None:
         told["old_secrets_end_at"] = max(old_ends_at, tx.now).isoformat()
-    await _tell(tx, client, "secret_added", {}, told)
+    _tell(tx, client, "secret_added", {}, told)
+    await tx.session.flush()
     return secret
 
 
@@ -210,7 +213,8 @@ async def retire_secret(
     retired = clients.retire_secret(client, secret_id, now=tx.now, ends_at=ends_at)
     client.version += 1
     ends = max(ends_at or tx.now, tx.now).isoformat()
-    await _tell(tx, client, "secret_retired", {}, {"secret_id": retired, "ends_at": ends})
+    _tell(tx, client, "secret_retired", {}, {"secret_id": retired, "ends_at": ends})
+    await tx.session.flush()
 
 
 async def _opened(tx: Transaction) -> Policy:
@@ -236,7 +240,8 @@ async def _set_status(tx: Transaction, client: Client, status: ClientStatus, ver
         return
     client.status = status
     client.version += 1
-    await _tell(tx, client, verb, {"status": before.value}, {"status": status.value})
+    _tell(tx, client, verb, {"status": before.value}, {"status": status.value})
+    await raise_policy_version(tx.session)
 
 
 async def _change(tx: Transaction, client: Client, name: str, value: Any) -> None:
@@ -314,10 +319,8 @@ async def _told(tx: Transaction, client: Client) -> dict[str, Any]:
     }
 
 
-async def _tell(
-    tx: Transaction, client: Client, verb: str, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> None:
-    """Write down what was done, and let every process hear that rights changed."""
+def _tell(tx: Transaction, client: Client, verb: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Write down what was done."""
     tx.record(
         EventDraft(
             type=f"client.{verb}",
@@ -329,7 +332,6 @@ async def _tell(
             after=after,
         )
     )
-    await raise_policy_version(tx.session)
 
 
 async def _require_room(tx: Transaction) -> None:
