@@ -87,7 +87,7 @@ async function tell(answer, words, given) {
     fill(answer, verdict(words, explainAccess), report && who(words, given, report.accessReport));
   } catch (error) {
     if (!error.errors?.length) throw error;
-    fill(answer, refusals(error.errors.map((one) => ({ message: one.message, at: (one.path ?? []).slice(1).join(".") }))));
+    fill(answer, refusals(error.errors.map((one) => ({ message: one.message, at: (one.extensions?.argument ?? []).slice(1).join(".") }))));
   }
 }
 

@@ -6,22 +6,30 @@ export const COLUMNS = CLASSES.filter((one) => one !== "INTERNAL");
 export const LEVELS = ["HIDDEN", "MASKED", "LOOKUP", "READ"];
 export const RULES = ["ALL", "TEAM_AND_BELOW", "TEAM", "OWN", "WHERE"];
 
-/** A role as it is edited: the rights of it alone. */
+/** A role as it is edited: the rights of it alone. Each grant is told by what it was when it was read. */
 export function draftOf(role) {
+  const seen = new Map();
   return {
     key: role.key,
     version: role.version,
     inherits: [...role.inherits],
     actions: [...role.actions],
-    grants: role.grants.map(grantDraft),
+    grants: role.grants.map((grant) => {
+      const made = grantDraft(grant);
+      const place = seen.get(made.id) ?? 0;
+      seen.set(made.id, place + 1);
+      return { ...made, id: JSON.stringify([...JSON.parse(made.id), place]) };
+    }),
   };
 }
 
 function grantDraft(grant) {
+  const where = (grant.where ?? null) === null ? "" : JSON.stringify(grant.where, null, 1);
   return {
+    id: JSON.stringify([grant.type, grant.rowRule, canonical(where)]),
     type: grant.type,
     rowRule: grant.rowRule,
-    where: (grant.where ?? null) === null ? "" : JSON.stringify(grant.where, null, 1),
+    where,
     levels: Object.fromEntries(grant.levels.map((one) => [one.dataClass, one.level])),
     fields: Object.fromEntries(grant.fields.map((one) => [one.field, one.level])),
     personalLevel: grant.personalLevel,
@@ -31,8 +39,11 @@ function grantDraft(grant) {
   };
 }
 
-export function newGrant(type, rowRule) {
-  return { type, rowRule, where: rowRule === "WHERE" ? "{}" : "", levels: {}, fields: {}, personalLevel: "READ", classes: [], written: [], except: [] };
+let added = 0;
+
+/** A grant that gives nothing yet. */
+export function newGrant(type, rowRule, id = JSON.stringify([type, rowRule, "", `new ${(added += 1)}`])) {
+  return { id, type, rowRule, where: rowRule === "WHERE" ? "{}" : "", levels: {}, fields: {}, personalLevel: "READ", classes: [], written: [], except: [] };
 }
 
 /** The grants of a draft as the API takes them. Raises SyntaxError, with `index`, for a condition that is no JSON. */
@@ -104,20 +115,17 @@ export function setFieldWritten(grant, field, write) {
   if (!write && follows) grant.except.push(field.name);
 }
 
-/** The parts of a draft by path: [grant, part, name], where a grant is told by type, row rule and condition. */
+/** The parts of a draft by path: [grant, part, name], where a grant is told by the type, row rule and condition it had. */
 export function parts(draft) {
   const found = new Map();
   const put = (path, value) => found.set(JSON.stringify(path), value);
   for (const key of draft.inherits) put([null, "inherits", key], true);
   for (const key of draft.actions) put([null, "action", key], true);
-  const seen = new Map();
   for (const grant of draft.grants) {
-    const where = grant.rowRule === "WHERE" ? canonical(grant.where) : "";
-    const name = [grant.type, grant.rowRule, where];
-    const place = seen.get(String(name)) ?? 0;
-    seen.set(String(name), place + 1);
-    const id = [...name, place];
+    const id = JSON.parse(grant.id);
     put([id, "grant", ""], true);
+    put([id, "rowRule", ""], grant.rowRule);
+    if (grant.rowRule === "WHERE") put([id, "where", ""], canonical(grant.where));
     if (grant.personalLevel !== "READ") put([id, "personal", ""], grant.personalLevel);
     for (const [dataClass, level] of shown(grant.levels)) put([id, "level", dataClass], level);
     for (const [field, level] of Object.entries(grant.fields)) put([id, "field", field], level);
@@ -149,9 +157,8 @@ export function assembled(draft, found) {
     if (part === "inherits") made.inherits.push(name);
     else if (part === "action") made.actions.push(name);
     else if (part === "grant") {
-      const grant = newGrant(id[0], id[1]);
-      if (id[1] === "WHERE") grant.where = JSON.stringify(JSON.parse(id[2]), null, 1);
-      grants.set(JSON.stringify(id), grant);
+      const grant = newGrant(id[0], id[1], JSON.stringify(id));
+      grants.set(grant.id, grant);
       made.grants.push(grant);
     }
   }
@@ -159,13 +166,23 @@ export function assembled(draft, found) {
     const [id, part, name] = JSON.parse(path);
     const grant = grants.get(JSON.stringify(id));
     if (grant === undefined) continue;
-    if (part === "personal") grant.personalLevel = value;
+    if (part === "rowRule") grant.rowRule = value;
+    else if (part === "where") grant.where = indented(value);
+    else if (part === "personal") grant.personalLevel = value;
     else if (part === "level") grant.levels[name] = value;
     else if (part === "field") grant.fields[name] = value;
     else if (part !== "grant") grant[part].push(name);
   }
   made.grants.sort((a, b) => a.type.localeCompare(b.type));
   return made;
+}
+
+function indented(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 1);
+  } catch {
+    return text;
+  }
 }
 
 /** What differs between two drafts: { path, before, after } of each part, undefined for what is not there. */
@@ -175,23 +192,30 @@ export function differences(before, after) {
   return [...paths].filter((path) => was.get(path) !== is.get(path)).map((path) => ({ path, before: was.get(path), after: is.get(path) }));
 }
 
-/** One draft's differences from `base`, made to another. */
+/** One draft's differences from `base`, made to another. A grant that the other took away comes back if it was edited. */
 export function merged(base, mine, theirs) {
-  const found = parts(theirs);
-  for (const { path, after } of differences(base, mine)) {
+  const [found, whole] = [parts(theirs), parts(mine)];
+  const kept = new Set(found.keys());
+  const changes = differences(base, mine);
+  for (const [path, value] of whole) {
+    const [grant] = JSON.parse(path);
+    if (grant && !kept.has(JSON.stringify([grant, "grant", ""])) && changes.some((one) => JSON.stringify(JSON.parse(one.path)[0]) === JSON.stringify(grant))) found.set(path, value);
+  }
+  for (const { path, after } of changes) {
     if (after === undefined) found.delete(path);
     else found.set(path, after);
   }
   return assembled(theirs, found);
 }
 
-/** Differences as people read them: those of a cell in one, and nothing of what comes and goes with a whole grant. */
+/** Differences as people read them: those of a cell in one, and nothing of what goes with a whole grant. */
 export function summarised(changes) {
-  const whole = new Set(changes.map((one) => JSON.parse(one.path)).filter(([, part]) => part === "grant").map(([id]) => JSON.stringify(id)));
+  const whole = new Map(changes.map(({ path, after }) => [...JSON.parse(path), after]).filter(([, part]) => part === "grant").map(([id, , , after]) => [JSON.stringify(id), after]));
   const found = new Map();
   for (const { path, before, after } of changes) {
     const [grant, part, name] = JSON.parse(path);
-    if (grant && part !== "grant" && whole.has(JSON.stringify(grant))) continue;
+    const id = JSON.stringify(grant);
+    if (part !== "grant" && whole.has(id) && (whole.get(id) === undefined || part === "rowRule")) continue;
     const kind = { classes: "level", except: "field", written: "field" }[part] ?? part;
     const key = JSON.stringify([grant, kind, name]);
     const one = found.get(key) ?? { grant, kind, name, before: {}, after: {} };

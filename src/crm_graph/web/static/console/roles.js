@@ -131,10 +131,7 @@ function drawRole(page, article, role, { errors = [], focus } = {}) {
 }
 
 /** The grant that one of a draft was made from. */
-function original(base, grant) {
-  const same = (other) => other.type === grant.type && other.rowRule === grant.rowRule && (grant.rowRule !== "WHERE" || other.where === grant.where);
-  return base.grants.find(same);
-}
+const original = (base, grant) => base.grants.find((one) => one.id === grant.id);
 
 /** Show what the API refused at the cell or field that it is about. */
 function mark(lines, errors) {

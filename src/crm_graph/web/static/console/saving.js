@@ -83,7 +83,12 @@ export async function previewAndSave(words, role, kept, then) {
     const { previewGrants } = await ask(PREVIEW, { draft: { role: role.key, ...(inside && { grants }), ...(outside && { inherits: mine.inherits, actions: mine.actions }) } });
     fill(effect, previewGrants.summary.length ? h("ul", {}, previewGrants.summary.map((one) => h("li", {}, one))) : h("p", {}, t("noEffect")));
   } catch (error) {
-    fill(effect, refusals(error.errors?.length ? error.errors : [error]));
+    const errors = (error.errors?.length ? error.errors : [error]).map((one) => ({ ...one, message: one.message, path: (one.extensions?.argument ?? []).map(String) }));
+    const inDraft = errors.filter((one) => one.path[1] === "draft").map((one) => ({ ...one, path: one.path.slice(2) }));
+    if (inDraft.length) {
+      close();
+      then.refused(placed(inDraft, grants));
+    } else fill(effect, refusals(errors));
   }
 }
 

@@ -1,5 +1,6 @@
 // What is called how: types, fields, grants and differences of roles, in the language of the page.
 
+import { gist } from "./rights.js";
 import { label, t } from "./texts.js";
 
 /** Names by what the API calls things. `roles` are roles by key, `types` what can be granted by type. */
@@ -30,6 +31,10 @@ export class Words {
         return ["", t(gone ? "actionGone" : "actionAdded", { name })];
       case "grant":
         return [where, t(gone ? "grantGone" : "grantAdded")];
+      case "rowRule":
+        return [where, t("wasNow", { name: t("rows"), before: t(before.rowRule), after: t(after.rowRule) })];
+      case "where":
+        return [where, t("wasNow", { name: t("WHERE"), before: before.where ? gist(before.where) : "–", after: after.where ? gist(after.where) : "–" })];
       case "personal":
         return [where, t("personalAt", { before: t(before.personal ?? "READ"), after: t(after.personal ?? "READ") })];
       default: {
