@@ -33,7 +33,7 @@ from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.allowances import Allowance
-from crm_graph.permissions.authorization_server import Authority, Limits
+from crm_graph.permissions.authorization_server import ADDRESS_FACTOR, Authority, Limits
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.people import People
@@ -280,7 +280,7 @@ def authority(hub: Hub) -> Authority:
 def signing_in(hub: Hub) -> sign_in.SignIn:
     """What signs people in to the console of a hub."""
     settings = hub.settings
-    limit = RateLimit(settings.token_requests_per_minute)
+    limit = RateLimit(settings.token_requests_per_minute * ADDRESS_FACTOR)
     lifetime = timedelta(seconds=settings.session_lifetime_s)
     return sign_in.SignIn(hub.principals, hub.primary, hub.engine, limit, lifetime, hub.clock)
 
