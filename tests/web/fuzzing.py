@@ -103,7 +103,9 @@ def scalars(ids: Sequence[str], *, hostile: bool) -> dict[str, Values]:
 
 
 class _Choice(Visitor):
-    """Leaves out arguments that exclude each other, cursors and half of the conditions, so that much is answered."""
+    """Leaves out arguments that exclude each other, cursors and half of the conditions, so that much is answered; asks
+    lists and groups for what shows which rows they have.
+    """
 
     def __init__(self, random: Random, without: Collection[str]) -> None:
         super().__init__()
@@ -117,7 +119,7 @@ class _Choice(Visitor):
         kept = {*self._random.choice(WINDOWS), *(n for n in names if n not in WINDOW)}
         if {"id", "externalRef"} <= names:
             kept.discard(self._random.choice(("id", "externalRef")))
-        for name in ("where", "orderBy", "having", "search"):
+        for name in ("where", "orderBy", "having", "search", "archived"):
             if self._random.random() < 0.6:
                 kept.discard(name)
         arguments: tuple[ArgumentNode, ...] = tuple(a for a in node.arguments or () if a.name.value in kept)
@@ -126,8 +128,29 @@ class _Choice(Visitor):
             name=node.name,
             arguments=arguments,
             directives=node.directives,
-            selection_set=node.selection_set,
+            selection_set=node.selection_set and _with_rows(node.selection_set, names),
         )
+
+
+def _with_rows(selected: SelectionSetNode, arguments: Collection[str]) -> SelectionSetNode:
+    """What is selected of a field with such arguments, and which rows a list has or how many a group."""
+    if "groupBy" in arguments:
+        return _and(selected, "groups", "count")
+    if {"archived", "orderBy"} <= set(arguments):
+        return _and(selected, "nodes", "id")
+    return selected
+
+
+def _and(selected: SelectionSetNode, name: str, inner: str) -> SelectionSetNode:
+    below = SelectionSetNode(selections=(_plain(inner),))
+    told = FieldNode(
+        alias=NameNode(value="told"), name=NameNode(value=name), arguments=(), directives=(), selection_set=below
+    )
+    return SelectionSetNode(selections=(*selected.selections, told))
+
+
+def _plain(name: str) -> FieldNode:
+    return FieldNode(alias=None, name=NameNode(value=name), arguments=(), directives=())
 
 
 WINDOW = ("first", "last", "offset", "after", "before")
@@ -171,12 +194,7 @@ class _Telling(Visitor):
         name=NameNode(value="errors"),
         arguments=(),
         directives=(),
-        selection_set=SelectionSetNode(
-            selections=tuple(
-                FieldNode(alias=None, name=NameNode(value=name), arguments=(), directives=())
-                for name in ("code", "message", "path")
-            )
-        ),
+        selection_set=SelectionSetNode(selections=tuple(_plain(name) for name in ("code", "message", "path"))),
     )
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> OperationDefinitionNode:
