@@ -12,6 +12,8 @@ from crm_graph.settings import Settings
 from reference.compiled import connection
 from reference.rows import Connection
 
+from .changes import Bench
+
 __all__ = ["connection"]
 
 
@@ -45,3 +47,14 @@ async def twin_connection(twin_url: str) -> AsyncIterator[Connection]:
     made = await connect(twin_url, application_name="tests law")
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="session")
+async def bench(
+    connection: Connection,
+    twin_connection: Connection,
+    twin_engine: AsyncEngine,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Bench:
+    """All that the law is tried on."""
+    return Bench(connection, twin_connection, twin_engine, tmp_path_factory.mktemp("law"))

@@ -36,7 +36,7 @@ from reference.settings import tried
 from reference.twins import Twin
 from reference.view import Record, View, stored
 
-from .test_mutations import EMPTY
+from .changes import EMPTY
 
 CHECKS = 12
 WITHHELD = (("customers", "email"), ("customers", "phone"), ("customers", "birth_date"), ("contact_points", "raw"))

@@ -185,8 +185,15 @@ class Compiled:
 
     async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
         """The `data` of the answer. Raises CrmError."""
+        data, _ = await self.answered(principal, text, variables)
+        return data
+
+    async def answered(
+        self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None
+    ) -> tuple[bytes, int]:
+        """The `data` of the answer, and its cost. Raises CrmError."""
         document = await self.operations.document(text, principal.access)
-        data, _, _ = await self.reader.run(
+        data, cost, _ = await self.reader.run(
             document,
             document.operation(None),
             variables or {},
@@ -195,7 +202,7 @@ class Compiled:
             locale="en",
             request_id=lambda: "test",
         )
-        return data
+        return data, cost
 
     async def data(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> Any:
         """The answer, read."""

@@ -1,5 +1,6 @@
 """Random policies: roles with overlapping grants by row rule, levels by class, and overrides by field."""
 
+from enum import StrEnum
 from random import Random
 from types import MappingProxyType
 from typing import Any
@@ -10,33 +11,55 @@ from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.effective import field_paths
 from crm_graph.permissions.policy import IN_VIEWERS_TEAMS, IS_VIEWER
-from crm_graph.permissions.rules import GrantRule, RoleRule, where
+from crm_graph.permissions.rules import ALL, GrantRule, RoleRule, grant, where
 from crm_graph.permissions.validation import row_rules_of
 from reference.moments import some_relative
 
 CLASSES = tuple(c for c in DataClass if c is not DataClass.INTERNAL)
 _TEXT_OPERATORS = ("eqInsensitive", "containsInsensitive", "startsWithInsensitive", "endsWith")
 SHOWN = (Level.MASKED, Level.LOOKUP, Level.READ, Level.READ)
+INHERITED = 0.5
+"""How often a role inherits another."""
+
+
+class Lean(StrEnum):
+    """What most policies withhold: `ROWS`, all of the others is read; `CELLS`, every row exists, and some are read."""
+
+    ROWS = "ROWS"
+    CELLS = "CELLS"
 
 
 class PolicyMaker:
-    """Makes roles out of a random source."""
+    """Makes roles out of a random source, of any kind or with a leaning."""
 
-    def __init__(self, random: Random, catalog: Catalog) -> None:
+    def __init__(self, random: Random, catalog: Catalog, lean: Lean | None = None) -> None:
         self._random = random
         self._catalog = catalog
+        self._lean = lean
 
     def roles(self, keys: tuple[str, ...]) -> dict[str, RoleRule]:
-        """A role for each key."""
-        return {key: self._role(key) for key in keys}
+        """A role for each key; a role inherits some of those after it."""
+        return {key: self._role(key, keys[place + 1 :]) for place, key in enumerate(keys)}
 
-    def _role(self, key: str) -> RoleRule:
+    def _role(self, key: str, others: tuple[str, ...]) -> RoleRule:
         grants = {
-            entity.name: tuple(self._grant(entity) for _ in range(self._random.randint(1, 3)))
+            entity.name: self._grants(entity)
             for entity in self._catalog.roots
-            if self._random.randint(0, 9) < 8
+            if self._lean or self._random.randint(0, 9) < 8
         }
-        return RoleRule(key, key, key, "", MappingProxyType(grants))
+        inherited = tuple(other for other in others if self._random.random() < INHERITED)
+        return RoleRule(key, key, key, "", MappingProxyType(grants), inherits=inherited)
+
+    def _grants(self, entity: EntityType) -> tuple[GrantRule, ...]:
+        match self._lean:
+            case Lean.ROWS:
+                return (grant(self._narrow(entity), read=CLASSES),)
+            case Lean.CELLS:
+                kept = [c for c in CLASSES if self._random.random() < 0.4]
+                named = {self._random.choice(list(entity.fields)): Level.READ}
+                everywhere = grant(ALL, read=kept, fields=named, personal=self._random.choice(SHOWN))
+                return everywhere, grant(self._narrow(entity), read=CLASSES)
+        return tuple(self._grant(entity) for _ in range(self._random.randint(1, 3)))
 
     def _grant(self, entity: EntityType) -> GrantRule:
         random, paths = self._random, [path for path, _ in field_paths(self._catalog, entity)]
@@ -47,8 +70,12 @@ class PolicyMaker:
             self._scope(entity), MappingProxyType(levels), MappingProxyType(fields), (), random.choice(SHOWN)
         )
 
-    def _scope(self, entity: EntityType) -> RowScope:
-        rule = self._random.choice(sorted(row_rules_of(entity)))
+    def _narrow(self, entity: EntityType) -> RowScope:
+        """A scope that leaves rows out."""
+        return self._scope(entity, but=RowRule.ALL)
+
+    def _scope(self, entity: EntityType, but: RowRule | None = None) -> RowScope:
+        rule = self._random.choice([rule for rule in sorted(row_rules_of(entity)) if rule is not but])
         return RowScope(rule) if rule is not RowRule.WHERE else where(self._predicate(entity))
 
     def _predicate(self, entity: EntityType) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from crm_graph.models import Base
 from crm_graph.permissions.principals import Principal
 from reference.datasets import Dataset
 from reference.rows import NOON, Row
-from reference.view import Record, View
+from reference.view import Record, View, stored
 
 MUTABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
@@ -46,44 +46,48 @@ class Spot:
     column: str
 
 
-def everything_seen(view: View) -> dict[UUID, Any]:
-    """All that an asker may learn: the rows that exist, what each cell shows, and which rows belong together."""
+def everything_seen(view: View, told: Level = Level.READ) -> dict[UUID, Any]:
+    """All that an asker may learn: the rows that exist, what each cell shows, and which rows belong together. Cells of
+    the level `told` are known in full.
+    """
     assert view.access is not None
     types = [t for t in view.catalog.roots if view.access.grants(t.name)]
-    return {record.row["id"]: _seen(view, record) for entity in types for record in view.records(entity)}
+    return {record.row["id"]: _seen(view, record, told) for entity in types for record in view.records(entity)}
 
 
-def withheld_cells(view: View) -> list[Spot]:
+def withheld_cells(view: View, told: Level = Level.READ) -> list[Spot]:
     """The cells of rows that exist for the asker which show nothing of themselves though others of their field do."""
     found = list[Spot]()
     for entity in view.catalog.roots:
         for record in view.records(entity):
-            found.extend(_withheld(view, record))
+            found.extend(_withheld(view, record, told))
             for relation in view.catalog.children(entity):
                 for child in view.related(record, relation):
-                    found.extend(_withheld(view, child))
+                    found.extend(_withheld(view, child, told))
     return found
 
 
-def _withheld(view: View, record: Record) -> Iterator[Spot]:
+def _withheld(view: View, record: Record, told: Level) -> Iterator[Spot]:
     for member in record.entity.cells:
-        if view.level(record, member.name) < Level.READ <= view.ceiling(record, member.name):
+        if view.level(record, member.name) < told <= view.ceiling(record, member.name):
             yield Spot(record.entity.table, record.row["id"], "custom" if member.custom else member.name)
 
 
-def _seen(view: View, record: Record) -> dict[str, Any]:
-    answer: dict[str, Any] = dict(_cells(view, record))
+def _seen(view: View, record: Record, told: Level) -> dict[str, Any]:
+    answer: dict[str, Any] = dict(_cells(view, record, told))
     for relation in record.entity.relations.values():
         related = view.related(record, relation)
         child = view.catalog[relation.target].is_child
-        answer[relation.name] = [_seen(view, r) if child else r.row["id"] for r in related]
+        answer[relation.name] = [_seen(view, r, told) if child else r.row["id"] for r in related]
     return answer
 
 
-def _cells(view: View, record: Record) -> Iterator[tuple[str, Any]]:
+def _cells(view: View, record: Record, told: Level) -> Iterator[tuple[str, Any]]:
     for member in record.entity.cells:
         level = view.level(record, member.name)
         shown: tuple[Any, ...] = (level >= Level.READ, view.shown(record, member))
+        if told <= level < Level.READ:
+            shown = (*shown, stored(record, member))
         if level is Level.READ:
             shown = (*shown, view.comparable(record, member))
             if member.kind is Kind.MONEY:
@@ -93,17 +97,31 @@ def _cells(view: View, record: Record) -> Iterator[tuple[str, Any]]:
 
 class Twin:
     """Changes one thing after another and keeps what the asker does not notice: rows that do not exist for them, and
-    withheld cells, all of them or those of some columns of some tables.
+    withheld cells, all of them or those of some `columns`. Rows come, go and change in some `tables` alone, if these
+    are given. Cells of the level `told` stay as they are, and so do the refs of the systems in `sources`: which
+    external ids of its own a system has used, it knows.
     """
 
     def __init__(
-        self, random: Random, catalog: Catalog, view: View, columns: Collection[tuple[str, str]] | None = None
+        self,
+        random: Random,
+        catalog: Catalog,
+        view: View,
+        columns: Collection[tuple[str, str]] | None = None,
+        *,
+        tables: Collection[str] | None = None,
+        told: Level = Level.READ,
+        sources: Collection[str] = (),
     ) -> None:
         self._random = random
         self._catalog = catalog
         self._values = Dataset(random, catalog, SIZE)
-        self._seen = everything_seen(view)
-        cells = withheld_cells(view)
+        self._told, self._sources = told, sources
+        self._addable, self._removable, self._mutable = (
+            [t for t in each if tables is None or t in tables] for each in (ADDABLE, REMOVABLE, MUTABLE)
+        )
+        self._seen = self._learnt(view)
+        cells = withheld_cells(view, told)
         self.withheld = [s for s in cells if columns is None or (s.table, s.column) in columns]
         self.view = view
         self.tables: dict[str, list[Row]] = {name: list(rows) for name, rows in view.tables.items()}
@@ -112,9 +130,11 @@ class Twin:
         self.cells: dict[Spot, None] = {}
         self.rows: dict[str, set[str]] = {}
 
-    def grow(self, attempts: int) -> "Twin":
-        """Try so many changes."""
+    def grow(self, attempts: int, enough: int = 1_000) -> "Twin":
+        """Try so many changes, until there are enough."""
         for _ in range(attempts):
+            if self.changes == enough:
+                break
             before = dict(self.tables)
             if self._change() and self._unnoticed():
                 self.changes += 1
@@ -143,21 +163,31 @@ class Twin:
             spot = self._random.choice(list(self.cells))
             return {spot.table: (spot.column,)}
         table = self._random.choice([*self.rows]) if self.rows else ""
-        return {table: sorted(self.rows[table])} if table else {}
+        whole = self._random.random() < 0.5
+        return (
+            {table: Base.metadata.tables[table].columns.keys() if whole else sorted(self.rows[table])} if table else {}
+        )
 
     def _unnoticed(self) -> bool:
         who: Principal = self.view.principal
-        return everything_seen(View(self._catalog, self.tables, who, self.view.access)) == self._seen
+        return self._learnt(View(self._catalog, self.tables, who, self.view.access)) == self._seen
+
+    def _learnt(self, view: View) -> tuple[Any, ...]:
+        refs = [r for r in view.tables["external_refs"] if r["source"] in self._sources]
+        known = sorted((r["source"], r["entity_type"], r["external_id"], r["entity_id"]) for r in refs)
+        return everything_seen(view, self._told), known
 
     def _change(self) -> bool:
-        way = self._random.random()
-        if way < 0.2:
-            return self._add(self._random.choice(ADDABLE))
-        if way < 0.3:
-            return self._remove(self._random.choice(REMOVABLE))
-        if way < 0.6 and self.withheld:
+        way, mutable = self._random.random(), [t for t in self._mutable if self.tables[t]]
+        if self.withheld and (0.3 <= way < 0.6 or not mutable):
             return self._replace_cell(self._random.choice(self.withheld))
-        table = self._random.choice([t for t in MUTABLE if self.tables[t]])
+        if way < 0.2 and self._addable:
+            return self._add(self._random.choice(self._addable))
+        if way < 0.3 and self._removable:
+            return self._remove(self._random.choice(self._removable))
+        if not mutable:
+            return False
+        table = self._random.choice(mutable)
         return self._replace(table, self._random.randrange(len(self.tables[table])))
 
     def _replace_cell(self, spot: Spot) -> bool:

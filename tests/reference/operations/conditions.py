@@ -15,7 +15,7 @@ from reference.json_values import as_json
 from reference.literals import Name, Written
 from reference.moments import some_relative
 from reference.operations.drafts import Draft
-from reference.operations.searches import some_text
+from reference.operations.searches import some_text, wanted_values
 
 _PARTS = (
     Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH, Op.EQ_INSENSITIVE, Op.CONTAINS_INSENSITIVE, Op.STARTS_WITH_INSENSITIVE,
@@ -34,18 +34,25 @@ class ConditionMaker:
         """The arguments that say which rows a list has and in which order; by relevance it is not whole. With `exact`,
         fields that may be looked up are.
         """
-        arguments = self.filters(entity, exact=exact)
-        if self.draft.chance(0.5):
+        text = self._text(entity) if search else None
+        bare = text and self.draft.about and self.draft.chance(0.6)
+        arguments = {} if bare else self.filters(entity, exact=exact)
+        if self.draft.chance(0.5 if text or not self.draft.about else 0.8):
             order = [self.order(entity, 2) for _ in range(self.draft.random.randint(0, 3))]
             arguments["orderBy"] = self.draft.swappable(f"[{entity.api_name}OrderBy!]", [o for o in order if o])
-        if search and searched_fields(self.draft.catalog, entity) and self.draft.chance(0.3):
-            arguments["search"] = self.draft.either("String", some_text(self.draft, entity))
-        return arguments
+        return {**arguments, "search": self.draft.either("String", text)} if text is not None else arguments
+
+    def _text(self, entity: EntityType) -> str | None:
+        """What is searched for, if anything is."""
+        if not searched_fields(self.draft.catalog, entity):
+            return None
+        share = self.draft.bent if wanted_values(self.draft, entity) else 0.3
+        return some_text(self.draft, entity) if self.draft.chance(share) else None
 
     def filters(self, entity: EntityType, *, exact: bool = False) -> dict[str, Any]:
         """Which rows a list or an aggregate is about."""
         arguments: dict[str, Any] = {}
-        if self.draft.chance(0.5):
+        if self.draft.chance(0.7 if self.draft.about else 0.5):
             where = self._where(entity, entity, "", 3, exact=exact)
             whole = not self._holds_variables(where)
             arguments["where"] = self.draft.swappable(f"{entity.api_name}Where", where) if whole else where
@@ -88,11 +95,11 @@ class ConditionMaker:
         inner, below = (root, f"{prefix}{member.name}.") if target.is_child else (target, "")
         if member.shape is Shape.ONE:
             return self._where(target, inner, below, depth - 1)
-        quantifiers = self.draft.random.sample(("some", "every", "none"), self.draft.random.randint(1, 2))
+        counts = self.draft.chance(0.6 if target.table in self.draft.about else 0.3)
+        number = self.draft.random.randint(0 if counts else 1, 2)
+        quantifiers = self.draft.random.sample(("some", "every", "none"), number)
         found: dict[str, Any] = {q: self._where(target, inner, below, depth - 1) for q in quantifiers}
-        if self.draft.chance(0.3):
-            found["count"] = self._count(target, inner, below, depth)
-        return found
+        return {**found, "count": self._count(target, inner, below, depth)} if counts else found
 
     def _count(self, target: EntityType, root: EntityType, prefix: str, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -100,13 +107,13 @@ class ConditionMaker:
             many = op in (Op.IN, Op.NOT_IN)
             number = self.draft.random.randint(-1, 3)
             found[op.value] = self.draft.swappable("[Int!]" if many else "Int", [number, 1] if many else number)
-        if self.draft.chance(0.6):
+        if self.draft.chance(0.3 if target.table in self.draft.about else 0.6):
             found["where"] = self._where(target, root, prefix, depth - 1)
         return found
 
     def _custom_condition(self, entity: EntityType, root: EntityType, prefix: str) -> dict[str, Any]:
         known = self.draft.inputs(f"{custom_type(entity)}Where")
-        names = self.draft.random.sample(known, min(len(known), 2))
+        names = self.draft.random.sample(known, min(len(known), 1 if self.draft.about else 2))
         readable = [m for m in map(entity.custom.__getitem__, names) if self._readable(root, prefix + m.name)]
         return {m.api_name: self._comparison(entity, m) for m in readable}
 

@@ -65,6 +65,12 @@ class Draft:
         likelier = [f for e in wanted for f in (e.api_plural, f"{e.api_plural}Aggregate") if f in names]
         return self.random.choice(likelier if likelier and self.chance(self.bent) else names)
 
+    def pick_type(self) -> EntityType:
+        """One of the types, rather one that the query is to be about."""
+        types = list(self.catalog.roots)
+        wanted = [entity for entity in types if entity.table in self.about]
+        return self.random.choice(wanted if wanted and self.chance(self.bent) else types)
+
     def _leads_there(self, entity: EntityType) -> bool:
         related = (self.catalog[relation.target].table for relation in entity.relations.values())
         return any(table in self.about for table in (entity.table, *related)) or self._timeline_leads_there(entity)
@@ -76,6 +82,7 @@ class Draft:
         """The members that the query is to be about, or that lead there."""
         wanted = self.about.get(entity.table, ())
         found = [f.api_name for f in entity.fields.values() if f.name in wanted]
+        found += ["maskedFields"] if found else []
         found += [CUSTOM] if CUSTOM in wanted else []
         found += [r.api_name for r in entity.relations.values() if self.catalog[r.target].table in self.about]
         return [*found, "timeline"] if self._timeline_leads_there(entity) else found

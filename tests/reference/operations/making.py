@@ -51,7 +51,7 @@ class OperationMaker:
     def _root(self, name: str) -> str:
         key = self.draft.fresh("r")
         if name == "node":
-            id_ = self.draft.either("ID!", self._an_id(self.draft.random.choice(list(self.draft.catalog.roots))))
+            id_ = self.draft.either("ID!", self._an_id(self.draft.pick_type()))
             return f"{key}: node(id: {in_document(id_)}) {{ {self._node()} }}"
         if name in ("search", "lookup"):
             return self._found(key) if name == "search" else self._looked_up(key)
@@ -78,7 +78,7 @@ class OperationMaker:
 
     def _lookup(self, entity: EntityType) -> str:
         refs = [r for r in self.draft.tables["external_refs"] if r["entity_type"] == entity.name]
-        if refs and self.draft.chance(0.4):
+        if refs and self.draft.chance(0.8 if "external_refs" in self.draft.about else 0.4):
             ref = self.draft.random.choice(refs)
             wanted = {"source": ref["source"], "externalId": ref["external_id"]}
             return f"externalRef: {in_document(self.draft.either('ExternalRefInput', wanted))}"
@@ -92,10 +92,8 @@ class OperationMaker:
 
     def _ids(self) -> Any:
         """Ids of any types, some twice, some of nothing: a literal, a variable, or a list with variables in it."""
-        entities = list(self.draft.catalog.roots)
         ids = [
-            self._an_id(self.draft.random.choice(entities))
-            for _ in range(self.draft.random.randint(0, self.draft.limits.max_page))
+            self._an_id(self.draft.pick_type()) for _ in range(self.draft.random.randint(0, self.draft.limits.max_page))
         ]
         ids.extend(ids[:1] if self.draft.chance(0.3) and len(ids) < self.draft.limits.max_page else [])
         if self.draft.chance(0.4):
@@ -104,7 +102,8 @@ class OperationMaker:
 
     def _node(self) -> str:
         """Fragments on some types; those on a type that the role does not have are optional."""
-        types = [e for e in self.draft.catalog.roots if self.draft.chance(0.4)]
+        about = self.draft.about
+        types = [e for e in self.draft.catalog.roots if self.draft.chance(0.9 if e.table in about else 0.4)]
         parts = ["id __typename"] if self.draft.chance(0.8) else []
         for type_ in types:
             if self.draft.access.grants(type_.name):

@@ -4,7 +4,7 @@ from typing import Any
 
 from graphql import GraphQLEnumType
 
-from crm_graph.catalog import EntityType, searched_fields
+from crm_graph.catalog import EntityType, Searched, searched_fields
 from crm_graph.resolvers.search.planning import looked_up
 from crm_graph.services.pinyin import readings
 from crm_graph.services.search_keys import fold, squeeze
@@ -34,7 +34,8 @@ def lookup_arguments(draft: Draft) -> dict[str, Any]:
         for searched in searched_fields(draft.catalog, entity)
         if looked_up(draft.catalog, draft.access, entity, searched.field.name.upper())
     ]
-    entity, searched = draft.random.choice(possible)
+    wanted = [(e, s) for e, s in possible if e.table in draft.about]
+    entity, searched = draft.random.choice(wanted if wanted and draft.chance(draft.bent) else possible)
     return {
         "value": draft.either("String!", some_text(draft, entity)),
         "type": draft.either("SearchType!", Name(entity.name.upper())),
@@ -42,29 +43,50 @@ def lookup_arguments(draft: Draft) -> dict[str, Any]:
     }
 
 
+def wanted_values(draft: Draft, entity: EntityType) -> list[str]:
+    """The values that a type is searched by and that the query is to be about."""
+    return [
+        v for searched in searched_fields(draft.catalog, entity) for v in _values(draft, entity, searched, wanted=True)
+    ]
+
+
+def _values(draft: Draft, entity: EntityType, searched: Searched, *, wanted: bool) -> list[str]:
+    table = draft.catalog[searched.relation.target].table if searched.relation else entity.table
+    if wanted and searched.field.name not in draft.about.get(table, ()):
+        return []
+    return [value for row in draft.tables[table] if (value := row.get(searched.field.name))]
+
+
 def some_text(draft: Draft, entity: EntityType | None) -> str:
     """A text to look for: part of some value, its pinyin or initials, one with a letter wrong, or several words."""
     entities = [e for e in draft.catalog.roots if searched_fields(draft.catalog, e)]
-    entity = entity or draft.random.choice(entities)
-    fields = [s for s in searched_fields(draft.catalog, entity) if s.relation is None] or [
-        s for e in entities for s in searched_fields(draft.catalog, e)
-    ]
-    names = [s.field.name for s in fields]
-    values = [v for row in draft.tables[entity.table] for n in names if (v := row.get(n))]
-    value: str = draft.random.choice([*values, "zhang", "wxm", "8001", "", "%", "张", "Ann Lee"])
-    match draft.random.randint(0, 6):
-        case 0:
-            start = draft.random.randint(0, 3)
-            value = value[start : start + draft.random.randint(1, 5)]
-        case 1:
-            value = value[-draft.random.randint(1, 6) :]
-        case 2:
-            value = "".join(readings(squeeze(fold(value)))[0])
-        case 3:
-            value = "".join(s[:1] for s in readings(squeeze(fold(value)))[0])
-        case 4 if len(value) > 2:
-            place = draft.random.randrange(len(value))
-            value = value[:place] + draft.random.choice("abz1张") + value[place + draft.random.randint(0, 1) :]
-        case 5:
-            value = f"{value[:4]} {draft.random.choice(values or ['a'])[:3]}"
-    return value[:100]
+    near = [e for e in entities if wanted_values(draft, e)] if draft.about else []
+    entity = entity or draft.random.choice(near if near and draft.chance(draft.bent) else entities)
+    wanted = wanted_values(draft, entity)
+    if wanted and draft.chance(draft.bent):
+        value = draft.random.choice(wanted)
+        if draft.chance(0.6):
+            return value[:100]
+    else:
+        fields = searched_fields(draft.catalog, entity)
+        known = [v for searched in fields for v in _values(draft, entity, searched, wanted=False)]
+        value = draft.random.choice([*known, "zhang", "wxm", "8001", "", "%", "张", "Ann Lee"])
+    return _varied(draft, value)[:100]
+
+
+def _varied(draft: Draft, value: str) -> str:
+    """The value, or what somebody types who looks for it."""
+    if not value:
+        return value
+    random, syllables = draft.random, readings(squeeze(fold(value)))[0]
+    start, place = random.randint(0, 3), random.randrange(len(value))
+    ways = (
+        value[start : start + random.randint(1, 5)],
+        value[-random.randint(1, 6) :],
+        "".join(syllables),
+        "".join(syllable[:1] for syllable in syllables),
+        value[:place] + random.choice("abz1张") + value[place + random.randint(0, 1) :],
+        f"{value[:4]} {random.choice(('a', '张', 'Lee', '138', value[-3:]))}",
+        value,
+    )
+    return random.choice(ways)

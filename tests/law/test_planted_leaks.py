@@ -1,0 +1,386 @@
+"""A leak that is planted at an exit is noticed by the law: for each exit, one place where a right is not asked for."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+from types import FrameType
+from typing import Any
+
+import pytest
+from graphql import validate
+
+from crm_graph.access import Access, Level
+from crm_graph.bounded import Bounded
+from crm_graph.catalog import EntityType, searched_fields
+from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.rows import Row
+from crm_graph.errors import Conflict
+from crm_graph.fragments import TRUE, Fragment, join, sql, text
+from crm_graph.resolvers.read import Reader
+from crm_graph.schema.metadata import _Describing
+from crm_graph.services import parents, rights, upsert
+from reference import compiled
+from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, full_schema, reading
+from reference.datasets import SOURCES
+from reference.policies import Lean, PolicyMaker
+from reference.settings import seeds
+
+from .changes import Bench, agent_access, grown, told_by_imports, told_by_mutations
+from .exports import told_by_exports
+from .names import told_by_refusals, told_of_names
+from .queries import alike, told_apart
+
+SEEDS = 40
+ATTEMPTS, ENOUGH = 40, 8
+POLICIES = 12
+
+Patch = pytest.MonkeyPatch
+Plant = Callable[[Patch], None]
+Seek = Callable[[Bench, Random], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """`exit` is the place where something shows, `plant` makes it show too much, and `seek` finds answers on twins that
+    differ.
+    """
+
+    exit: str
+    plant: Plant
+    seek: Seek
+
+    def __str__(self) -> str:
+        return self.exit
+
+
+def granting(
+    right: str,
+    module: str,
+    function: str = "",
+    *,
+    but: str = "",
+    about: Callable[..., bool] = lambda *_: True,
+) -> Plant:
+    """A right that is always given where a module asks for it, or one of its functions; `about` says for what."""
+
+    def plant(patch: Patch) -> None:
+        asked = getattr(Compiler, right)
+
+        def told(compiler: Compiler, *arguments: Any) -> Fragment:
+            names = _askers(inspect.currentframe(), f"crm_graph.{module}")
+            planted = names and (not function or function in names) and but not in names and about(*arguments)
+            return TRUE if planted else asked(compiler, *arguments)
+
+        patch.setattr(Compiler, right, told)
+
+    return plant
+
+
+def _askers(frame: FrameType | None, module: str) -> list[str]:
+    """The functions of a module that lead to who asks, if it is the module that asks."""
+    names, frame = list[str](), frame and frame.f_back
+    while frame is not None and frame.f_globals["__name__"] == module:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
+
+
+@cache
+def some_access(lean: Lean, number: int) -> Access:
+    """What one of few policies gives, whose schemas are built once."""
+    return access_of(PolicyMaker(Random(number), catalog(), lean).roles(("one", "two")), ["one"])
+
+
+def by_queries(
+    roots: Callable[[str], object],
+    lean: Lean,
+    columns: Collection[tuple[str, str]] | None = None,
+    tables: Collection[str] | None = None,
+    told: Level = Level.READ,
+) -> Seek:
+    """Seek in queries of these roots, with policies of a leaning; twins differ in cells of these columns and in rows of
+    these tables.
+    """
+
+    async def seek(bench: Bench, random: Random) -> object:
+        access = some_access(lean, random.randrange(POLICIES))
+        twin = await alike(bench.connection, random, access, columns=columns, tables=tables, told=told, size=5)
+        if columns and not twin.withheld:
+            return ()
+        twin.grow(ATTEMPTS, ENOUGH)
+        return await told_apart(bench.connection, random, twin, 15, roots=roots, depth=1, bent=0.85)
+
+    return seek
+
+
+def by_exports(lean: Lean) -> Seek:
+    """Seek in files, with policies of a leaning."""
+
+    async def seek(bench: Bench, random: Random) -> object:
+        access = some_access(lean, random.randrange(POLICIES))
+        return await told_by_exports(bench.connection, random, access, ATTEMPTS)
+
+    return seek
+
+
+def by_mutations(access: Callable[[], Access], *verbs: str, **differ: Any) -> Seek:
+    """Seek in what mutations of these verbs are answered."""
+
+    async def seek(bench: Bench, random: Random) -> object:
+        twin = await grown(bench, random, access(), ATTEMPTS, **differ)
+        return await told_by_mutations(bench, random, twin, 15, verbs)
+
+    return seek
+
+
+async def by_imports(bench: Bench, random: Random) -> object:
+    """Seek in the reports of imports."""
+    twin = await grown(bench, random, agent_access(), ATTEMPTS)
+    return await told_by_imports(bench, random, twin, rows=20)
+
+
+async def by_names(_bench: Bench, _random: Random) -> object:
+    """Seek in the schema and in `entityMetadata`."""
+    return await told_of_names("sales", further=True) != await told_of_names("sales", further=False)
+
+
+async def by_refusals(bench: Bench, _random: Random) -> object:
+    """Seek in how queries of hidden fields are refused."""
+    async with reading(bench.connection):
+        told, _ = await told_by_refusals(Compiled(bench.connection, SMALL), default_access(["sales"]))
+    return told
+
+
+def counting_all(patch: Patch) -> None:
+    """`totalCount` of all rows of a type."""
+
+    def told(writer: Any) -> Fragment:
+        rows = sql("SELECT 1 FROM {t} WHERE {w}", t=writer.counted.table, w=writer.counted.condition)
+        return sql("(SELECT count(*) FROM ({rows}) AS m)", rows=rows)
+
+    patch.setattr("crm_graph.resolvers.connections._ConnectionWriter._count", told)
+
+
+def naming_what_is_there(patch: Patch) -> None:
+    """`maskedFields` that leave out what has no value."""
+
+    def told(row: Row, _compiler: Compiler, _access: Access) -> Fragment:
+        names = [
+            sql("CASE WHEN {c} IS NOT NULL THEN {n} END", c=row.value(member), n=text(member.api_name))
+            for member in row.entity.fields.values()
+        ]
+        return sql("array_to_json(array_remove(ARRAY[{names}]::text[], NULL))", names=join(", ", names))
+
+    patch.setattr("crm_graph.resolvers.sql.masked_fields", told)
+
+
+def pricing_by_rows(patch: Patch) -> None:
+    """A cost that grows with rows which do not exist for the asker."""
+    run = Reader.run
+
+    async def told(reader: Any, *arguments: Any, **named: Any) -> tuple[bytes, int, int | None]:
+        data, cost, left = await run(reader, *arguments, **named)
+        connection = await reader._lanes.take()
+        rows = await connection.fetchval("SELECT count(*) FROM interactions")
+        reader._lanes.give(connection)
+        return data, cost + rows, left
+
+    patch.setattr(Reader, "run", told)
+
+
+def saying_not_allowed(patch: Patch) -> None:
+    """A record that does not exist for the asker is refused otherwise than one that never was."""
+    patch.setattr(rights, "in_any_scope", lambda *_: TRUE)
+    # What is found stays, though no grant matches it.
+    patch.setattr(rights, "any", lambda _: True, raising=False)
+
+
+def taking_any_parent(patch: Patch) -> None:
+    """Records that do not exist for the asker are taken as parents."""
+    patch.setattr(parents, "in_any_scope", lambda *_: TRUE)
+
+
+def finding_refs_of_others(patch: Patch) -> None:
+    """A system is told which external ids others have used."""
+    find = upsert._find
+
+    async def told(desk: Any, _source: str, items: Any) -> None:
+        for source in SOURCES:
+            await find(desk, source, items)
+
+    patch.setattr(upsert, "_find", told)
+
+
+def telling_who_has_a_ref(patch: Patch) -> None:
+    """A ref that is taken comes with something of the record that has it."""
+    attach = upsert._attach
+
+    async def told(desk: Any, drafts: Any, items: Any) -> None:
+        await attach(desk, drafts, items)
+        for draft in drafts:
+            if draft.errors and isinstance(draft.errors[0], Conflict):
+                of_row = f"SELECT row_to_json(t)::text FROM {desk.entity.table} AS t WHERE id = $1"
+                row = await desk.tx.driver().fetchval(of_row, draft.id)
+                draft.errors[:] = [Conflict("external_ref_taken", path=("externalId",), row=row)]
+
+    patch.setattr(upsert, "_attach", told)
+
+
+def suggesting(patch: Patch) -> None:
+    """A field that is wrong is answered with names that are like it."""
+
+    def told(*arguments: Any, **named: Any) -> Any:
+        return validate(*arguments, **{**named, "hide_suggestions": False})
+
+    patch.setattr("crm_graph.resolvers.documents.validate", told)
+
+
+def omitting_nothing(patch: Patch) -> None:
+    """Role schemas that have every field."""
+    patch.setattr(compiled, "_role_schemas", lambda: lambda _: full_schema())
+    patch.setattr(compiled, "_SCHEMAS", Bounded(10))
+
+
+def describing_all(patch: Patch) -> None:
+    """`entityMetadata` of fields that the role does not see."""
+    members = _Describing._members
+
+    def told(describing: Any, entity: EntityType) -> Any:
+        return dict.fromkeys((*members(describing, entity), *entity.custom.values()))
+
+    patch.setattr(_Describing, "_members", told)
+    patch.setattr(_Describing, "_ceiling", lambda *_: Level.READ)
+
+
+def of_custom(_row: Row, member: Any, _least: Level) -> bool:
+    return member.custom is not None
+
+
+def of_stays(row: Row) -> bool:
+    return row.entity.name == "stage_change"
+
+
+def of_masks(_row: Row, _member: Any, least: Level) -> bool:
+    return least is Level.MASKED
+
+
+MOMENTS = (("interactions", "occurred_at"), ("stage_changes", "entered_at"), ("tickets", "created_at"))
+CUSTOM = (("customers", "custom"), ("tickets", "custom"))
+MASKED = tuple((e.table, f.name) for e in catalog().types.values() for f in e.fields.values() if f.mask)
+SEARCHED = tuple(
+    (catalog()[s.relation.target].table if s.relation else entity.table, s.field.name)
+    for entity in catalog().roots
+    for s in searched_fields(catalog(), entity)
+)
+OWNED = frozenset(entity.table for entity in catalog().roots if entity.owned)
+TEXTS = frozenset(table for table, _ in SEARCHED)
+ROWS: tuple[tuple[str, str], ...] = ()
+"""No cell is withheld, only rows."""
+_NOUNS = [entity.api_name[0].lower() + entity.api_name[1:] for entity in catalog().roots]
+LISTS = frozenset(entity.api_plural for entity in catalog().roots).__contains__
+ONE = frozenset(_NOUNS).__contains__
+AGGREGATES = re.compile(".*Aggregate").fullmatch
+CUSTOMERS = frozenset({"customers"}).__contains__
+NODE, NODES = frozenset({"node"}).__contains__, frozenset({"nodes"}).__contains__
+SEARCH, LOOKUP = frozenset({"search"}).__contains__, frozenset({"lookup"}).__contains__
+
+
+def cells(
+    exit_: str, module: str, roots: Callable[[str], object], columns: Any = None, tables: Any = (), **which: Any
+) -> Leak:
+    """Cells that are withheld, and shown where a module asks for them."""
+    return Leak(exit_, granting("cell", module, **which), by_queries(roots, Lean.CELLS, columns, tables))
+
+
+def rows(exit_: str, module: str, roots: Callable[[str], object], tables: Any = None, **which: Any) -> Leak:
+    """Rows that do not exist for the asker, and are there where a module asks for them."""
+    return Leak(exit_, granting("visible", module, **which), by_queries(roots, Lean.ROWS, ROWS, tables))
+
+
+def held(*roles: str) -> Callable[[], Access]:
+    return lambda: default_access(roles)
+
+
+LEAKS = [
+    cells("selected cells", "resolvers.cells", LISTS),
+    cells("selected custom fields", "resolvers.cells", CUSTOMERS, CUSTOM, about=of_custom),
+    cells("masks of what is hidden", "resolvers.cells", LISTS, MASKED, about=of_masks),
+    Leak("masked fields", naming_what_is_there, by_queries(LISTS, Lean.CELLS)),
+    cells("filters", "criteria.compiling", LISTS),
+    cells("filters of custom fields", "criteria.compiling", CUSTOMERS, CUSTOM, about=of_custom),
+    rows("filters through relations", "criteria.compiling", LISTS, function="_related"),
+    rows("filters by counts of relations", "criteria.compiling", LISTS, OWNED, function="_counted"),
+    cells("orders", "resolvers.paging", LISTS),
+    rows("orders through relations", "resolvers.paging", LISTS, OWNED),
+    cells("groups", "resolvers.aggregates.sql", AGGREGATES, function="_key"),
+    rows("groups through relations", "resolvers.aggregates.sql", AGGREGATES),
+    cells("measures", "resolvers.aggregates.sql", AGGREGATES, but="_key"),
+    rows("aggregated rows", "criteria.ways", AGGREGATES),
+    Leak("total counts", counting_all, by_queries(LISTS, Lean.ROWS, ROWS)),
+    rows("lists", "criteria.ways", LISTS),
+    rows("lists of a record", "resolvers.matching", LISTS),
+    cells("searches", "resolvers.search.ranking", SEARCH, SEARCHED),
+    rows("rows of searches", "resolvers.search.hits", SEARCH, TEXTS),
+    cells("lists by relevance", "resolvers.search.ranking", LISTS, SEARCHED),
+    rows("rows of lists by relevance", "resolvers.relevance", LISTS, TEXTS),
+    Leak(
+        "lookups",
+        granting("cell", "resolvers.search.ranking"),
+        by_queries(LOOKUP, Lean.CELLS, SEARCHED, (), Level.LOOKUP),
+    ),
+    Leak(
+        "rows of lookups",
+        granting("visible", "resolvers.search.lookup"),
+        by_queries(LOOKUP, Lean.ROWS, ROWS, TEXTS, Level.LOOKUP),
+    ),
+    rows("one record", "resolvers.sql", ONE, function="lookup"),
+    cells("one record by its ref", "resolvers.sql", ONE, ROWS, ("external_refs",), function="_by_external_ref"),
+    rows("node", "resolvers.sql", NODE),
+    rows("nodes", "resolvers.sql", NODES),
+    rows("to-one relations", "resolvers.sql", LISTS, function="_one"),
+    Leak(
+        "to-many relations",
+        granting("visible", "resolvers.sql", "_many"),
+        by_queries(LISTS, Lean.CELLS, ROWS, ("contact_points", "addresses", "contract_lines", "external_refs")),
+    ),
+    Leak(
+        "stage history",
+        granting("visible", "resolvers.sql", "_many", about=of_stays),
+        by_queries(LISTS, Lean.CELLS, ROWS, ("stage_changes",)),
+    ),
+    rows("timelines", "resolvers.timeline.sql", CUSTOMERS, ("interactions", "tickets", "stage_changes")),
+    cells("moments of timelines", "resolvers.timeline.sql", CUSTOMERS, MOMENTS),
+    Leak("costs", pricing_by_rows, by_queries(LISTS, Lean.ROWS, ROWS)),
+    Leak("cells of exports", granting("cell", "resolvers.cells"), by_exports(Lean.CELLS)),
+    Leak("rows of exports", granting("visible", "criteria.ways"), by_exports(Lean.ROWS)),
+    Leak(
+        "payloads",
+        granting("cell", "resolvers.cells"),
+        by_mutations(held("finance"), "update", columns=MASKED, tables=()),
+    ),
+    Leak(
+        "relations of payloads",
+        granting("visible", "resolvers.sql", "_one"),
+        by_mutations(held("sales"), "archive", "restore", tables=OWNED),
+    ),
+    Leak("records that are not found", saying_not_allowed, by_mutations(held("sales"), "update", "archive")),
+    Leak("parents", taking_any_parent, by_mutations(held("sales"), "create", "update")),
+    Leak("uniqueness of refs", finding_refs_of_others, by_mutations(agent_access, "upsert")),
+    Leak("outcomes of bulk upserts", telling_who_has_a_ref, by_mutations(agent_access, "upsert", tables=OWNED)),
+    Leak("reports of imports", taking_any_parent, by_imports),
+    Leak("errors", suggesting, by_refusals),
+    Leak("schemas", omitting_nothing, by_refusals),
+    Leak("entity metadata", describing_all, by_names),
+]
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=str)
+async def test_planted_leak_is_noticed(leak: Leak, bench: Bench, monkeypatch: Patch) -> None:
+    leak.plant(monkeypatch)
+    for seed in seeds(leak.exit, SEEDS):
+        if await leak.seek(bench, Random(seed)):
+            return
+    pytest.fail("a planted leak went unnoticed")
