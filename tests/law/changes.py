@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -83,7 +83,7 @@ async def grown(
         _tell_source(random, made)
         await insert(bench.connection, made)
         rows = await load(bench.connection)
-    who = principal_of(rows, random.choice(rows["users"])["id"], access)
+    who = replace(principal_of(rows, random.choice(rows["users"])["id"], access), source=SOURCE)
     view = View(catalog(), rows, who, access)
     return Twin(random, catalog(), view, columns, tables=tables, sources=[SOURCE]).grow(attempts, ENOUGH)
 

@@ -45,7 +45,7 @@ MASKED = grant(ALL, fields={"phone": Level.MASKED, "birth_date": Level.MASKED, "
 GRANTS: Mapping[str, tuple[GrantRule, ...]] = {"lead": (OWNED,), "user": (grant(ALL, read=CLASSES),)}
 LAWS = {
     "version": "test_law::test_generated_policy_cannot_tell_twins_apart",
-    "lookup": "test_law::looked_up",
+    "lookup": "queries::looked_up",
     "unmask": "test_unmasking_tells_the_fields_that_are_named_and_nothing_else",
     "checkDuplicate": "test_a_check_for_duplicates_tells_who_owns_what_is_there_and_nothing_else",
     "externalRef": "tests/services/test_upsert.py::test_who_does_not_see_every_record_names_no_source_of_others",
