@@ -8,6 +8,7 @@ import pytest
 from crm_graph.db import write_engine
 
 from .conftest import Answer, Crm, hub_with
+from .exporting import hire
 
 LOOKUP = "query ($v: String!) { lookup(type: CUSTOMER, field: PHONE, value: $v) { ... on Customer { id phone } } }"
 WHERE = "query ($w: CustomerWhere) { customers(where: $w) { nodes { phone } totalCount } }"
@@ -184,3 +185,30 @@ async def test_what_is_not_there_does_not_count_as_read(crm: Crm) -> None:
             body = {"query": nobody, "variables": {"n": 200}}
             assert (await http.post("/graphql", json=body, headers=crm.headers("sun"))).status_code == 200
     assert await reads(crm, since) == []
+
+
+async def test_what_is_found_by_ids_and_by_searching_counts_together(crm: Crm) -> None:
+    ids = [await customer(crm, f"搜寻成批{n}", f"138719400{n + 40}") for n in range(3)]
+    settings = crm.settings.model_copy(update={"bulk_read_records": 9})
+    since = crm.clock()
+    async with hub_with(crm, settings) as http:
+        for query, variables in (
+            ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ids}),
+            ('query ($n: Int) { search(text: "搜寻成批", first: $n) { hits { node { id } } } }', {"n": 3}),
+            (f'{{ nodes(ids: ["{ids[0]}", "{ids[1]}"]) {{ id }} }}', {}),
+        ):
+            body = {"query": query, "variables": variables}
+            assert (await http.post("/graphql", json=body, headers=crm.headers("sun"))).status_code == 200
+        assert await reads(crm, since) == []
+        last = {"query": f'query ($id: ID!) {{ nodes(ids: [$id, "{ids[0]}"]) {{ id }} }}', "variables": {"id": ids[0]}}
+        assert (await http.post("/graphql", json=last, headers=crm.headers("sun"))).status_code == 200
+    assert [(read["type"], read["records"]) for read in await reads(crm, since)] == [("record.paged", 10)]
+
+
+async def test_a_list_of_looked_up_values_is_no_export(crm: Crm) -> None:
+    """Whoever exports by a whole value would look it up without being counted."""
+    await hire(crm, "matching", "matcher")
+    document = '{ customers(where: { phone: { eq: "+8613871940015" } }) { nodes { kind } } }'
+    made = "mutation ($d: String!) { createExport(input: { document: $d, format: CSV }) { errors { code path } } }"
+    answer = await crm.ask("matching", made, {"d": document})
+    assert answer.refusals("createExport") == [("INVALID", ["document", "customers", "where"])]

@@ -1,32 +1,36 @@
 """Paging in bulk: how many records of a type somebody reads page by page, and when that is written down.
 
-Every list at the top of a query counts, so this is cheap and rough: a list counts its page size, or what fits into the
-bytes of the answer where that is less. Each process counts for itself, and forgets who has not asked for longest.
+Every list at the top of a query counts, and what is found by ids or by a search, so this is cheap and rough: a list
+counts its page size, or what fits into the bytes of the answer where that is less. Each process counts for itself, and
+forgets who has not asked for longest.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crm_graph.bounded import Bounded
 from crm_graph.errors import CrmError
-from crm_graph.fragments import Param
+from crm_graph.fragments import Fragment, Param
 from crm_graph.permissions.budgets import Payer
 from crm_graph.resolvers.arguments import Given
-from crm_graph.resolvers.plan import Connection, ObjectPlan, Part, ReadPlan
+from crm_graph.resolvers.plan import Connection, NodeList, ObjectPlan, Part, ReadPlan, Root, Search, SearchHits
 from crm_graph.services.reads import AuditedRead
 
 PAGED = "paged"
 KEPT = 10_000
 """Who is counted at once, by client or person."""
+ANY = "record"
+"""What records of several types count as: those that are found by ids, or by a search over all."""
+LEAST = 10
 _KNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A list at the top of a query: its page size is the bound value at `place`, or `size` where that is less than 0;
-    each of its records takes at least so many bytes of the answer.
+    """A list at the top of a query: its page size, or its list of ids, is the bound value at `place`, or of `size` if
+    that is below 0; each of its records takes at least so many bytes of the answer.
     """
 
     entity: str
@@ -65,6 +69,8 @@ class BulkReads:
         crossed: list[AuditedRead] = []
         for listed in lists:
             rows = values[listed.place] if listed.place >= 0 else listed.size
+            if not isinstance(rows, int):
+                rows = len(rows)
             most = size // listed.least
             count = counts.get(listed.entity)
             if count is None:
@@ -87,22 +93,38 @@ class BulkReads:
 def listed_in(plan: ReadPlan, sources: Sequence[Any]) -> tuple[Listed, ...]:
     """The lists of a plan that count: those at its top, of records of the business."""
     places = {source: place for place, source in enumerate(sources) if isinstance(source, Given)}
-    found = (_listed(root, places) for root in plan.roots if isinstance(root, Connection) and root.entity.owned)
-    return tuple(listed for listed in found if listed is not None)
+    return tuple(listed for root in plan.roots for listed in _listed(root, places))
 
 
-def _listed(plan: Connection, places: Mapping[Any, int]) -> Listed | None:
-    rows = [row for part in plan.parts if part.part in (Part.NODES, Part.EDGES) for _, row in part.rows]
-    if not rows:
-        return None
-    (source,) = (part.source for part in plan.page.size.parts if isinstance(part, Param))
-    place = places.get(source, _KNOWN)
+def _listed(root: Root, places: Mapping[Any, int]) -> Iterable[Listed]:
+    match root:
+        case Connection() if root.entity.owned:
+            rows = [row for part in root.parts if part.part in (Part.NODES, Part.EDGES) for _, row in part.rows]
+            if rows:
+                yield _sized(root.entity.name, root.page.size, places, sum(_least(row) for row in rows))
+        case NodeList():
+            yield _sized(ANY, root.ids, places, min((_least(row) for row in root.rows), default=LEAST))
+        case Search():
+            for part in root.parts:
+                for found in part.rows.values() if isinstance(part, SearchHits) else ():
+                    yield _sized(ANY, root.size, places, min((_least(row) for row in found), default=LEAST))
+
+
+def _sized(entity: str, size: Fragment, places: Mapping[Any, int], least: int) -> Listed:
+    """A list by where its size stands: a bound value, a literal, or a list that has variables in it."""
+    sources = [part.source for part in size.parts if isinstance(part, Param)]
+    if len(sources) != 1 or len(size.parts) > 1:
+        return Listed(entity, _KNOWN, len(sources), least)
+    place = places.get(sources[0], _KNOWN)
+    if place != _KNOWN or sources[0].path:
+        # One that is bound nowhere is of a list that finds nothing.
+        return Listed(entity, place, 0, least)
     try:
-        size = source.value({}) if place == _KNOWN else 0
+        value = sources[0].value({})
     except CrmError:
         # It is refused when the values are bound.
-        size = 0
-    return Listed(plan.entity.name, place, size, sum(_least(row) for row in rows))
+        value = 0
+    return Listed(entity, place, value if isinstance(value, int) else len(value), least)
 
 
 def _least(row: ObjectPlan) -> int:

@@ -29,6 +29,8 @@ class ConditionMaker:
     """Makes the arguments that say which rows a list or an aggregate is about."""
 
     draft: Draft
+    lookups: bool = True
+    """Whether values may be looked up that some rows show masked."""
 
     def conditions(self, entity: EntityType, *, search: bool = True, exact: bool = False) -> dict[str, Any]:
         """The arguments that say which rows a list has and in which order; by relevance it is not whole. With `exact`,
@@ -121,7 +123,7 @@ class ConditionMaker:
         where: Any = self.draft.schema.type_map[f"{custom_type(entity) if member.custom else entity.api_name}Where"]
         filter_: Any = get_named_type(where.fields[member.api_name].type)
         conditions: dict[str, Any] = {}
-        for op in self.draft.random.sample(OPERATORS[member.kind], self.draft.random.randint(1, 2)):
+        for op in self.draft.random.sample(self._operators(entity, member), self.draft.random.randint(1, 2)):
             value = self._operand(entity, member, op)
             if value is not None:
                 conditions[op.value] = self._operand_or_variables(str(filter_.fields[op.value].type), value)
@@ -131,6 +133,10 @@ class ConditionMaker:
         if readable:
             return self._comparison(entity, member)
         return self._lookup(entity, member) if exact else None
+
+    def _operators(self, entity: EntityType, member: Field) -> list[Op]:
+        looked_up = not self.lookups and self.draft.access.looks_up(entity.name, member.name)
+        return [op for op in OPERATORS[member.kind] if not looked_up or op not in (Op.EQ, Op.IN)]
 
     def _lookup(self, entity: EntityType, member: Field) -> dict[str, Any]:
         """A whole value, or some, of a field that is masked everywhere."""

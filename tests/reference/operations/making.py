@@ -39,7 +39,7 @@ class OperationMaker:
         arguments = {
             "first": Written("$first"),
             "after": Written("$after"),
-            **ConditionMaker(self.draft).conditions(entity, search=False),
+            **ConditionMaker(self.draft, lookups=False).conditions(entity, search=False),
         }
         written = arguments_in_document(arguments)
         nodes = f"nodes {{ {self._selection(entity, None, self.max_depth)} }}"
