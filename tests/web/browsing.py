@@ -17,8 +17,9 @@ from web.conftest import Crm
 PUBLIC = "http://crm.localhost"
 """Where the browser finds the hub. A name below localhost is as trustworthy to it as HTTPS."""
 WIDE = (1280, 800)
-REFUSED = "Failed to load resource: the server responded with a status of 4"
-"""What Chromium says of every answer that refuses something, however well the page takes it."""
+_FAILED = "Failed to load resource: "
+EXPECTED = (f"{_FAILED}the server responded with a status of 4", f"{_FAILED}net::ERR_INTERNET_DISCONNECTED")
+"""What Chromium says of every answer that refuses something, and of none, however well the page takes it."""
 MISSING = "the tests of pages need Chromium: apt-get update && apt-get install chromium"
 
 
@@ -35,7 +36,7 @@ class Seen:
         page.on("request", self._asked)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not message.text.startswith(REFUSED):
+        if message.type in {"error", "warning"} and not message.text.startswith(EXPECTED):
             self.complaints.append(message.text)
 
     def _asked(self, request: Request) -> None:

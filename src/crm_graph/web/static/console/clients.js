@@ -1,7 +1,7 @@
 // OAuth clients: who they are, their secrets, and whether they are served.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h } from "./dom.js";
+import { announce, dialog, field, fill, h, sending } from "./dom.js";
 import { loading, refusals } from "./states.js";
 import { label, moment, number, t } from "./texts.js";
 
@@ -130,7 +130,7 @@ function register(again, roles) {
       body,
       h(
         "form",
-        { onsubmit: send },
+        { onsubmit: sending(send) },
         rest.length > 0 && refusals(rest),
         input("clientId", "clientId", "clientIdHint"),
         input("name", "name"),
@@ -142,8 +142,7 @@ function register(again, roles) {
     );
     (body.querySelector("[aria-invalid]") ?? body.querySelector("input")).focus();
   };
-  async function send(event) {
-    event.preventDefault();
+  async function send() {
     const words = (text) => text.split(/[\s,]+/).filter(Boolean);
     const told = await change(REGISTER, { ...given, scopes: words(given.scopes), roles: held(), source: given.source || null });
     if (told.errors.length) return draw(told.errors);
@@ -162,14 +161,13 @@ function rotate(client, again) {
       body,
       h(
         "form",
-        { onsubmit: send },
+        { onsubmit: sending(send) },
         errors.length > 0 && refusals(errors),
         field(t("oldEnds"), (with_) => h("input", { ...with_, type: "datetime-local", oninput: (event) => (ends = event.target.value) }), { hint: t("rotateHint") }),
         h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t("rotate"))),
       ),
     );
-  async function send(event) {
-    event.preventDefault();
+  async function send() {
     const told = await change(ROTATE, { clientId: client.clientId, oldEndsAt: ends ? new Date(ends).toISOString() : null });
     if (told.errors.length) return draw(told.errors);
     close();

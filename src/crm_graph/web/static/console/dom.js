@@ -75,6 +75,18 @@ export function dialog(title, { wide } = {}) {
   return { element, body, close };
 }
 
+/** A form's listener that sends once, however often it is pressed. */
+export const sending = (send) => async (event) => {
+  event.preventDefault();
+  const button = event.submitter;
+  if (button) button.disabled = true;
+  try {
+    await send();
+  } finally {
+    if (button) button.disabled = false;
+  }
+};
+
 /** Arrow keys, Home and End move the focus between the cells of a grid, of which one is in the order of Tab. */
 export function gridKeys(table) {
   const rows = () => [...table.rows].filter((row) => !row.hidden).map((row) => [...row.cells].filter((cell) => target(cell)));

@@ -8,7 +8,7 @@ import { show as showPeople } from "./people.js";
 import { show as showRoles } from "./roles.js";
 import { SIGN_IN, signOut } from "./session.js";
 import { choose, language, t } from "./texts.js";
-import { failed, loading, told } from "./states.js";
+import { failed, loading, message, told } from "./states.js";
 
 /** Sections by the first part of the address, each with the action that it needs. */
 const SECTIONS = {
@@ -103,6 +103,7 @@ async function render() {
 }
 
 function fall(error) {
+  for (const open of document.querySelectorAll("dialog[open]")) open.close();
   if (error.code === "SIGNED_OUT") signedOut();
   else fill(main, failed(error, render));
 }
@@ -110,6 +111,15 @@ function fall(error) {
 addEventListener("hashchange", render);
 addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
-  fall(event.reason);
+  const { reason } = event;
+  const open = document.querySelector("dialog[open]");
+  if (open && reason.code !== "SIGNED_OUT") say(open, reason);
+  else fall(reason);
 });
+
+/** Tell what went wrong in the dialog that it went wrong in, so that nothing written there is lost. */
+function say(open, error) {
+  open.querySelector(".failed")?.remove();
+  open.querySelector(".body").prepend(h("p", { class: "failed error", role: "alert" }, message(error)));
+}
 render();

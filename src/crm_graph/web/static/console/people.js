@@ -1,7 +1,7 @@
 // People and service accounts: which roles they have until when, and whether they may act.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h, select } from "./dom.js";
+import { announce, dialog, field, fill, h, select, sending } from "./dom.js";
 import { loading, refusals } from "./states.js";
 import { label, moment, t } from "./texts.js";
 
@@ -147,7 +147,7 @@ function asking(page, title, verb, fields, send, said, shown = []) {
       body,
       h(
         "form",
-        { onsubmit: go },
+        { onsubmit: sending(go) },
         rest.length > 0 && refusals(rest),
         fields(errors),
         field(t("reason"), (with_) => h("input", { ...with_, type: "text", required: true, maxlength: "500", autocomplete: "off", value: reason, oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint") }),
@@ -156,8 +156,7 @@ function asking(page, title, verb, fields, send, said, shown = []) {
     );
     (body.querySelector("[aria-invalid]") ?? body.querySelector("select, input")).focus();
   };
-  async function go(event) {
-    event.preventDefault();
+  async function go() {
     const { errors, proposal } = await send(reason);
     if (errors.length) return draw(errors);
     close();

@@ -1,7 +1,7 @@
 // Edits of rights that wait for a second approver: what each would change, and somebody's word on it.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h } from "./dom.js";
+import { announce, dialog, field, fill, h, sending } from "./dom.js";
 import { differences, draftOf } from "./rights.js";
 import { ERRORS, changeList } from "./saving.js";
 import { refusals } from "./states.js";
@@ -54,7 +54,7 @@ function decided(page, proposal, about, name, mutation) {
       body,
       h(
         "form",
-        { onsubmit: send },
+        { onsubmit: sending(send) },
         errors.length > 0 && refusals(errors),
         field(t("reason"), (with_) => h("input", { ...with_, type: "text", maxlength: "500", autocomplete: "off", value: reason, oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint") }),
         h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t(name))),
@@ -62,8 +62,7 @@ function decided(page, proposal, about, name, mutation) {
     );
     body.querySelector("input").focus();
   };
-  async function send(event) {
-    event.preventDefault();
+  async function send() {
     const { errors } = await change(decide(mutation), { proposal: proposal.id, reason: reason || null });
     if (errors.length) return draw(errors);
     close();

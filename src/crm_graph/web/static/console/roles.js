@@ -1,7 +1,7 @@
 // Roles: their list, the matrix of one role or of one type, and drafts of roles, kept until they are saved or dropped.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h, select } from "./dom.js";
+import { announce, dialog, field, fill, h, select, sending } from "./dom.js";
 import { grantDetails, matrix } from "./matrix.js";
 import { WAITING, waiting } from "./proposals.js";
 import { RULES, chain, differences, draftOf, gist, newGrant, summarised } from "./rights.js";
@@ -278,14 +278,13 @@ function sure(page, role, verb_, mutation, question) {
       body,
       h(
         "form",
-        { onsubmit: send },
+        { onsubmit: sending(send) },
         errors.length > 0 && refusals(errors),
         field(t("reason"), (with_) => h("input", { ...with_, type: "text", required: true, maxlength: "500", value: reason, oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint") }),
         h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first danger" }, t(verb_))),
       ),
     );
-  async function send(event) {
-    event.preventDefault();
+  async function send() {
     const { errors, proposal } = await change(mutation, { key: role.key, version: role.version, reason });
     if (errors.length) return draw(errors);
     close();
@@ -308,7 +307,7 @@ function create(page, from) {
       body,
       h(
         "form",
-        { onsubmit: send },
+        { onsubmit: sending(send) },
         rest.length > 0 && refusals(rest),
         input("key", "key", "keyHint", wrong("key", "as")),
         input("en", "nameEn", null, wrong("en")),
@@ -320,8 +319,7 @@ function create(page, from) {
     );
     (body.querySelector("[aria-invalid]") ?? body.querySelector("input")).focus();
   };
-  async function send(event) {
-    event.preventDefault();
+  async function send() {
     const label = { zh: given.zh, en: given.en };
     const told_ = given.from ? await change(CLONE, { key: given.from, as: given.key, label, reason: given.reason }) : await change(CREATE, { input: { key: given.key, label }, reason: given.reason });
     if (told_.errors.length) return draw(told_.errors);

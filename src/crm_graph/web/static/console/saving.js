@@ -1,7 +1,7 @@
 // From a draft to a saved role: what it changes, what that does, why; and what to do where somebody else was faster.
 
 import { ask, change } from "./api.js";
-import { dialog, field, fill, h } from "./dom.js";
+import { dialog, field, fill, h, sending } from "./dom.js";
 import { differences, draftOf, grantInputs, merged, summarised } from "./rights.js";
 import { loading, refusals } from "./states.js";
 import { t } from "./texts.js";
@@ -35,28 +35,23 @@ export async function previewAndSave(words, role, kept, then) {
   const name = words.role(role.key);
   const { body, close } = dialog(t("previewOf", { name }), { wide: true });
   const effect = h("div", { "aria-live": "polite" }, h("p", { class: "loading" }, t("previewing")));
-  const wrong = h("div", {});
-  const save = h("button", { class: "first" }, t("save"));
   let reason = "";
   fill(
     body,
     h(
       "form",
-      { onsubmit: send },
+      { onsubmit: sending(send) },
       h("h3", {}, t("yourChanges")),
       changeList(words, changes),
       h("h3", {}, t("effect")),
       effect,
-      wrong,
       field(t("reason"), (with_) => h("input", { ...with_, type: "text", required: true, maxlength: "500", autocomplete: "off", oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint"), wide: true }),
-      h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), save),
+      h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t("save"))),
     ),
   );
   body.querySelector("input").focus();
 
-  async function send(event) {
-    event.preventDefault();
-    save.disabled = true;
+  async function send() {
     let { version } = base;
     let errors = [];
     let waits = false;

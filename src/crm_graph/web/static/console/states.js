@@ -9,9 +9,10 @@ export const loading = () => h("p", { class: "loading", role: "status" }, t("loa
 export const told = (title, hint, ...more) =>
   h("div", { class: "told" }, h("h1", {}, title), hint && h("p", {}, hint), ...more);
 
+export const message = (error) => (error.code === "UNREACHABLE" ? t("unreachable") : t("failed", { message: error.message }));
+
 export function failed(error, again) {
-  const title = error.code === "UNREACHABLE" ? t("unreachable") : t("failed", { message: error.message });
-  return h("div", { class: "told", role: "alert" }, h("h1", {}, title), h("button", { type: "button", onclick: again }, t("retry")));
+  return h("div", { class: "told", role: "alert" }, h("h1", {}, message(error)), h("button", { type: "button", onclick: again }, t("retry")));
 }
 
 /** What the API refused, as a list. */
