@@ -1,5 +1,6 @@
 """The composition root: everything that a running hub is made of is put together here and nowhere else."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -28,7 +29,7 @@ from crm_graph.db import (
     require_server,
     write_engine,
 )
-from crm_graph.errors import CrmError
+from crm_graph.errors import CrmError, Unavailable
 from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
 from crm_graph.models.ids import IdSource
@@ -46,6 +47,7 @@ from crm_graph.permissions.validation import require_sound
 from crm_graph.replicas.opening import replica_of
 from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.bulk_reads import BulkReads
+from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits as ReadLimits
@@ -330,10 +332,17 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
     )
 
 
-async def _operations_of(operations: Operations, access: Access, text: str) -> Sequence[str] | None:
-    """The names of a document's operations, where it is valid for a role set; None where it is not."""
+PREVIEWS = 2
+"""So many previews of edits run at once: each holds a connection for seconds."""
+
+
+async def _operations_of(operations: Operations, max_tokens: int, access: Access, text: str) -> Sequence[str] | None:
+    """The names of a document's operations, where it is valid for a role set; None where it is not. It is not kept: it
+    would take the place of what is asked for.
+    """
+    schema = await operations.schema(access)
     try:
-        return tuple((await operations.document(text, access)).operations)
+        return tuple((await asyncio.to_thread(read_document, text, schema, max_tokens)).operations)
     except CrmError:
         return None
 
@@ -341,6 +350,7 @@ async def _operations_of(operations: Operations, access: Access, text: str) -> S
 def answers_of(hub: Hub, operations: Operations) -> Answers:
     """What answers questions about rights, by the policy as it is then."""
     can_be_given = told_grantable(hub.catalog)
+    running = asyncio.Semaphore(PREVIEWS)
 
     def answers(connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note) -> Mapping[str, Answer]:
         policy, zone = hub.principals.policy, hub.settings.time_zone
@@ -352,9 +362,13 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
         async def issuers(_: Mapping[str, Any]) -> Any:
             return await told_issuers(connection)
 
-        previewing = Previewing(
-            connection, policy, hub.catalog, asker, now, locale, partial(_operations_of, operations), hub.manifest, note
-        )
+        async def preview(asked: Mapping[str, Any]) -> Any:
+            if running.locked():
+                raise Unavailable("try_again")
+            valid = partial(_operations_of, operations, hub.settings.max_tokens)
+            async with running:
+                previewing = Previewing(connection, policy, hub.catalog, asker, now, locale, valid, hub.manifest, note)
+                return await previewing.preview(asked)
 
         async def grantable(_: Mapping[str, Any]) -> Any:
             return can_be_given
@@ -364,7 +378,7 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
             "accessReport": explaining.report,
             "roles": roles,
             "issuers": issuers,
-            "previewGrants": previewing.preview,
+            "previewGrants": preview,
             "rightsProposals": lambda asked: told_proposals(connection, asked.get("state")),
             "grantable": grantable,
         }

@@ -134,7 +134,7 @@ async def test_preview_of_nothing_is_nothing(ruled: Crm) -> None:
     told = await role(ruled, "finance")
 
     same = await preview(ruled, role="finance", grants=told["grants"])
-    unheld = await preview(ruled, role="auditor", grants=[grant()])
+    unheld = await preview(ruled, role="nobody_has_it", grants=[grant()])
 
     assert same == unheld == {"users": 0, "summary": [], "changes": [], "actions": [], "documents": []}
 

@@ -39,7 +39,7 @@ QUESTIONS: Mapping[str, Kind] = {
     "roles": Kind("Role", READ_ROLES),
     "issuers": Kind("Issuer", READ_ROLES),
     "rightsProposals": Kind("RightsProposal", READ_ROLES),
-    "previewGrants": Kind("GrantsPreview", MANAGE_ROLES, 10_000),
+    "previewGrants": Kind("GrantsPreview", MANAGE_ROLES, 50_000),
     "grantable": Kind("Grantable", READ_ROLES),
 }
 """The root fields. Each reads grants or issuers, at most one record, who has which role; a preview counts records."""
