@@ -349,6 +349,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "该值会逐字比较，应为 1 至 {max} 个可打印字符。",
     ),
     "issuer_algorithms_invalid": ("Only these algorithms are taken: {algorithms}.", "仅支持以下算法：{algorithms}。"),
+    "client_account_is_no_person": ("This user is no person.", "该用户不是人员账号。"),
     "secret_with_rights": (
         "Set the secret in a call of its own: an edit that waits for approval would keep it readable.",
         "请单独提交密钥：等待审批的修改会以可读形式保存它。",

@@ -18,6 +18,8 @@ TYPES = {
     "revokeRole": {"user": "ID!", "role": "String!"},
     "suspendUser": {"user": "ID!"},
     "reinstateUser": {"user": "ID!"},
+    "linkIdentity": {"user": "ID!", "issuer": "String!", "subject": "String!"},
+    "unlinkIdentity": {"issuer": "String!", "subject": "String!"},
     "saveIssuer": {
         "url": "String!",
         "name": "String",
@@ -31,9 +33,11 @@ TYPES = {
     "rejectRights": {"proposal": "ID!"},
 }
 PROPOSAL = "{ id verb input reason state proposedBy decidedBy }"
+USER = "{ username status version roles { key origin until expired } }"
 SELECTED = {
     "removeRole": "key",
     "saveIssuer": "issuer { url status }",
+    "unlinkIdentity": f"user {USER}",
     "approveRights": f"proposal {PROPOSAL}",
     "rejectRights": f"proposal {PROPOSAL}",
 }
@@ -42,7 +46,6 @@ GRANT = (
     " writes { classes fields except } }"
 )
 ROLE = f"{{ key label {{ zh en }} description builtin edited version inherits actions holders grants {GRANT} }}"
-USER = "{ username status version roles { key origin until expired } }"
 
 
 async def edit(

@@ -18,6 +18,7 @@ from joserfc.util import urlsafe_b64encode
 from crm_graph.permissions.issuer_keys import KEPT_S, MAX_DOCUMENT_BYTES, RENEW_AFTER_S, TRY_EVERY_S
 from crm_graph.permissions.people import HOLDS_S
 
+from .administering import done, refusals
 from .conftest import Answer, Crm, opened, settings_of_own_database
 from .issuing import CALLBACK, ELSEWHERE, FRONT, PLAIN, Issuer, Live, Tokens, issuers
 
@@ -332,6 +333,45 @@ async def test_a_thousand_first_requests_of_one_person_make_one_user(company: Co
 
     assert answers == [True] * 30
     assert await company.users() == users + 1
+
+
+async def test_a_user_who_was_here_before_comes_in_once_an_admin_says_who_they_are(company: Company) -> None:
+    chen, at = str(company.crm.users["chen"]), {"issuer": company.known.url, "subject": "before"}
+    users = await company.users()
+    await done(company.crm, "linkIdentity", user=chen, **at)
+
+    token = await company.known.token("before", name="Chen Wei", groups=["crm-finance"])
+
+    assert await company.rights(token) == (True, True)
+    linked = await company.user(company.known, "before")
+    assert (str(linked["id"]), linked["name"], linked["username"]) == (chen, "Chen Wei", "chen")
+    assert linked["roles"] == {"sales": "manual", "finance": "issuer"}
+    assert await company.users() == users
+
+    await done(company.crm, "unlinkIdentity", **at)
+    held = "user_roles h JOIN roles r ON r.id = h.role_id WHERE h.user_id = $1"
+    assert await company.crm.count(held, company.crm.users["chen"]) == 1
+    later = await company.known.token("before", groups=["crm-finance"])
+    assert await company.lets_in(later)
+    assert str((await company.user(company.known, "before"))["id"]) != chen
+    assert [e["type"] for e in await company.crm.events(chen)] == [
+        "user.identity_linked", "user.updated", "user.identity_unlinked"
+    ]  # fmt: skip
+
+
+async def test_nobody_is_linked_who_is_somebody_else_already_or_oneself(company: Company) -> None:
+    await company.lets_in(await company.known.token("taken", groups=["crm-sales"]))
+    li, url = str(company.crm.users["li"]), company.known.url
+
+    async def refused(user: str, issuer: str, subject: str) -> list[tuple[str, str]]:
+        return await refusals(company.crm, "linkIdentity", user=user, issuer=issuer, subject=subject)
+
+    assert await refused(li, url, "taken") == [("DUPLICATE", "subject")]
+    assert await refused(li, "https://unknown.example.com", "x") == [("NOT_FOUND", "issuer")]
+    assert await refused(li, url, "") == [("INVALID", "subject")]
+    assert await refused(str(company.crm.users["root"]), url, "x") == [("RULE_VIOLATED", "user")]
+    assert await refused(str(company.crm.users["erp"]), url, "x") == [("RULE_VIOLATED", "user")]
+    assert await refusals(company.crm, "unlinkIdentity", issuer=url, subject="x") == [("NOT_FOUND", "subject")]
 
 
 # What an admin says of an issuer.

@@ -22,7 +22,7 @@ from crm_graph.schema.inputs import read_id
 from crm_graph.schema.labels import Labels
 from crm_graph.schema.mutations import Mutation
 from crm_graph.schema.scalars import JSON
-from crm_graph.services import rights_proposals, role_holders, roles
+from crm_graph.services import identities, rights_proposals, role_holders, roles
 from crm_graph.services.grant_previews import ChangeKind
 from crm_graph.services.rights_proposals import VERBS
 from crm_graph.services.texts import clean
@@ -256,6 +256,10 @@ _KEY = Argument(str, "Key of the role.")
 _VERSION = Argument(int, "The version you read; a CONFLICT if the role has changed since.")
 REASON = Argument(str | None, "Why, in words that the log keeps.")
 _USER = Argument(strawberry.ID, "Id of the user.")
+_IDENTITY = {
+    "issuer": Argument(str, "Url of the issuer."),
+    "subject": Argument(str, "What its tokens name as `sub`, to the letter."),
+}
 _WHICH = {"key": _KEY, "expected_version": _VERSION}
 _ROLE = {"role": Member(Role | None, "The role as it stands now.")}
 _HOLDS = " Holds everywhere within a second."
@@ -354,6 +358,19 @@ def _of_holders(payload: Mapping[str, Member]) -> Iterable[Mutation]:
             role_holders.suspend,
         ),
         ("reinstate_user", "Let a suspended user act again." + _HOLDS, {"user": _USER}, role_holders.reinstate),
+        (
+            "link_identity",
+            "Let a person come in as a user who is there already, by their subject at an issuer. Nobody does so for"
+            " themselves." + _HOLDS,
+            {"user": _USER, **_IDENTITY},
+            identities.link,
+        ),
+        (
+            "unlink_identity",
+            "Let a subject of an issuer be that user no longer; if it comes again, it is somebody new." + _HOLDS,
+            _IDENTITY,
+            identities.unlink,
+        ),
     ):
         yield _mutation(
             name, ASSIGN_ROLES, about, arguments, payload, verb, lambda id_: {"user": RecordRef("user", id_)}

@@ -202,6 +202,9 @@ async def _update(tx: Transaction, person: Person, known: Known) -> bool:
     other = {name: share for name, share in known.shares.items() if not share.agrees}
     if not news and not other:
         return False
+    if (news.keys() | other.keys()) & _OF_PRINCIPALS:
+        # Locked before the user, as whoever edits rights does.
+        await tx.driver().execute("SELECT version FROM policy_version WHERE id = 1 FOR UPDATE")
     user = await tx.session.get_one(User, known.user_id, with_for_update=True)
     before: dict[str, Any] = {name: known.profile[name] for name in news}
     after: dict[str, Any] = dict(news)

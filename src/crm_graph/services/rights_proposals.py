@@ -15,7 +15,7 @@ from crm_graph.models.ids import EntityCode
 from crm_graph.models.rights_proposals import ProposalState
 from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES
 from crm_graph.permissions.store import Connection
-from crm_graph.services import clients, issuers, role_holders, roles
+from crm_graph.services import clients, identities, issuers, role_holders, roles
 from crm_graph.services.role_inputs import Raw
 from crm_graph.services.role_views import Told
 from crm_graph.transaction import EventDraft, Transaction
@@ -36,6 +36,7 @@ VERBS: Mapping[str, tuple[str, Verb]] = {
     "registerClient": (clients.MANAGE, clients.register_given),
     "updateClient": (clients.MANAGE, clients.update_given),
     "reinstateClient": (clients.MANAGE, clients.reinstate_given),
+    "linkIdentity": (ASSIGN_ROLES, identities.link),
     "saveIssuer": (MANAGE_ROLES, issuers.save_as_told),
 }
 """What can be proposed, with the action that it needs. What only takes rights from a user holds at once."""

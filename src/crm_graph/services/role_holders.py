@@ -67,7 +67,7 @@ async def grant(tx: Transaction, given: Raw) -> UUID:
         tx.session.add(UserRole(user_id=user.id, role_id=role.id, origin=MANUAL, expires_at=until))
     else:
         held.origin, held.expires_at = MANUAL, until
-    return await _written(tx, before, user, ("role_granted", was or {}, becomes))
+    return await written(tx, before, user, ("role_granted", was or {}, becomes))
 
 
 async def revoke(tx: Transaction, given: Raw) -> UUID:
@@ -79,7 +79,7 @@ async def revoke(tx: Transaction, given: Raw) -> UUID:
         return user.id
     was: Told = {"role": role.key, "origin": held.origin, "until": held.expires_at}
     await tx.session.delete(held)
-    return await _written(tx, before, user, ("role_revoked", was, {}))
+    return await written(tx, before, user, ("role_revoked", was, {}))
 
 
 async def suspend(tx: Transaction, given: Raw) -> UUID:
@@ -95,7 +95,7 @@ async def reinstate(tx: Transaction, given: Raw) -> UUID:
 async def _set_status(tx: Transaction, given: Raw, from_: UserStatus, to: UserStatus, verb: str) -> UUID:
     tx.require(ASSIGN_ROLES)
     before = await standing(tx)
-    user = await _user(tx, given["user"])
+    user = await locked_user(tx, given["user"])
     if user.status is to:
         return user.id
     if user.status is not from_:
@@ -103,13 +103,13 @@ async def _set_status(tx: Transaction, given: Raw, from_: UserStatus, to: UserSt
     for role in await tx.session.scalars(select(Role.key).join(UserRole).where(UserRole.user_id == user.id)):
         require_givable(tx, before.policy, role)
     was, user.status = {"status": user.status.value}, to
-    return await _written(tx, before, user, (verb, was, {"status": to.value}))
+    return await written(tx, before, user, (verb, was, {"status": to.value}))
 
 
 async def _opened(tx: Transaction, given: Raw) -> tuple[Standing, User, Role]:
     tx.require(ASSIGN_ROLES)
     before = await standing(tx)
-    user = await _user(tx, given["user"])
+    user = await locked_user(tx, given["user"])
     role = await tx.session.scalar(select(Role).where(Role.key == given["role"]))
     if role is None:
         raise NotFound(path=("role",))
@@ -118,7 +118,7 @@ async def _opened(tx: Transaction, given: Raw) -> tuple[Standing, User, Role]:
     return before, user, role
 
 
-async def _user(tx: Transaction, raw: str) -> User:
+async def locked_user(tx: Transaction, raw: str) -> User:
     """A user whom the asker sees, locked. Raises NotFound."""
     id_ = UUID(raw)
     rights = rights_on(tx, tx.catalog["user"])
@@ -134,7 +134,7 @@ def _until(raw: str | None) -> datetime | None:
     return None if raw is None else datetime.fromisoformat(raw)
 
 
-async def _written(tx: Transaction, before: Standing, user: User, change: tuple[str, Told, Told]) -> UUID:
+async def written(tx: Transaction, before: Standing, user: User, change: tuple[str, Told, Told]) -> UUID:
     """Note a change of a user's rights: its verb, what was and what is."""
     verb, was, becomes = change
     user.version += 1
