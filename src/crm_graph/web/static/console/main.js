@@ -50,8 +50,8 @@ function frame() {
   );
 }
 
-function translate() {
-  choose(language() === "zh" ? "en" : "zh");
+async function translate() {
+  await choose(language() === "zh" ? "en" : "zh");
   render();
   document.querySelector("#top .me button").focus();
 }

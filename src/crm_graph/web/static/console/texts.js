@@ -1,25 +1,26 @@
 // What the page says, in English and Chinese: by the browser's language, or as was chosen.
 
-import english from "./texts.en.js";
-import chinese from "./texts.zh.js";
-
-const TEXTS = { en: english, zh: chinese };
+const LANGUAGES = ["en", "zh"];
 const KEPT = "crm-graph.language";
 let now = chosen() ?? (navigator.languages.find((one) => /^(en|zh)\b/i.test(one)) ?? "en").slice(0, 2).toLowerCase();
 
 function chosen() {
   try {
     const kept = localStorage.getItem(KEPT);
-    return kept in TEXTS ? kept : null;
+    return LANGUAGES.includes(kept) ? kept : null;
   } catch {
     return null;
   }
 }
 
+const read = async (one) => (await import(`./texts.${one}.js`)).default;
+let texts = await read(now);
+
 /** "en" or "zh". */
 export const language = () => now;
 
-export function choose(one) {
+export async function choose(one) {
+  texts = await read(one);
   now = one;
   try {
     localStorage.setItem(KEPT, one);
@@ -30,8 +31,8 @@ export function choose(one) {
 
 /** A text with its values in the place of {names}; `n` picks between one and many. */
 export function t(key, values = {}) {
-  let text = TEXTS[now][key] ?? key;
-  if (typeof text === "object") text = text[values.n === 1 ? "one" : "other"];
+  let text = texts[key] ?? key;
+  if (typeof text === "object") text = text[String(values.n) === "1" ? "one" : "other"];
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
