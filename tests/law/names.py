@@ -74,11 +74,12 @@ async def told_by_refusals(compiled: Compiled, access: Access) -> tuple[list[str
     told, asked = list[str](), 0
     for entity in catalog().roots:
         hidden = [f for f in entity.fields.values() if access.ceiling(entity.name, f.name) is Level.HIDDEN]
+        usual = [await _refused(compiled, access, text, NEVER_WAS) for text in spots(entity, NEVER_WAS)]
         for name in (member.api_name for member in hidden):
-            for one, other in zip(spots(entity, name), spots(entity, NEVER_WAS), strict=True):
+            for text, refusal in zip(spots(entity, name), usual, strict=True):
                 asked += 1
-                if await _refused(compiled, access, one, name) != await _refused(compiled, access, other, NEVER_WAS):
-                    told.append(one)
+                if await _refused(compiled, access, text, name) != refusal:
+                    told.append(text)
     return told, asked
 
 

@@ -96,5 +96,11 @@ DECLASSIFICATIONS = (
         "The whole schema, custom fields among it: what is wrong with a document is said by it.",
         audited=False,
     ),
+    Declassification(
+        "numbers",
+        "the action to make records of the type",
+        "By the number of a new customer, ticket or contract, how many were numbered before it.",
+        audited=False,
+    ),
 )
 """All of them."""
