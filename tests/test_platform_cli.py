@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, build_schema
 
+from crm_graph import maintenance
 from crm_graph.db import connect, database_name, with_database
+from crm_graph.settings import load_settings
 
 COMMAND = [sys.executable, "-c", "from crm_graph.cli import main; main()"]
 SOURCES = str(Path(__file__).parents[1] / "src")
@@ -143,12 +146,11 @@ def _keeps_an_issuer(url: str, file: Path) -> None:
         "clients": [], "algorithms": ["ES256", "EdDSA", "PS256", "RS256"], "plainTokens": False, "leewaySeconds": 5,
         "signInClient": None, "signInScope": "openid profile email", "status": "ACTIVE",
     }  # fmt: skip
-    assert json.loads(crm_graph("issuers", "list", DATABASE_URL=url).stdout) == [issuer]
-    file.write_text(json.dumps({"url": "https://login.example.com", "plain": True}))
-    wrong = crm_graph("issuers", "save", str(file), DATABASE_URL=url)
-    assert (wrong.returncode, wrong.stderr.partition(":")[2].strip().partition(" with")[0]) == (
-        1, "an issuer is a JSON object"
-    )  # fmt: skip
+    settings = load_settings(database_url=url)
+    listed = orjson.loads(orjson.dumps(asyncio.run(maintenance.all_issuers(settings))))
+    assert listed == [issuer]
+    with pytest.raises(ValueError, match="an issuer is a JSON object with url and some of: algorithms, audiences"):
+        asyncio.run(maintenance.save_issuer(settings, told | {"plain": True}))
 
 
 def _serves_and_stops(url: str, port: int) -> None:

@@ -55,8 +55,9 @@ class Console:
         payload = (await self.crm.ask("root", SIGN_IN, given)).payload("saveIssuer")
         assert payload["errors"] == []
         offered = given["status"] == "ACTIVE" and given["signInClient"] is not None
+        shown = escape(given["name"]) if offered else await self.issuer_id()
         async with asyncio.timeout(1), self.browser() as browser:
-            while (escape(given["name"]) in (await browser.get("/console/sign-in")).text) != offered:
+            while (shown in (await browser.get("/console/sign-in")).text) != offered:
                 pass
         return payload["issuer"]
 
