@@ -9,8 +9,8 @@ import pytest
 
 from crm_graph.errors import BadVariables
 from crm_graph.moments import is_zone, parse_relative
-from reference.moments import ZONES, reckon, some_relative
-from reference.rows import NOON
+from crm_graph.proof.moments import ZONES, reckon, some_relative
+from crm_graph.proof.rows import NOON
 
 SHANGHAI, NEW_YORK = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 

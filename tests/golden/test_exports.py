@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_graph.models.exports import ExportFormat
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert
 from crm_graph.resolvers.exports.encoders import encoder_for
 from reference.company import PEOPLE, USER, company
-from reference.compiled import Compiled, default_access, principal_of, reading
-from reference.rows import Connection, insert
+from reference.compiled import Compiled, default_access
 
 from .test_golden import golden, readable
 

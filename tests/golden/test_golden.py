@@ -12,9 +12,10 @@ import orjson
 import pytest
 
 from crm_graph.permissions.simulation import within
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert
 from reference.company import PEOPLE, USER, company
-from reference.compiled import Compiled, counted, default_access, principal_of, reading
-from reference.rows import Connection, insert
+from reference.compiled import Compiled, counted, default_access
 
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(path.name for path in CASES.iterdir())

@@ -23,18 +23,19 @@ from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.permissions.effective import STRUCTURE
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import RoleRule
+from crm_graph.proof.datasets import SOURCES, Dataset
+from crm_graph.proof.engine import SMALL, principal_of, reading
+from crm_graph.proof.json_values import as_json
+from crm_graph.proof.rows import NOON, Connection, Row, Tables, id_source, insert, load
+from crm_graph.proof.twins import Twin
+from crm_graph.proof.view import View
 from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.write import MutationContext, run_mutation
 from crm_graph.services.import_reports import print_report
 from crm_graph.services.imports import import_file, upserting
 from crm_graph.transaction import begin
-from reference.compiled import SMALL, access_of, catalog, principal_of, reading, schema_of
-from reference.datasets import SOURCES, Dataset
-from reference.json_values import as_json
-from reference.rows import NOON, Connection, Row, Tables, id_source, insert, load
-from reference.twins import Twin
-from reference.view import View
+from reference.compiled import access_of, catalog, schema_of
 
 ENOUGH = 10
 """So many changes are enough for twins to differ."""

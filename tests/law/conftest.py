@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.db import connect, with_database, write_engine
+from crm_graph.proof.rows import Connection
 from crm_graph.settings import Settings
 from reference.compiled import connection
-from reference.rows import Connection
 
 from .changes import Bench
 

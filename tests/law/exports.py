@@ -6,15 +6,16 @@ from zoneinfo import ZoneInfo
 from crm_graph.access import Access
 from crm_graph.errors import CrmError
 from crm_graph.models.exports import ExportFormat
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import SMALL, principal_of, reading
+from crm_graph.proof.operations.drafts import Draft
+from crm_graph.proof.operations.generated import Generated
+from crm_graph.proof.operations.making import OperationMaker
+from crm_graph.proof.rows import Connection, insert, load
+from crm_graph.proof.twins import Twin
+from crm_graph.proof.view import View
 from crm_graph.resolvers.exports.encoders import encoder_for
-from reference.compiled import SMALL, Compiled, catalog, principal_of, reading, schema_of
-from reference.datasets import Dataset
-from reference.operations.drafts import Draft
-from reference.operations.generated import Generated
-from reference.operations.making import OperationMaker
-from reference.rows import Connection, insert, load
-from reference.twins import Twin
-from reference.view import View
+from reference.compiled import Compiled, catalog, schema_of
 
 LISTS = 6
 

@@ -13,9 +13,10 @@ from crm_graph.models.fields import DataClass
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import Policy
+from crm_graph.proof.engine import SMALL
 from crm_graph.resolvers.operations import Operations, RoleSchemas
 from crm_graph.schema.build import build_schema, role_schemas
-from reference.compiled import SMALL, Compiled, catalog
+from reference.compiled import Compiled, catalog
 from reference.custom import CUSTOM_FIELDS
 
 NEVER_WAS = "neverWas"

@@ -22,19 +22,20 @@ from crm_graph.models.fields import Search
 from crm_graph.models.ids import EntityCode
 from crm_graph.permissions.declassifications import DECLASSIFICATIONS
 from crm_graph.permissions.rules import ALL, OWN, GrantRule, RoleRule, actions_of, grant
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import SMALL, Kept, principal_of, reading
+from crm_graph.proof.lookups import exact, folded, national, squeezed
+from crm_graph.proof.rows import NOON, Connection, Row, Tables, id_source, insert, load
+from crm_graph.proof.twins import Twin
+from crm_graph.proof.view import Record, View, stored
 from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.write import MutationContext, run_mutation
 from crm_graph.services.reads import ReadLog
 from crm_graph.transaction import begin
-from reference import search
-from reference.compiled import SMALL, Kept, access_of, catalog, principal_of, reading, schema_of
-from reference.datasets import Dataset
+from reference.compiled import access_of, catalog, schema_of
 from reference.policies import CLASSES
-from reference.rows import NOON, Connection, Row, Tables, id_source, insert, load
 from reference.settings import tried
-from reference.twins import Twin
-from reference.view import Record, View, stored
 
 from .changes import EMPTY
 
@@ -184,10 +185,10 @@ def _matches(view: View, record: Record, name: str, value: str) -> bool:
     points = [p["e164"] for p in view.tables["contact_points"] if not lead and p["customer_id"] == row["id"]]
     match name:
         case "phone":
-            wanted = search.exact(Search.PHONE, value)
-            return bool(wanted) and wanted in {search.national(v) for v in (row["phone"], *points) if v}
+            wanted = exact(Search.PHONE, value)
+            return bool(wanted) and wanted in {national(v) for v in (row["phone"], *points) if v}
         case "email":
-            wanted = search.exact(Search.EMAIL, value)
+            wanted = exact(Search.EMAIL, value)
             return bool(wanted) and wanted in {v.lower() for v in (row["email"], *points) if v}
         case "companyName":
             held = row["company_name"] if lead else row["name"] if row["kind"] == "ORGANIZATION" else None
@@ -197,7 +198,7 @@ def _matches(view: View, record: Record, name: str, value: str) -> bool:
 
 
 def _squeezed(value: str | None) -> str:
-    return search.squeezed(search.folded(value or ""))
+    return squeezed(folded(value or ""))
 
 
 UNMASK = """mutation ($ids: [ID!]!, $fields: [String!]!) { unmask(ids: $ids, fields: $fields, reason: "why") {

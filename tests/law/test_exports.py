@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.proof.rows import Connection
 from reference.compiled import access_of, catalog, default_access
 from reference.policies import PolicyMaker
-from reference.rows import Connection
 from reference.settings import tried
 
 from .exports import told_by_exports

@@ -12,13 +12,14 @@ from crm_graph.access import Level
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
 from crm_graph.permissions.simulation import within
-from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, reading
+from crm_graph.proof.engine import SMALL, reading
+from crm_graph.proof.queries import alike, told_apart
+from crm_graph.proof.rows import Connection
+from reference.compiled import Compiled, access_of, catalog, default_access
 from reference.policies import Lean, PolicyMaker
-from reference.rows import Connection
 from reference.settings import tried
 
 from .names import told_by_refusals, told_of_names
-from .queries import alike, told_apart
 
 ATTEMPTS = 15
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
@@ -30,16 +31,16 @@ LEANINGS = (None, None, Lean.ROWS, Lean.CELLS)
 @given(seed=st.integers(0, 2**32))
 async def test_role_cannot_tell_twins_apart(role: str, seed: int, connection: Connection) -> None:
     random = Random(seed)
-    twin = await alike(connection, random, default_access([role]))
-    assert await told_apart(connection, random, twin.grow(ATTEMPTS)) == []
+    twin = await alike(Compiled(connection, SMALL), random, default_access([role]))
+    assert await told_apart(Compiled(connection, SMALL), random, twin.grow(ATTEMPTS)) == []
 
 
 @tried(10)
 @given(seed=st.integers(0, 2**32))
 async def test_several_roles_at_once_cannot_tell_twins_apart(seed: int, connection: Connection) -> None:
     random = Random(seed)
-    twin = await alike(connection, random, default_access(random.sample(ROLES, random.randint(2, 3))))
-    assert await told_apart(connection, random, twin.grow(ATTEMPTS)) == []
+    twin = await alike(Compiled(connection, SMALL), random, default_access(random.sample(ROLES, random.randint(2, 3))))
+    assert await told_apart(Compiled(connection, SMALL), random, twin.grow(ATTEMPTS)) == []
 
 
 @tried(25)
@@ -48,8 +49,8 @@ async def test_generated_policy_cannot_tell_twins_apart(seed: int, connection: C
     random = Random(seed)
     roles = PolicyMaker(random, catalog(), random.choice(LEANINGS)).roles(("one", "two", "three"))
     held = random.choice((["one"], ["one", "two"], ["two", "three"]))
-    twin = await alike(connection, random, access_of(roles, held))
-    assert await told_apart(connection, random, twin.grow(ATTEMPTS)) == []
+    twin = await alike(Compiled(connection, SMALL), random, access_of(roles, held))
+    assert await told_apart(Compiled(connection, SMALL), random, twin.grow(ATTEMPTS)) == []
 
 
 @tried(10)
@@ -59,8 +60,11 @@ async def test_lookups_tell_nothing_but_of_values_that_may_be_looked_up(seed: in
     known = default_access([random.choice(ROLES)])
     roles = PolicyMaker(random, catalog(), random.choice(LEANINGS)).roles(("one", "two"))
     access = random.choice((known, access_of(roles, ["one", "two"])))
-    twin = await alike(connection, random, access, told=Level.LOOKUP)
-    assert await told_apart(connection, random, twin.grow(ATTEMPTS), roots="lookup".__eq__, bent=0.85) == []
+    twin = await alike(Compiled(connection, SMALL), random, access, told=Level.LOOKUP)
+    assert (
+        await told_apart(Compiled(connection, SMALL), random, twin.grow(ATTEMPTS), roots="lookup".__eq__, bent=0.85)
+        == []
+    )
 
 
 @tried(10)
@@ -69,8 +73,8 @@ async def test_simulated_role_cannot_tell_twins_apart(seed: int, connection: Con
     random = Random(seed)
     roles = PolicyMaker(random, catalog()).roles(("one", "two"))
     both = within(access_of(roles, ["one"]), access_of(roles, ["two"]))
-    twin = await alike(connection, random, both)
-    assert await told_apart(connection, random, twin.grow(ATTEMPTS)) == []
+    twin = await alike(Compiled(connection, SMALL), random, both)
+    assert await told_apart(Compiled(connection, SMALL), random, twin.grow(ATTEMPTS)) == []
 
 
 async def test_twins_do_differ(connection: Connection) -> None:
@@ -78,7 +82,7 @@ async def test_twins_do_differ(connection: Connection) -> None:
     for seed in range(6):
         random = Random(seed)
         roles = PolicyMaker(random, catalog()).roles(("one",))
-        changes += (await alike(connection, random, access_of(roles, ["one"]))).grow(ATTEMPTS).changes
+        changes += (await alike(Compiled(connection, SMALL), random, access_of(roles, ["one"]))).grow(ATTEMPTS).changes
     assert changes >= 20
 
 

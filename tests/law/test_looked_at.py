@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from reference.compiled import Compiled, catalog, default_access, principal_of, reading
-from reference.datasets import Dataset
-from reference.rows import NOON, Connection, index, insert, load
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import NOON, Connection, index, insert, load
+from reference.compiled import Compiled, catalog, default_access
 
 PHONE, NAME = "+8613812345678", "云栖科技"
 COUNT = "interactions: { count: { gte: 1, where: { subject: { containsInsensitive: $other } } } }"

@@ -7,9 +7,10 @@ import pytest
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import EntityType
-from reference.compiled import Compiled, catalog, default_access, principal_of, reading, schema_of
-from reference.datasets import Dataset
-from reference.rows import Connection, insert, load
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert, load
+from reference.compiled import Compiled, catalog, default_access, schema_of
 from reference.table import ROLES, Company, cells, expected, grants, selected, table_level
 
 

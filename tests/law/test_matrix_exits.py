@@ -21,6 +21,10 @@ from crm_graph.models import Base
 from crm_graph.models.exports import ExportFormat
 from crm_graph.models.fields import Search
 from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.json_values import as_json
+from crm_graph.proof.rows import NOON, Connection, Row, id_source, insert, load
 from crm_graph.resolvers.documents import read_document
 from crm_graph.resolvers.exports.encoders import encoder_for
 from crm_graph.resolvers.operations import Operations
@@ -30,18 +34,7 @@ from crm_graph.resolvers.write import MutationContext, run_mutation
 from crm_graph.schema.aggregates import FIELD_TYPES
 from crm_graph.services.nouns import NOUNS
 from crm_graph.transaction import begin
-from reference.compiled import (
-    Compiled,
-    catalog,
-    default_access,
-    full_schema,
-    principal_of,
-    reading,
-    schema_of,
-)
-from reference.datasets import Dataset
-from reference.json_values import as_json
-from reference.rows import NOON, Connection, Row, id_source, insert, load
+from reference.compiled import Compiled, catalog, default_access, full_schema, schema_of
 from reference.table import ROLES, Cell, Company, cells, expected, grants, holds, selected, table_level, table_writes
 
 ALL_ROWS = "first: 200, archived: INCLUDE"

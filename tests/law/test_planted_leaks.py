@@ -19,19 +19,20 @@ from crm_graph.criteria.compiling import Compiler
 from crm_graph.criteria.rows import Row
 from crm_graph.errors import Conflict
 from crm_graph.fragments import TRUE, Fragment, join, sql, text
+from crm_graph.proof.datasets import SOURCES
+from crm_graph.proof.engine import SMALL, reading
+from crm_graph.proof.queries import alike, told_apart
 from crm_graph.resolvers.read import Reader
 from crm_graph.schema.metadata import _Describing
 from crm_graph.services import parents, rights, upsert
 from reference import compiled
-from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, full_schema, reading
-from reference.datasets import SOURCES
+from reference.compiled import Compiled, access_of, catalog, default_access, full_schema
 from reference.policies import Lean, PolicyMaker
 from reference.settings import seeds
 
 from .changes import Bench, agent_access, grown, told_by_imports, told_by_mutations
 from .exports import told_by_exports
 from .names import told_by_refusals, told_of_names
-from .queries import alike, told_apart
 
 SEEDS = 40
 ATTEMPTS, ENOUGH = 40, 8
@@ -106,12 +107,12 @@ def by_queries(
     """
 
     async def seek(bench: Bench, random: Random) -> object:
-        access = some_access(lean, random.randrange(POLICIES))
-        twin = await alike(bench.connection, random, access, columns=columns, tables=tables, told=told, size=5)
+        engine, access = Compiled(bench.connection, SMALL), some_access(lean, random.randrange(POLICIES))
+        twin = await alike(engine, random, access, columns=columns, tables=tables, told=told, size=5)
         if columns and not twin.withheld:
             return ()
         twin.grow(ATTEMPTS, ENOUGH)
-        return await told_apart(bench.connection, random, twin, 15, roots=roots, depth=1, bent=0.85)
+        return await told_apart(engine, random, twin, 15, roots=roots, depth=1, bent=0.85)
 
     return seek
 

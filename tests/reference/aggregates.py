@@ -12,9 +12,9 @@ from graphql import FieldNode
 
 from crm_graph.access import Level
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, custom_type
+from crm_graph.proof.view import Record, View, listed
 from crm_graph.resolvers.aggregates.plan import Function, Measure
 from crm_graph.resolvers.plan import Limits
-from reference.view import Record, View, listed
 
 Nodes = list[FieldNode]
 Below = Callable[[str, Nodes], dict[str, Nodes]]

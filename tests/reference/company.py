@@ -1,10 +1,18 @@
 """A small company, the same in every run: what the golden tests and the tests of single rules read."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from crm_graph.models.ids import EntityCode
-from reference.rows import NOON, Row, id_source, new_ids
+from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.proof.rows import NOON, Row, id_source
+
+
+def new_ids(source: IdSource, code: EntityCode, names: Iterable[str]) -> dict[str, UUID]:
+    """An id for each name, growing in that order."""
+    return {name: source.new(code) for name in names}
+
 
 _IDS = id_source(1)
 TEAM = new_ids(_IDS, EntityCode.TEAM, ["hq", "sales", "east", "queue"])

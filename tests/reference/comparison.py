@@ -9,16 +9,17 @@ import orjson
 
 from crm_graph.access import Access
 from crm_graph.permissions.principals import Principal
-from reference.compiled import SMALL, Compiled, catalog, principal_of, reading, schema_of
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import SMALL, principal_of, reading
+from crm_graph.proof.moments import ZONES
+from crm_graph.proof.operations.drafts import Draft
+from crm_graph.proof.operations.generated import Generated
+from crm_graph.proof.operations.making import OperationMaker
+from crm_graph.proof.rows import Connection, Row, Tables, insert, load
+from crm_graph.proof.view import View
+from reference.compiled import Compiled, catalog, schema_of
 from reference.cursors import difference
-from reference.datasets import Dataset
 from reference.interpreter import Interpreter
-from reference.moments import ZONES
-from reference.operations.drafts import Draft
-from reference.operations.generated import Generated
-from reference.operations.making import OperationMaker
-from reference.rows import Connection, Row, Tables, insert, load
-from reference.view import View
 
 Sees = Callable[[Tables, Principal], View]
 """The rows as somebody sees them, by the reference."""

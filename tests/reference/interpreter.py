@@ -10,14 +10,15 @@ from graphql import FieldNode, GraphQLSchema
 
 from crm_graph.access import Level
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type
+from crm_graph.proof.json_values import as_json
+from crm_graph.proof.lookups import with_value
+from crm_graph.proof.view import Record, View, listed
 from crm_graph.resolvers.plan import Limits
 from reference import search
 from reference.aggregates import Aggregator
 from reference.cursors import Cursor, row_of
-from reference.json_values import as_json
 from reference.paging import Page, Pager
 from reference.selections import Selections
-from reference.view import Record, View, listed
 
 MOMENTS = {"interaction": "occurred_at", "ticket": "created_at", "stage_change": "entered_at"}
 """The fields that tell when an entry of a timeline happened."""
@@ -98,7 +99,7 @@ class _Walk:
     def _lookup(self, nodes: list[FieldNode], arguments: Mapping[str, Any]) -> Any:
         (entity,) = search.types_of(self.view, [arguments["type"]])
         records = [r for r in self.view.records(entity) if r.row["archived_at"] is None]
-        found = list(search.looked_up(self.view, records, arguments["field"], arguments["value"]))
+        found = list(with_value(self.view, records, arguments["field"], arguments["value"]))
         found.sort(key=lambda record: -record.row["id"].int)
         return [self._object(record, nodes) for record in found[: self.limits.lookup_rows]]
 

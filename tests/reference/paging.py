@@ -6,11 +6,11 @@ from functools import cmp_to_key
 from typing import Any
 
 from crm_graph.catalog import CUSTOM, EntityType, Field, Relation
+from crm_graph.proof.view import Record, View, listed
 from crm_graph.resolvers import plan
 from crm_graph.resolvers.plan import Limits
 from reference import search
 from reference.cursors import Cursor, row_of
-from reference.view import Record, View, listed
 
 
 @dataclass(frozen=True)

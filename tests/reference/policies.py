@@ -13,7 +13,7 @@ from crm_graph.permissions.effective import field_paths
 from crm_graph.permissions.policy import IN_VIEWERS_TEAMS, IS_VIEWER
 from crm_graph.permissions.rules import ALL, GrantRule, RoleRule, grant, where
 from crm_graph.permissions.validation import row_rules_of
-from reference.moments import some_relative
+from crm_graph.proof.moments import some_relative
 
 CLASSES = tuple(c for c in DataClass if c is not DataClass.INTERNAL)
 _TEXT_OPERATORS = ("eqInsensitive", "containsInsensitive", "startsWithInsensitive", "endsWith")

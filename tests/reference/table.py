@@ -11,11 +11,11 @@ from crm_graph.permissions.effective import STRUCTURE
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE, GrantRule, RoleRule
+from crm_graph.proof.json_values import as_json
+from crm_graph.proof.masks import MASKS
+from crm_graph.proof.rows import Row
+from crm_graph.proof.view import Record, View
 from reference.compiled import catalog
-from reference.json_values import as_json
-from reference.masks import MASKS
-from reference.rows import Row
-from reference.view import Record, View
 
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
 

@@ -10,10 +10,11 @@ from crm_graph.access import Level
 from crm_graph.errors import CrmError
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import ALL, OWN, GrantRule, RoleRule, grant
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert
 from crm_graph.resolvers.plan import Limits
 from reference.company import OPPORTUNITY, PEOPLE, USER, company
-from reference.compiled import Compiled, access_of, default_access, principal_of, reading, schema_of
-from reference.rows import Connection, insert
+from reference.compiled import Compiled, access_of, default_access, schema_of
 
 READ, MASKED = Level.READ, Level.MASKED
 

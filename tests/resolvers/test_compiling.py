@@ -10,10 +10,11 @@ import pytest
 
 from crm_graph.access import Access, TypeGrant
 from crm_graph.errors import BadVariables
+from crm_graph.proof.engine import principal_of
+from crm_graph.proof.rows import Connection
 from crm_graph.resolvers.operations import PreparedRead
 from reference.company import PEOPLE, USER, company
-from reference.compiled import Compiled, default_access, principal_of
-from reference.rows import Connection
+from reference.compiled import Compiled, default_access
 
 SALES = principal_of(company(), USER[PEOPLE["sales"][0]], default_access(["sales"]))
 QUICK = "{ customers { totalCount } }"

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from crm_graph.errors import CostExceeded
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.cost import cost_of_mutation
 from crm_graph.resolvers.documents import check_variables
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits
 from reference.company import USER, company
-from reference.compiled import Compiled, catalog, default_access, principal_of, reading, schema_of
-from reference.rows import Connection
+from reference.compiled import Compiled, catalog, default_access, schema_of
 
 MANAGER = default_access(["crm_manager"])
 DEEP = """query($a: Int = 200, $b: Int = 200, $c: Int = 200) {

@@ -10,9 +10,10 @@ from crm_graph.access import Level
 from crm_graph.errors import CrmError
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import ALL, OWN, GrantRule, RoleRule, grant
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert
 from reference.company import USER, company
-from reference.compiled import Compiled, access_of, catalog, principal_of, reading
-from reference.rows import Connection, insert
+from reference.compiled import Compiled, access_of, catalog
 
 READ, MASKED = Level.READ, Level.MASKED
 EVERY = dict.fromkeys((f"custom.{key}" for key in catalog()["customer"].custom), READ)

@@ -7,10 +7,10 @@ import pytest
 
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.proof.rows import Connection
 from reference.comparison import Comparison
 from reference.compiled import access_of, catalog, default_access
 from reference.policies import PolicyMaker
-from reference.rows import Connection
 from reference.settings import EFFORT, seeds
 
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})

@@ -21,14 +21,15 @@ from crm_graph.models.exports import ExportFormat
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import SMALL, principal_of, reading
+from crm_graph.proof.operations.drafts import Draft
+from crm_graph.proof.operations.making import OperationMaker
+from crm_graph.proof.rows import Connection, insert, load
 from crm_graph.resolvers.exports.columns import Column
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for
-from reference.compiled import SMALL, Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
-from reference.datasets import Dataset
-from reference.operations.drafts import Draft
-from reference.operations.making import OperationMaker
+from reference.compiled import Compiled, access_of, catalog, default_access, schema_of
 from reference.policies import PolicyMaker
-from reference.rows import Connection, insert, load
 from reference.settings import tried
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

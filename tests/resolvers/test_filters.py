@@ -16,9 +16,10 @@ from crm_graph.fragments import Above
 from crm_graph.moments import parse_relative
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import ALL, GrantRule, RoleRule, grant, where
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert
 from reference.company import PEOPLE, USER, company
-from reference.compiled import Compiled, access_of, default_access, principal_of, reading
-from reference.rows import Connection, insert
+from reference.compiled import Compiled, access_of, default_access
 
 NAMES = "{ customers(orderBy: [{ number: ASC }], where: %s) { nodes { number } } }"
 

@@ -17,16 +17,17 @@ import pytest
 
 from crm_graph.access import Access, Level, RowScope
 from crm_graph.catalog import EntityType, Relation, Shape
-from crm_graph.db import connect, with_database
+from crm_graph.db import LaneConnection, connect, with_database
 from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import GrantRule, RoleRule
 from crm_graph.permissions.validation import row_rules_of
-from reference.compiled import Compiled, access_of, catalog, lane_to, principal_of, schema_of
-from reference.datasets import Dataset
-from reference.literals import in_document
-from reference.rows import Connection, Tables, insert, load
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import lane_to, principal_of
+from crm_graph.proof.literals import in_document
+from crm_graph.proof.rows import Connection, Tables, insert, load
+from reference.compiled import Compiled, access_of, catalog, schema_of
 
 SIZE = 700
 PAGE = 10
@@ -101,7 +102,7 @@ async def company(cluster_address: str, worker_id: str) -> AsyncIterator[Company
     name = f"{run}_{worker_id}_indexes"
     admin = await connect(url, application_name="tests")
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {run}_template")
-    connection = await lane_to(with_database(url, name))
+    connection = await lane_to(with_database(url, name), LaneConnection)
     try:
         await insert(connection, Dataset(Full(1), catalog(), SIZE).build())
         for statement in _gathered(await _loaded(connection)):

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from graphql import get_introspection_query
 
+from crm_graph.proof.engine import principal_of
+from crm_graph.proof.rows import Connection
 from reference.company import PEOPLE, USER, company
-from reference.compiled import Compiled, counted, default_access, principal_of
-from reference.rows import Connection
+from reference.compiled import Compiled, counted, default_access
 
 SALES = principal_of(company(), USER[PEOPLE["sales"][0]], default_access(["sales"]))
 

@@ -7,9 +7,10 @@ import pytest
 
 from crm_graph.errors import CrmError
 from crm_graph.permissions.principals import Principal
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert
 from reference.company import CUSTOMER, LEAD, OPPORTUNITY, PEOPLE, TICKET, USER, company
-from reference.compiled import Compiled, default_access, principal_of, reading
-from reference.rows import Connection, insert
+from reference.compiled import Compiled, default_access
 
 QUERY = """
 query($ids: [ID!]!) {

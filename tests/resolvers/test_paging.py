@@ -18,14 +18,15 @@ from crm_graph.errors import CrmError
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.literals import Written, in_document
+from crm_graph.proof.operations.conditions import ConditionMaker
+from crm_graph.proof.operations.drafts import Draft
+from crm_graph.proof.rows import Connection, Tables, insert, load
 from crm_graph.resolvers.plan import Limits
-from reference.compiled import Compiled, access_of, catalog, default_access, principal_of, reading, schema_of
-from reference.datasets import Dataset
-from reference.literals import Written, in_document
-from reference.operations.conditions import ConditionMaker
-from reference.operations.drafts import Draft
+from reference.compiled import Compiled, access_of, catalog, default_access, schema_of
 from reference.policies import PolicyMaker
-from reference.rows import Connection, Tables, insert, load
 from reference.settings import tried
 
 LIMITS = Limits(default_page=4, max_page=100, max_offset=100, count_cap=200)

@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import NOON, Connection, index, insert
 from crm_graph.resolvers.plan import Limits
 from reference.company import PEOPLE, TEAM, USER, company
-from reference.compiled import Compiled, default_access, principal_of, reading
-from reference.rows import NOON, Connection, index, insert
+from reference.compiled import Compiled, default_access
 
 DOCUMENT = "query ($text: String!) { customers(search: $text, first: 5) { nodes { id name } } }"
 COUNT = "query ($text: String!) { customers(search: $text) { totalCount totalCountCapped } }"

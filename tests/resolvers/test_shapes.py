@@ -9,10 +9,11 @@ import pytest
 from crm_graph.errors import CrmError
 from crm_graph.fragments import number, render, sql
 from crm_graph.permissions.principals import Principal
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert
 from crm_graph.resolvers.json_sql import as_items
 from reference.company import CUSTOMER, PEOPLE, TICKET, USER, company
-from reference.compiled import Compiled, default_access, principal_of, reading
-from reference.rows import Connection, insert
+from reference.compiled import Compiled, default_access
 
 XIAOMING, HAIDIAN, MARIA = (str(CUSTOMER[name]) for name in ("xiaoming", "haidian", "maria"))
 Asked = tuple[tuple[str, dict[str, Any]], ...]

@@ -11,13 +11,15 @@ from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import ALL, EVERYONE, OWN, Policy, RoleRule
 from crm_graph.permissions.simulation import SIMULATE, simulated, within
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import Connection, insert, load
+from crm_graph.proof.view import View
 from reference.comparison import Comparison
-from reference.compiled import access_of, catalog, default_access, principal_of, reading
-from reference.datasets import Dataset
+from reference.compiled import access_of, catalog, default_access
 from reference.policies import PolicyMaker
-from reference.rows import Connection, insert, load
 from reference.settings import EFFORT, seeds
-from reference.view import View, Within
+from reference.within import Within
 
 ANSWERS = 40
 SETS_OF_ROLES, SETS_OF_POLICIES = 2, 15

@@ -13,9 +13,10 @@ from crm_graph.errors import CrmError
 from crm_graph.models.ids import EntityCode
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import ALL, OWN, GrantRule, RoleRule, grant
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import NOON, Connection, Row, id_source, insert
 from reference.company import CUSTOMER, LEAD, PEOPLE, STAGE, USER, company
-from reference.compiled import Compiled, access_of, default_access, principal_of, reading, schema_of
-from reference.rows import NOON, Connection, Row, id_source, insert
+from reference.compiled import Compiled, access_of, default_access, schema_of
 
 READ, MASKED = Level.READ, Level.MASKED
 IDS = id_source(77)

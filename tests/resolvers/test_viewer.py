@@ -11,23 +11,15 @@ from crm_graph.catalog import Shape
 from crm_graph.models.ids import EntityCode
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import NOON, Connection, id_source, insert, load
+from crm_graph.proof.view import Record, View
 from crm_graph.resolvers.viewer import abilities
 from crm_graph.services.rights import api_paths
 from reference.company import TEAM, USER, company
-from reference.compiled import (
-    Compiled,
-    access_of,
-    catalog,
-    counted,
-    default_access,
-    principal_of,
-    reading,
-    schema_of,
-)
-from reference.datasets import Dataset
+from reference.compiled import Compiled, access_of, catalog, counted, default_access, schema_of
 from reference.policies import PolicyMaker
-from reference.rows import NOON, Connection, id_source, insert, load
-from reference.view import Record, View
 
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
 

@@ -15,13 +15,14 @@ from crm_graph.models.ids import EntityCode
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import ALL, EVERYONE, OWN, Policy, RoleRule, grant, where
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.rows import NOON, Connection, Row, id_source, insert, load
+from crm_graph.proof.view import Record, View
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.rights import api_paths
-from reference.compiled import catalog, connection, counted, default_access, principal_of, reading
-from reference.datasets import Dataset
+from reference.compiled import catalog, connection, counted, default_access
 from reference.policies import PolicyMaker
-from reference.rows import NOON, Connection, Row, id_source, insert, load
-from reference.view import Record, View
 
 __all__ = ["connection"]
 

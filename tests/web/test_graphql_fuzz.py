@@ -19,15 +19,16 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.engine import principal_of
+from crm_graph.proof.operations.drafts import LEFT_OUT
+from crm_graph.proof.rows import insert, load
+from crm_graph.proof.view import View
 from crm_graph.resolvers.plan import Limits
-from reference.compiled import catalog, default_access, principal_of, schema_of
+from reference.compiled import catalog, default_access, schema_of
 from reference.cursors import difference
-from reference.datasets import Dataset
 from reference.interpreter import Interpreter
-from reference.operations.drafts import LEFT_OUT
-from reference.rows import insert, load
 from reference.settings import EFFORT, tried
-from reference.view import View
 
 from .conftest import PEOPLE, Answer, Crm, opened, settings_of_own_database
 from .fuzzing import hostile_mutations, hostile_queries, ordinary_queries, scalars

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
-from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +14,10 @@ from crm_graph.access import Access, Level, RowScope
 from crm_graph.catalog import Catalog, EntityType, Field, Kind, Relation, Shape
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.principals import Principal
-from reference.custom import custom_value
-from reference.masks import MASKS
-from reference.moments import reckon
-from reference.rows import NOON, Row, Tables
+from crm_graph.proof.custom import custom_value
+from crm_graph.proof.masks import MASKS
+from crm_graph.proof.moments import reckon
+from crm_graph.proof.rows import NOON, Row, Tables
 
 
 @dataclass(frozen=True)
@@ -239,31 +238,6 @@ class View:
         if isinstance(raw, Mapping):
             return reckon(raw, NOON, self.principal.time_zone, dated=kind is Kind.DATE)
         return literal(kind, raw)
-
-
-@dataclass
-class Within(View):
-    """What a role set sees within the rights of another: what exists for both, and each cell at the lower level."""
-
-    own: Access | None = None
-
-    @cached_property
-    def _other(self) -> View:
-        return View(self.catalog, self.tables, self.principal, self.own)
-
-    def exists(self, record: Record) -> bool:
-        return super().exists(record) and self._other.exists(record)
-
-    def level(self, record: Record, name: str) -> Level:
-        return min(super().level(record, name), self._other.level(record, name))
-
-    def ceiling(self, record: Record, name: str) -> Level:
-        return min(super().ceiling(record, name), self._other.ceiling(record, name))
-
-    def looks_up(self, record: Record, member: Field) -> bool:
-        pairs = product(*(view.access.grants(record.root.name) for view in (self, self._other) if view.access))
-        levels = (min(grant.level(member.name) for grant in pair) for pair in pairs)
-        return member.kind is Kind.TEXT and any(level is Level.LOOKUP for level in levels)
 
 
 _POSITIVE: Mapping[str, Callable[[Any, Any], Any]] = {

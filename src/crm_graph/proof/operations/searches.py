@@ -2,21 +2,18 @@
 
 from typing import Any
 
-from graphql import GraphQLEnumType
-
 from crm_graph.catalog import EntityType, Searched, searched_fields
+from crm_graph.proof.literals import Name
+from crm_graph.proof.operations.drafts import Draft
 from crm_graph.resolvers.search.planning import looked_up
 from crm_graph.services.pinyin import readings
 from crm_graph.services.search_keys import fold, squeeze
-from reference.literals import Name
-from reference.operations.drafts import Draft
 
 
 def search_arguments(draft: Draft) -> dict[str, Any]:
     """What `search` is asked."""
     arguments: dict[str, Any] = {"text": draft.either("String!", some_text(draft, None))}
-    types = draft.schema.type_map["SearchType"]
-    assert isinstance(types, GraphQLEnumType)
+    types: Any = draft.schema.type_map["SearchType"]
     if draft.chance(0.4):
         some = draft.random.sample(list(types.values), draft.random.randint(0, len(types.values)))
         arguments["types"] = draft.either("[SearchType!]", [Name(name) for name in some])

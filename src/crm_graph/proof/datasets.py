@@ -11,9 +11,9 @@ from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Integer, Numeric, 
 from crm_graph.catalog import Catalog
 from crm_graph.models import Base
 from crm_graph.models.fields import Mask, info_of
-from crm_graph.models.ids import EntityCode, IdSource
-from reference.custom import some_custom
-from reference.rows import NOON, Row
+from crm_graph.models.ids import EntityCode
+from crm_graph.proof.custom import some_custom
+from crm_graph.proof.rows import NOON, Row, id_source
 
 NAMES = ("王小明", "Ann Lee", "  John  Ronald Smith", "张", "", "é b")
 PHONES = ("+8613800138001", "13900139002", "010-6234 5678", "4008001234", "12345", "(021) 555-1234", "+86 95588")
@@ -55,7 +55,7 @@ class Dataset:
         self._random = random
         self._catalog = catalog
         self._size = size
-        self._ids = IdSource(lambda: NOON, Random(random.randrange(2**32)).getrandbits)
+        self._ids = id_source(random.randrange(2**32))
         self._more = 0
         self.tables: dict[str, list[Row]] = {}
 

@@ -7,11 +7,11 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, custom_type
 from crm_graph.criteria.predicates import OPERATORS, Op
+from crm_graph.proof.json_values import as_json
+from crm_graph.proof.literals import Name, arguments_in_document
+from crm_graph.proof.operations.conditions import DIRECTIONS, stored
+from crm_graph.proof.operations.drafts import Draft
 from crm_graph.resolvers.aggregates.plan import DateBucket, Function, Measure
-from reference.json_values import as_json
-from reference.literals import Name, arguments_in_document
-from reference.operations.conditions import DIRECTIONS, stored
-from reference.operations.drafts import Draft
 
 ZONES = ("Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati")
 FUNCTIONS = ("sum", "avg", "min", "max", "countDistinct")
@@ -97,9 +97,7 @@ class AggregateMaker:
         name = self.draft.pick(inputs.fields, entity)
         if name == CUSTOM:
             return entity.custom[self.draft.random.choice(list(get_named_type(inputs.fields[name].type).fields))]
-        member = entity.by_api_name[name]
-        assert isinstance(member, Field)
-        return member
+        return next(member for member in entity.fields.values() if member.api_name == name)
 
     def _conditions(self, entity: EntityType, measure: Measure) -> dict[str, Any]:
         kind = measure.as_field("measure").kind

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLEnumType
-
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type
-from reference.literals import Name, Written, arguments_in_document, in_document
-from reference.operations.aggregates import AggregateMaker
-from reference.operations.conditions import ConditionMaker
-from reference.operations.drafts import Draft
-from reference.operations.generated import CURSOR_EDGES, Generated, Place
-from reference.operations.searches import lookup_arguments, search_arguments
+from crm_graph.proof.literals import Name, Written, arguments_in_document, in_document
+from crm_graph.proof.operations.aggregates import AggregateMaker
+from crm_graph.proof.operations.conditions import ConditionMaker
+from crm_graph.proof.operations.drafts import Draft
+from crm_graph.proof.operations.generated import CURSOR_EDGES, Generated, Place
+from crm_graph.proof.operations.searches import lookup_arguments, search_arguments
 
 
 @dataclass
@@ -183,8 +181,7 @@ class OperationMaker:
 
     def _timeline(self, key: str, path: tuple[str, ...] | None) -> str:
         arguments = self._window(path, offset=False)
-        enum = self.draft.schema.type_map["TimelineKind"]
-        assert isinstance(enum, GraphQLEnumType)
+        enum: Any = self.draft.schema.type_map["TimelineKind"]
         if self.draft.chance(0.4):
             kinds = self.draft.random.sample(list(enum.values), self.draft.random.randint(0, len(enum.values)))
             arguments["kinds"] = self.draft.swappable("[TimelineKind!]", [Name(kind) for kind in kinds])

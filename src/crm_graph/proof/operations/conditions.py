@@ -9,13 +9,13 @@ from graphql import get_named_type
 from crm_graph.access import Level
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type, searched_fields
 from crm_graph.criteria.predicates import COUNT_OPERATORS, MANY, OPERATORS, YES_OR_NO, Op
-from reference.custom import custom_value
-from reference.datasets import TEXTS
-from reference.json_values import as_json
-from reference.literals import Name, Written
-from reference.moments import some_relative
-from reference.operations.drafts import Draft
-from reference.operations.searches import some_text, wanted_values
+from crm_graph.proof.custom import custom_value
+from crm_graph.proof.datasets import TEXTS
+from crm_graph.proof.json_values import as_json
+from crm_graph.proof.literals import Name, Written
+from crm_graph.proof.moments import some_relative
+from crm_graph.proof.operations.drafts import Draft
+from crm_graph.proof.operations.searches import some_text, wanted_values
 
 _PARTS = (
     Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH, Op.EQ_INSENSITIVE, Op.CONTAINS_INSENSITIVE, Op.STARTS_WITH_INSENSITIVE,

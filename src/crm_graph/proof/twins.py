@@ -15,9 +15,9 @@ from crm_graph.access import Level
 from crm_graph.catalog import Catalog, Kind
 from crm_graph.models import Base
 from crm_graph.permissions.principals import Principal
-from reference.datasets import Dataset
-from reference.rows import NOON, Row
-from reference.view import Record, View, stored
+from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.rows import NOON, Row
+from crm_graph.proof.view import Record, View, stored
 
 MUTABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
@@ -50,8 +50,7 @@ def everything_seen(view: View, told: Level = Level.READ) -> dict[UUID, Any]:
     """All that an asker may learn: the rows that exist, what each cell shows, and which rows belong together. Cells of
     the level `told` are known in full.
     """
-    assert view.access is not None
-    types = [t for t in view.catalog.roots if view.access.grants(t.name)]
+    types = [t for t in view.catalog.roots if view.principal.access.grants(t.name)]
     return {record.row["id"]: _seen(view, record, told) for entity in types for record in view.records(entity)}
 
 

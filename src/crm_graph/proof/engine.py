@@ -1,0 +1,161 @@
+"""The hub's reads in process: documents go in as a role set's operations, bytes come out, on one connection."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog
+from crm_graph.db import LaneConnection, dsn, raw_json
+from crm_graph.lanes import Lanes
+from crm_graph.permissions.principals import Principal
+from crm_graph.proof.rows import NOON, Connection, Tables
+from crm_graph.resolvers.bulk_reads import BulkReads
+from crm_graph.resolvers.operations import Operations, RoleSchemas
+from crm_graph.resolvers.plan import Limits
+from crm_graph.resolvers.questions import Answers
+from crm_graph.resolvers.read import Reader
+from crm_graph.services.reads import AuditedRead
+
+Lane = TypeVar("Lane", bound=LaneConnection)
+
+SMALL = Limits(
+    default_page=4,
+    max_page=6,
+    max_offset=12,
+    count_cap=5,
+    max_children=3,
+    max_groups=5,
+    max_cost=10**9,
+    search_window=3,
+    search_count_cap=2,
+    search_hits=5,
+    search_sample=2,
+    search_usual=1,
+    search_newest=3,
+    lookup_rows=2,
+)
+"""Limits that small data reaches."""
+
+
+def principal_of(tables: Tables, user_id: UUID, access: Access) -> Principal:
+    """A user with some access and the teams that the rows give."""
+    (user,) = (u for u in tables["users"] if u["id"] == user_id)
+    own = sorted(m["team_id"] for m in tables["team_members"] if m["user_id"] == user_id)
+    primary = [m["team_id"] for m in tables["team_members"] if m["user_id"] == user_id and m.get("is_primary")]
+    return Principal(
+        user_id=user_id,
+        username=user["username"],
+        client_id=None,
+        source="api",
+        roles=access.roles,
+        team_id=primary[0] if primary else None,
+        team_ids=tuple(own),
+        team_tree_ids=tuple(_below(tables, own)),
+        access=access,
+        locale="en",
+        time_zone="Asia/Shanghai",
+    )
+
+
+def _below(tables: Tables, own: Collection[UUID]) -> Sequence[UUID]:
+    paths = [t["path"] for t in tables["teams"] if t["id"] in own]
+    return sorted(t["id"] for t in tables["teams"] if any(t["path"].startswith(path) for path in paths))
+
+
+class Boundless:
+    """A purse without a bottom."""
+
+    def spend(self, _principal: Principal, _cost: int) -> None:
+        """Leave it to `charge`."""
+
+    async def charge(self, _principal: Principal, _cost: int) -> None:
+        """Nothing is ever missing from it."""
+
+    @asynccontextmanager
+    async def deposit(self, _principal: Principal, _cost: int) -> AsyncIterator[None]:
+        """Hold nothing."""
+        yield
+
+
+class Kept:
+    """A log of reads that is kept in memory. Hashes are the values themselves."""
+
+    def __init__(self) -> None:
+        self.reads: list[AuditedRead] = []
+        self.hashes = self
+
+    def of(self, _entity: str, value: str) -> str:
+        """The value, for tests to see."""
+        return value
+
+    async def allow(self, _purpose: str, _principal: Principal, _times: int) -> None:
+        """There is no end to it."""
+
+    async def write(self, _principal: Principal, _request_id: str, reads: Sequence[AuditedRead]) -> None:
+        """Keep them."""
+        self.reads += reads
+
+
+class Engine:
+    """Compiled reads on one connection, over a catalog, with the schemas of its role sets."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        catalog: Catalog,
+        schema_of: RoleSchemas,
+        *,
+        limits: Limits = SMALL,
+        now: datetime = NOON,
+        answers: Answers = lambda *_: {},
+    ) -> None:
+        self.connection, self.catalog, self.schema_of = connection, catalog, schema_of
+        self.limits, self.now = limits, now
+        self.operations = Operations(catalog, schema_of, limits, max_tokens=20_000)
+        self.log = Kept()
+        lanes = Lanes(self._held, 1, wait_s=1, lend_s=60)
+        self.reader = Reader(lanes, self.operations, Boundless(), self.log, bulk=BulkReads(0, 1), answers=answers)
+
+    async def _held(self) -> Connection:
+        return self.connection
+
+    async def answered(
+        self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None
+    ) -> tuple[bytes, int]:
+        """The `data` of the answer, and its cost. Raises CrmError."""
+        document = await self.operations.document(text, principal.access)
+        data, cost, _ = await self.reader.run(
+            document,
+            document.operation(None),
+            variables or {},
+            principal=principal,
+            now=self.now,
+            locale="en",
+            request_id=lambda: "proof",
+        )
+        return data, cost
+
+
+@asynccontextmanager
+async def reading(connection: Connection) -> AsyncIterator[None]:
+    """A transaction that leaves nothing behind."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+async def lane_to(url: str, kind: type[Lane]) -> Lane:
+    """A connection with the settings of those that reads take, but for being read-only."""
+    settings = {"jit": "off", "plan_cache_mode": "force_generic_plan", "TimeZone": "UTC"}
+    made: Lane = await asyncpg.connect(dsn(url), connection_class=kind, server_settings=settings)
+    made.keep(100)
+    await raw_json(made)
+    return made

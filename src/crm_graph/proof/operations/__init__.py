@@ -1,0 +1,1 @@
+"""Random queries, valid for a role's schema."""
