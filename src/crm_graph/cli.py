@@ -35,6 +35,8 @@ from crm_graph.embedded import EmbeddedServerError
 from crm_graph.errors import CrmError
 from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity, UnknownRole
 from crm_graph.messages import render
+from crm_graph.proof import proving, report
+from crm_graph.proof.company import UnknownRole as UnknownRoleToProve
 from crm_graph.schema.build import build_schema
 from crm_graph.seeding import population
 from crm_graph.server import AddressTaken, NotStarted, bind, configure_logs, run, serve
@@ -62,7 +64,7 @@ app.add_typer(issuers_app, name="issuers")
 
 _TOLD = (
     AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
-    UnknownEntity, UnknownRole,
+    UnknownEntity, UnknownRole, UnknownRoleToProve,
     OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError,
 )  # fmt: skip
 """What a user is told in a line; anything else is a defect, and shows its traceback."""
@@ -199,6 +201,37 @@ def reindex() -> None:
         written = asyncio.run(maintenance.reindex(url, settings, bars.step))
     for name, count in written.items():
         typer.echo(f"{count:>11,} {name}")
+
+
+@app.command()
+def prove(
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="The rights of this role; several times for a set. Else all roles and sets that are held."),
+    ] = None,
+    cases: Annotated[int, typer.Option(min=1, max=1_000_000, help="Try so many of each set of roles.")] = 25,
+    number: Annotated[int | None, typer.Option("--seed", min=0, help="The same seed tries the same cases.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="End after so long, whatever was tried.")] = None,
+) -> None:
+    """Look for a leak in the rights of DATABASE_URL or of a running demo, which is read only: made-up databases that
+    look alike to who holds a role, and queries that must not tell them apart. Prints the query that does, and exits 1.
+    """
+    settings = load_settings()
+    url = running_database(settings)
+    if url is None:
+        raise ValueError("set DATABASE_URL, or start a demo: there are no rights to prove")
+    effort = proving.Effort(cases, number, seconds)
+    with _Bars() as bars:
+        work = proving.prove(url, settings, role or (), effort, say=_tell, progress=bars.show("cases"))
+        proof = asyncio.run(work)
+    for line in report.lines(proof):
+        typer.echo(line)
+    if proof.counter_example is not None:
+        raise typer.Exit(1)
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 @app.command()

@@ -16,7 +16,6 @@ _GOOD: Mapping[Kind, tuple[Any, ...]] = {
     Kind.BOOLEAN: (True, False),
     Kind.DATE: ("2026-11-22", "1990-05-01", "2024-02-29"),
     Kind.DATE_TIME: ("2026-11-22T04:00:00Z", "2026-10-13T12:30:00+08:00", "2025-01-01T00:00:00.5Z"),
-    Kind.ENUM: ("MORNING", "EVENING"),
     Kind.TEXT_LIST: ([], ["a"], ["a", "b", "上海"], ["A", "b", 1, None, {"a": 1}]),
 }
 _BAD: tuple[Any, ...] = (
@@ -30,7 +29,8 @@ def some_custom(random: Random, fields: Mapping[str, Field]) -> dict[str, Any]:
     made: dict[str, Any] = {"legacy": "kept"} if random.random() < 0.2 else {}
     for key, field in fields.items():
         if random.random() < 0.75:
-            made[key] = random.choice(_GOOD[field.kind] if random.random() < 0.75 else _BAD)
+            good = tuple(field.enum.__members__) if field.enum is not None else _GOOD[field.kind]
+            made[key] = random.choice(good if random.random() < 0.75 else _BAD)
     return made
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -44,15 +45,22 @@ CHOICES: tuple[tuple[type, tuple[Any, ...]], ...] = (
 )
 SOURCES = ("erp", "shop", "call_centre", "A", "a")
 """The systems that refs are of: those that built-in roles know, and others."""
+Likely = Mapping[tuple[str, str], tuple[Any, ...]]
+"""Values by table and column, as the API has them; a custom field's column is `custom.key`."""
 SHARE = 0.25
 """How often a value that may be missing is."""
+LIKELY = 0.5
+"""How often a value is one of those that are likely."""
 
 
 class Dataset:
-    """Builds the rows of a company out of a random source; equal sources give equal rows."""
+    """Builds the rows of a company out of a random source; equal sources give equal rows. `likely` values are more
+    common than others.
+    """
 
-    def __init__(self, random: Random, catalog: Catalog, size: int) -> None:
+    def __init__(self, random: Random, catalog: Catalog, size: int, likely: Likely = MappingProxyType({})) -> None:
         self._random = random
+        self._likely = likely
         self._catalog = catalog
         self._size = size
         self._ids = id_source(random.randrange(2**32))
@@ -136,15 +144,26 @@ class Dataset:
     def _row(self, name: str, number: int) -> Row:
         table = Base.metadata.tables[name]
         row: Row = {c.name: self.value(c, number) for c in table.columns if c.name != "custom"}
-        row["id"] = self._ids.new(EntityCode(self._code(name)))
+        row["id"] = self._id(name, number)
         if "custom" in table.columns:
             row["custom"] = self.custom(name)
         return row
 
+    def _id(self, table: str, number: int) -> UUID:
+        """A new id, or one that is likely, of which each is taken once."""
+        new = self._ids.new(EntityCode(self._code(table)))
+        likely = self._likely.get((table, "id"), ())
+        return UUID(likely[number]) if number < len(likely) else new
+
     def custom(self, table: str) -> dict[str, Any]:
         """Some custom values of a row of that table."""
         entity = next(e for e in self._catalog.types.values() if e.table == table)
-        return some_custom(self._random, entity.custom)
+        made = some_custom(self._random, entity.custom)
+        for key, member in entity.custom.items():
+            likely = self._likely.get((table, member.name))
+            if likely and self._random.random() < LIKELY:
+                made[key] = self._random.choice(likely)
+        return made
 
     def _code(self, table: str) -> int:
         return next(e.code for e in self._catalog.types.values() if e.table == table)
@@ -158,6 +177,9 @@ class Dataset:
         rare = 0.8 if column.name == "archived_at" else SHARE
         if column.nullable and self._random.random() < rare:
             return None
+        likely = self._likely.get((column.table.name, column.name))
+        if likely and self._random.random() < LIKELY:
+            return self._random.choice(likely)
         return self._scalar(column)
 
     def _key(self, column: "Column[Any]") -> UUID | None:

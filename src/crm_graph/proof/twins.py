@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from crm_graph.access import Level
 from crm_graph.catalog import Catalog, Kind
 from crm_graph.models import Base
 from crm_graph.permissions.principals import Principal
-from crm_graph.proof.datasets import Dataset
+from crm_graph.proof.datasets import Dataset, Likely
 from crm_graph.proof.rows import NOON, Row
 from crm_graph.proof.view import Record, View, stored
 
@@ -111,10 +112,11 @@ class Twin:
         tables: Collection[str] | None = None,
         told: Level = Level.READ,
         sources: Collection[str] = (),
+        likely: Likely = MappingProxyType({}),
     ) -> None:
         self._random = random
         self._catalog = catalog
-        self._values = Dataset(random, catalog, SIZE)
+        self._values = Dataset(random, catalog, SIZE, likely)
         self._told, self._sources = told, sources
         self._addable, self._removable, self._mutable = (
             [t for t in each if tables is None or t in tables] for each in (ADDABLE, REMOVABLE, MUTABLE)
@@ -135,7 +137,7 @@ class Twin:
             if self.changes == enough:
                 break
             before = dict(self.tables)
-            if self._change() and self._unnoticed():
+            if self._change() and self.unnoticed():
                 self.changes += 1
                 self._note(before)
             else:
@@ -167,9 +169,16 @@ class Twin:
             {table: Base.metadata.tables[table].columns.keys() if whole else sorted(self.rows[table])} if table else {}
         )
 
-    def _unnoticed(self) -> bool:
+    def unnoticed(self) -> bool:
+        """Whether the asker would learn the same from both databases."""
         who: Principal = self.view.principal
         return self._learnt(View(self._catalog, self.tables, who, self.view.access)) == self._seen
+
+    def undo(self, table: str, one: Row | None, other: Row | None) -> None:
+        """Let a row be as it is in the first database, or not be there."""
+        kept = [one if one is not None and row is other else row for row in self.tables[table]]
+        kept = kept if one is not None else [row for row in kept if row is not other]
+        self.tables[table] = [*kept, one] if one is not None and other is None else kept
 
     def _learnt(self, view: View) -> tuple[Any, ...]:
         refs = [r for r in view.tables["external_refs"] if r["source"] in self._sources]

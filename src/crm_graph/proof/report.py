@@ -1,0 +1,66 @@
+"""What came of a proof, in words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from graphql import parse, print_ast
+
+from crm_graph.proof.json_values import as_json
+from crm_graph.proof.proving import CounterExample, Proof
+from crm_graph.proof.queries import Answer
+from crm_graph.proof.rows import Row
+from crm_graph.proof.shrinking import Difference
+
+MOST_CHARACTERS = 4_000
+"""Of an answer; the rest is left out."""
+
+
+def lines(proof: Proof) -> Iterator[str]:
+    """A proof, or the counter-example that there is."""
+    if proof.counter_example is not None:
+        yield from _counter_example(proof.counter_example)
+        return
+    if not proof.withheld_from:
+        yield "Nothing is withheld from these roles that a query could tell."
+    stopped = "" if proof.whole else " before the time was over"
+    yield f"{proof.cases} cases{stopped}, no counter-example."
+
+
+def _counter_example(found: CounterExample) -> Iterator[str]:
+    roles = " ".join(f"--role {role}" for role in found.roles)
+    yield f"Two databases that look alike to the roles {', '.join(found.roles)} answer differently."
+    yield f"Again: crm-graph prove {roles} --seed {found.seed} --cases 1"
+    yield f"\nAsked by {found.asker}:\n"
+    yield print_ast(parse(found.told.text))
+    if found.told.variables:
+        yield f"\nVariables: {_json(found.told.variables)}"
+    yield f"\nOne answers:       {_answer(found.told.one)}"
+    yield f"The other answers: {_answer(found.told.other)}"
+    yield "\nWhat differs, and must not show:"
+    for each in found.differences:
+        yield _difference(each)
+
+
+def _answer(answer: Answer) -> str:
+    data, cost = answer
+    text = data.decode()
+    cut = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} … ({len(text):,} characters)"
+    return f"{cut} (cost {cost})" if cost >= 0 else f"refused: {cut}"
+
+
+def _difference(found: Difference) -> str:
+    if found.one is None or found.other is None:
+        row, where = (found.one, "one") if found.other is None else (found.other, "the other")
+        return f"  {found.table}: in {where} alone, {_json(_filled(row or {}))}"
+    changed = {name: [found.one[name], found.other[name]] for name in found.one if found.one[name] != found.other[name]}
+    cells = ", ".join(f"{name} {_json(a)} and {_json(b)}" for name, (a, b) in changed.items())
+    return f"  {found.table} {found.one.get('id', '')}: {cells}"
+
+
+def _filled(row: Row) -> Row:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, default=as_json, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
