@@ -1,4 +1,4 @@
-"""What is read of a company to be proven: its roles and grants, its custom fields, and which roles are held together."""
+"""What is read of a company to be proven: its roles and grants, its custom fields, and which roles go together."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass

@@ -85,7 +85,7 @@ async def prove(
     if not sets:
         raise ValueError("nobody holds a role; name one with --role")
     seed = secrets.randbits(32) if effort.seed is None else effort.seed
-    say(f"{len(sets)} sets of roles, {effort.cases} cases of each, seed {seed}")
+    say(f"{many(len(sets), 'set')} of roles, {many(effort.cases, 'case')} of each, seed {seed}")
     end = None if effort.seconds is None else time.monotonic() + effort.seconds
     with scratch_server() as server:
         await migrations.migrate(server.url, settings)
@@ -97,6 +97,11 @@ async def prove(
             )
         finally:
             connection.terminate()
+
+
+def many(count: int, thing: str) -> str:
+    """So many things, in words."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 @contextmanager

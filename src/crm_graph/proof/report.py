@@ -7,7 +7,7 @@ import orjson
 from graphql import parse, print_ast
 
 from crm_graph.proof.json_values import as_json
-from crm_graph.proof.proving import CounterExample, Proof
+from crm_graph.proof.proving import CounterExample, Proof, many
 from crm_graph.proof.queries import Answer
 from crm_graph.proof.rows import Row
 from crm_graph.proof.shrinking import Difference
@@ -21,10 +21,10 @@ def lines(proof: Proof) -> Iterator[str]:
     if proof.counter_example is not None:
         yield from _counter_example(proof.counter_example)
         return
-    if not proof.withheld_from:
+    if proof.cases and not proof.withheld_from:
         yield "Nothing is withheld from these roles that a query could tell."
     stopped = "" if proof.whole else " before the time was over"
-    yield f"{proof.cases} cases{stopped}, no counter-example."
+    yield f"{many(proof.cases, 'case')}{stopped}, no counter-example."
 
 
 def _counter_example(found: CounterExample) -> Iterator[str]:

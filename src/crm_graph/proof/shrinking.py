@@ -1,7 +1,6 @@
 """A smaller counter-example: a shorter query, and fewer differences, that still tell two databases apart."""
 
-from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
-from copy import deepcopy
+from collections.abc import Awaitable, Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +23,7 @@ from crm_graph.proof.twins import Twin
 TOGETHER = 12
 """So many shorter queries are asked at once of either database."""
 ROUNDS = 60
-_LISTS = ("definitions", "selections", "arguments", "directives", "fields", "values")
+_LISTS = frozenset({"selections", "arguments", "directives", "fields", "values"})
 """What can lose one of its items, in a node of a document."""
 
 
@@ -114,46 +113,52 @@ def _with_variables(told: TellTale, text: str) -> TellTale:
     return replace(told, text=text, variables=variables)
 
 
-def _without_one(document: DocumentNode) -> Iterator[DocumentNode]:
-    for place, node in enumerate(_nodes(document)):
-        for name in _LISTS:
-            items = getattr(node, name, None) or ()
-            for gone in range(len(items) if len(items) > (name in ("definitions", "selections")) else 0):
-                made = deepcopy(document)
-                holder = _nodes(made)[place]
-                _set(holder, name, [item for at, item in enumerate(getattr(holder, name)) if at != gone])
-                yield made
+def _without_one(node: Node) -> Iterator[Any]:
+    """The node without one of the items in it or below it, each way."""
+    for name in node.keys:
+        value: Any = getattr(node, name, None)
+        if isinstance(value, Node):
+            yield from (_with(node, name, made) for made in _without_one(value))
+        items: tuple[Node, ...] = value if isinstance(value, tuple) else ()
+        for place, item in enumerate(items):
+            before, after = items[:place], items[place + 1 :]
+            if name in _LISTS and (before or after or name != "selections"):
+                yield _with(node, name, (*before, *after))
+            yield from (_with(node, name, (*before, made, *after)) for made in _without_one(item))
+
+
+def _with(node: Any, name: str, value: Any) -> Any:
+    return replace(node, **{name: value})
 
 
 def _nodes(root: Node) -> list[Node]:
-    """A node and all below it, always in the same order."""
+    """A node and all below it."""
     found = [root]
-    for key in root.keys:
-        value = getattr(root, key, None)
-        for item in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(item, Node):
-                found += _nodes(item)
+    for name in root.keys:
+        value = getattr(root, name, None)
+        for item in value if isinstance(value, tuple) else (value,):
+            found += _nodes(item) if isinstance(item, Node) else []
     return found
 
 
 def _pruned(document: DocumentNode) -> DocumentNode:
     """The document without fragments and variables that nothing uses."""
     spread = {node.name.value for node in _nodes(document) if isinstance(node, FragmentSpreadNode)}
-    _set(document, "definitions", [d for d in document.definitions if not _is_unused_fragment(d, spread)])
-    for operation in document.definitions:
-        if isinstance(operation, OperationDefinitionNode):
-            parts = (operation.selection_set, *(d for d in document.definitions if d is not operation))
-            nodes = [node for part in parts for node in _nodes(part)]
-            used = {node.name.value for node in nodes if isinstance(node, VariableNode)}
-            declared = operation.variable_definitions or ()
-            _set(operation, "variable_definitions", [d for d in declared if d.variable.name.value in used])
-    return document
+    kept = [d for d in document.definitions if not isinstance(d, FragmentDefinitionNode) or d.name.value in spread]
+    used = {
+        node.name.value
+        for definition in kept
+        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)
+        for part in (definition.selection_set, *(definition.directives or ()))
+        for node in _nodes(part)
+        if isinstance(node, VariableNode)
+    }
+    return replace(document, definitions=tuple(_declaring(d, used) for d in kept))
 
 
-def _is_unused_fragment(node: Node, spread: Container[str]) -> bool:
-    return isinstance(node, FragmentDefinitionNode) and node.name.value not in spread
-
-
-def _set(node: Node, name: str, items: Iterable[Node]) -> None:
-    """Give a node other items. The copy is ours, whose types say that nodes stay as they are."""
-    setattr(node, name, tuple(items))
+def _declaring(definition: Any, used: Container[str]) -> Any:
+    """An operation without the variables that nothing uses."""
+    if not isinstance(definition, OperationDefinitionNode):
+        return definition
+    declared = definition.variable_definitions or ()
+    return replace(definition, variable_definitions=tuple(d for d in declared if d.variable.name.value in used))
