@@ -38,7 +38,9 @@ class Cluster:
     def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="crm-graph-test-"))
         self._given = os.environ.get("TEST_DATABASE_URL")
-        self._embedded = None if self._given else EmbeddedServer(self._home, durable=False)
+        # Each worker has several hubs open at a time, with all their connections.
+        options = {"max_connections": "500"}
+        self._embedded = None if self._given else EmbeddedServer(self._home, durable=False, options=options)
         self._run = f"crm_test_{secrets.token_hex(4)}"
         self.address = ""
 
