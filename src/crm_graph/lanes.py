@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 LOOKS = 4
 """How often lent connections are looked at in the time that they may stay out."""
@@ -23,6 +25,19 @@ class Connection(Protocol):
     def terminate(self) -> None: ...
 
     def close(self, *, timeout: float) -> Awaitable[None]: ...
+
+
+def each_lent(connection: Connection, functions: Mapping[str, Callable[..., T]]) -> Mapping[str, Callable[..., T]]:
+    """The functions, to each of which the connection is lent anew when it is called: it has a time limit of its own."""
+
+    def lent_anew(function: Callable[..., T]) -> Callable[..., T]:
+        def called(*arguments: Any) -> T:
+            connection.turns += 1
+            return function(*arguments)
+
+        return called
+
+    return {name: lent_anew(function) for name, function in functions.items()}
 
 
 class Lanes:
@@ -65,10 +80,17 @@ class Lanes:
             try:
                 connection = await waiter
             except asyncio.CancelledError:
-                if waiter.done() and not (waiter.cancelled() or waiter.exception()) and waiter.result() is not None:
-                    self.give(waiter.result())
+                if waiter.done() and not (waiter.cancelled() or waiter.exception()):
+                    self._pass_on(waiter.result())
                 raise
         return connection
+
+    def _pass_on(self, handed: Any) -> None:
+        """Leave to others what was handed to somebody who does not wait any more."""
+        if handed is None:
+            self._wake(None)
+        else:
+            self.give(handed)
 
     def _queued(self) -> "asyncio.Future[Any]":
         """A place at the end of the queue. One alarm serves all who wait, since a timer for each would take as long as
@@ -120,7 +142,10 @@ class Lanes:
         self._look_out = loop.call_later(self._lend_s / LOOKS, self._look) if self._opened else None
 
     def give(self, connection: Any) -> None:
-        """Take a connection back that a statement ended well on."""
+        """Take a connection back that a statement ended well on. One that closed meanwhile is handed to nobody."""
+        if connection.is_closed():
+            self._ended(connection)
+            return
         connection.turns += 1
         if not self._wake(connection):
             self._kept.append(connection)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from crm_graph.app import Hub, open_hub
-from crm_graph.db import connect, read_connection, write_engine
+from crm_graph.db import LaneConnection, connect, read_connection, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.settings import Settings
@@ -122,6 +122,26 @@ async def test_a_connection_that_is_lent_again_and_again_is_not_cut(crm: Crm) ->
 
     assert set.union(*statuses) == {200}
     assert len(opened) == 1
+
+
+async def test_each_question_of_a_query_has_the_time_of_a_loan(crm: Crm) -> None:
+    turns: list[int] = []
+
+    class Noting(LaneConnection):
+        __slots__ = ()
+
+        async def fetch(self, query: str, *arguments: Any, **options: Any) -> Any:
+            turns.append(self.turns)
+            return await super().fetch(query, *arguments, **options)
+
+    async def open_one() -> Any:
+        return await read_connection(str(crm.settings.database_url), crm.settings, Noting)
+
+    async with hub_with(crm, crm.settings, lanes=Lanes(open_one, 1, wait_s=5, lend_s=60)) as http:
+        answer = await ask(crm, http, "{ a: roles { key } b: roles { key } c: roles { key } }", who="root")
+
+    assert answer.status == 200
+    assert sorted(set(turns)) == [1, 2, 3]
 
 
 WRITERS = "pg_stat_activity WHERE application_name = 'crm-graph write' AND datname = current_database()"

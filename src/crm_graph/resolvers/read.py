@@ -12,7 +12,7 @@ import asyncpg
 from crm_graph.catalog import Catalog, EntityType
 from crm_graph.db import DATABASE_FAILURES, ENDED_MEANWHILE
 from crm_graph.errors import BadVariables, CrmError, TimedOut, Unavailable
-from crm_graph.lanes import Lanes
+from crm_graph.lanes import Lanes, each_lent
 from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
 from crm_graph.replicas.reads import Replica
@@ -76,15 +76,12 @@ class _Ask:
             rows = await fetch(*self.arguments)
             answer: bytes = rows[0][0]
             if self.prepared.derived:
-                # These have a time limit of their own.
-                connection.turns += 1
                 computed = derived_fields(connection, self.principal, self.catalog, self.now, self.locale)
-                answer = await fill(answer, self.prepared.derived, computed)
+                answer = await fill(answer, self.prepared.derived, each_lent(connection, computed))
             if self.prepared.questions:
-                connection.turns += 1
                 noted: list[AuditedRead] = []
                 answers = self.answers(connection, self.principal, self.now, self.locale, noted.append)
-                answer = await answer_all(answer, self.prepared.questions, answers)
+                answer = await answer_all(answer, self.prepared.questions, each_lent(connection, answers))
                 self.noted = noted
             ended_well = True
         except CrmError:
