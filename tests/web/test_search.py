@@ -25,7 +25,9 @@ async def test_what_has_no_reading_in_pinyin_sounds_like_no_name(crm: Crm) -> No
         assert answer.data == {"customers": {"nodes": [], "totalCount": 0}, "search": {"hits": []}}, typed
 
 
-@pytest.mark.parametrize("typed", ["", " ", "%", "_", "'", "\\", "!!!", "😀", "\u3000", "a:*", "x & !y | (z", "<->"])
+@pytest.mark.parametrize(
+    "typed", ["", " ", "%", "_", "'", "\\", "!!!", "😀", "\u3000", "zqx:*", "zqx & !zqy | (zqz", "<->"]
+)
 async def test_odd_texts_find_nothing(crm: Crm, typed: str) -> None:
     answer = await crm.ask("sun", SEARCH, {"t": typed})
     assert answer.status == 200
