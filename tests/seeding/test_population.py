@@ -136,3 +136,9 @@ async def test_rows_lie_in_the_order_of_their_ids(population: Population) -> Non
         " AND tablename IN ('customers', 'opportunities', 'interactions') ORDER BY 1",
     )
     assert found == ["customers", "interactions", "opportunities"]
+
+
+async def test_no_two_stays_differ_in_their_moment_alone(population: Population) -> None:
+    # Records of two types enter stages in the same millisecond now and then.
+    alike = "SELECT count(*) - count(DISTINCT right(id::text, 15)) FROM stage_changes"
+    assert await value(population[0], alike) == 0

@@ -52,11 +52,11 @@ rows AS (
 ),
 stays AS (
     INSERT INTO stage_changes (id, entity_id, stage_id, from_stage_id, actor_id, entered_at, left_at)
-    SELECT pg_temp.seed_id(20, ms, seed, n * 2), id, first_stage_id, NULL::uuid, owner_id, at,
+    SELECT pg_temp.seed_id(20, ms, seed, n * 8), id, first_stage_id, NULL::uuid, owner_id, at,
            CASE WHEN stage_id <> first_stage_id THEN pg_temp.seed_moment(entered_ms) END
     FROM plan
     UNION ALL
-    SELECT pg_temp.seed_id(20, entered_ms, seed, n * 2 + 1), id, stage_id, first_stage_id, owner_id,
+    SELECT pg_temp.seed_id(20, entered_ms, seed, n * 8 + 1), id, stage_id, first_stage_id, owner_id,
            pg_temp.seed_moment(entered_ms), NULL
     FROM plan WHERE stage_id <> first_stage_id
 )
@@ -152,11 +152,11 @@ rows AS (
 ),
 stays AS (
     INSERT INTO stage_changes (id, entity_id, stage_id, from_stage_id, actor_id, entered_at, left_at, reason)
-    SELECT pg_temp.seed_id(20, ms, seed, m * 2), id, first_stage_id, NULL::uuid, owner_id, at,
+    SELECT pg_temp.seed_id(20, ms, seed, m * 8 + 2), id, first_stage_id, NULL::uuid, owner_id, at,
            CASE WHEN stage_id <> first_stage_id THEN pg_temp.seed_moment(closed_ms) END, NULL
     FROM plan
     UNION ALL
-    SELECT pg_temp.seed_id(20, closed_ms, seed, m * 2 + 1), id, stage_id, first_stage_id, owner_id,
+    SELECT pg_temp.seed_id(20, closed_ms, seed, m * 8 + 3), id, stage_id, first_stage_id, owner_id,
            pg_temp.seed_moment(closed_ms), NULL, loss_reason
     FROM plan WHERE stage_id <> first_stage_id
 )
@@ -254,11 +254,11 @@ lines AS (
 ),
 stays AS (
     INSERT INTO stage_changes (id, entity_id, stage_id, from_stage_id, actor_id, entered_at, left_at)
-    SELECT pg_temp.seed_id(20, ms, seed, n * 2), id, first_stage_id, NULL::uuid, owner_id, at,
+    SELECT pg_temp.seed_id(20, ms, seed, n * 8 + 4), id, first_stage_id, NULL::uuid, owner_id, at,
            CASE WHEN stage_id <> first_stage_id THEN at END
     FROM totals
     UNION ALL
-    SELECT pg_temp.seed_id(20, ms, seed, n * 2 + 1), id, stage_id, first_stage_id, owner_id, at, NULL
+    SELECT pg_temp.seed_id(20, ms, seed, n * 8 + 5), id, stage_id, first_stage_id, owner_id, at, NULL
     FROM totals WHERE stage_id <> first_stage_id
 )
 INSERT INTO events (

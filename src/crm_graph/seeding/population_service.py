@@ -60,11 +60,11 @@ rows AS (
 ),
 stays AS (
     INSERT INTO stage_changes (id, entity_id, stage_id, from_stage_id, actor_id, entered_at, left_at)
-    SELECT pg_temp.seed_id(20, ms, seed, j * 2), id, first_stage_id, NULL::uuid, owner_id, at,
+    SELECT pg_temp.seed_id(20, ms, seed, j * 8 + 6), id, first_stage_id, NULL::uuid, owner_id, at,
            CASE WHEN stage_id = first_stage_id THEN NULL WHEN closed THEN resolved_at ELSE responded_at END
     FROM plan
     UNION ALL
-    SELECT pg_temp.seed_id(20, ms, seed, j * 2 + 1), id, stage_id, first_stage_id, owner_id,
+    SELECT pg_temp.seed_id(20, ms, seed, j * 8 + 7), id, stage_id, first_stage_id, owner_id,
            CASE WHEN closed THEN resolved_at ELSE responded_at END, NULL
     FROM plan WHERE stage_id <> first_stage_id
 )
