@@ -186,8 +186,13 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "own_proposal": ("Somebody else has to approve what you proposed.", "您提出的修改须由他人批准。"),
     "proposal_decided": ("This was decided already: {state}.", "该申请已处理：{state}。"),
     "proposals_limit": (
-        "{limit} edits of rights wait for approval. Decide on some first.",
-        "已有 {limit} 项权限修改待批准，请先处理。",
+        "{limit} edits of rights that you proposed wait for approval. Take some back, or have them decided first.",
+        "您提出的权限修改已有 {limit} 项待批准，请先撤回或等待处理。",
+    ),
+    "approver_is_client": ("A person has to approve this, not a client.", "须由人员批准，客户端不能批准。"),
+    "proposer_may_not": (
+        "Who proposed this may not do it any more. Reject it, or propose it yourself.",
+        "提出者已无权进行此修改，请驳回，或由您重新提出。",
     ),
     "role_key_invalid": (
         "A role's key has 2 to 40 characters: a-z, 0-9, underscore, a letter first.",
@@ -210,6 +215,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "role_inherited": (
         "Other roles inherit this one: {roles}. Change them first.",
         "以下角色继承了该角色：{roles}，请先修改它们。",
+    ),
+    "role_claimed": (
+        "Claims of these issuers give a role with this key: {issuers}. Take it out of their role maps first.",
+        "以下身份提供方的声明授予该标识的角色：{issuers}，请先从其角色映射中移除。",
+    ),
+    "role_comes_back": (
+        "The issuer {issuer} gives this role, so it would come back. Take it there, or suspend the user.",
+        "该角色由身份提供方 {issuer} 授予，收回后会再次授予。请在该提供方处收回，或停用该用户。",
     ),
     "role_holders_limit": (
         "More than {limit} users have this role. Take it from them first.",
@@ -237,12 +250,20 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "不能扩大自己的权限（三权分立），请由另一位管理员操作。",
     ),
     "beyond_your_rights": (
-        "You do not have what this would give: {actions}.",
-        "您自己没有要授予的权限：{actions}。",
+        "You do not have what this would give or take: {actions}.",
+        "您自己没有要授予或收回的权限：{actions}。",
     ),
     "everyone_manages": ("Not everyone can manage rights.", "不能让所有人都管理权限。"),
     "role_of_everyone": ("Everyone has this role.", "所有人都有该角色。"),
     "until_past": ("This moment has passed. Give one in the future.", "该时间已过，请填写将来的时间。"),
+    "identity_second": (
+        "This user has another subject at this issuer. Unlink that one first.",
+        "该用户在此身份提供方已关联另一个主体，请先解除关联。",
+    ),
+    "user_comes_back": (
+        "This user may not act. Unlinked, the person would come in as somebody new. Reinstate the user first.",
+        "该用户不可使用系统，解除关联后此人会以新用户身份进入，请先恢复该用户。",
+    ),
     "user_has_left": ("This user has left the company.", "该用户已离职。"),
     "user_is_system": ("This user is a job of the system itself.", "该用户是系统任务。"),
     "unknown_action": ("There is no such action.", "该操作不存在。"),

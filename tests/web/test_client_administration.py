@@ -304,3 +304,16 @@ async def test_client_does_not_change_its_own_rights(crm: Crm) -> None:
 
     assert own["errors"] == [{"code": "RULE_VIOLATED", "path": ["clientId"]}]
     assert name["errors"] == []
+
+
+async def test_role_that_has_ended_is_given_anew(crm: Crm) -> None:
+    await register(crm, "shop-ended")
+    ended = "UPDATE user_roles SET expires_at = '2000-01-01' WHERE user_id = (SELECT id FROM users WHERE username = $1)"
+    await crm.database.execute(ended, "shop-ended")
+
+    await change(crm, "shop-ended", 'roles: ["sales"]')
+
+    event = (await told(crm, "shop-ended"))[-1]
+    assert (event["before"], event["after"]) == ({"roles": []}, {"roles": ["sales"]})
+    lasting = "user_roles h JOIN users u ON u.id = h.user_id WHERE u.username = $1 AND h.expires_at IS NULL"
+    assert await crm.count(lasting, "shop-ended") == 1

@@ -5,6 +5,11 @@ from typing import Any
 import orjson
 import pytest
 
+from crm_graph.access import Access
+from crm_graph.catalog import build_catalog
+from crm_graph.errors import BadVariables
+from crm_graph.permissions.principals import load_principal
+from crm_graph.permissions.store import load_policy
 from crm_graph.services import grant_previews
 from web.administering import done, grant, holds, new_role, role
 from web.conftest import Crm
@@ -160,3 +165,27 @@ async def test_preview_speaks_chinese(ruled: Crm) -> None:
     told = await preview(ruled, "zh", role="zh", grants=[grant(**NAMES)], users=[str(ruled.users["chen"])])
 
     assert told["summary"][0].startswith("1 个用户将")
+
+
+async def test_preview_keeps_nothing_in_the_policy_of_the_hub(ruled: Crm) -> None:
+    """It reckons in a thread, and what the hub's policy keeps is for the event loop alone."""
+    await done(ruled, "createRole", input=new_role("stem", grant(**NAMES)))
+    heir = new_role("stem_heir", grant(row_rule="WHERE", where={"city": {"eq": "x"}}), inherits=["stem"])
+    heir["grants"][0] |= {"levels": [], "fields": [{"field": "name", "level": "READ"}]}
+    await done(ruled, "createRole", input=heir)
+    policy, catalog = await load_policy(ruled.database), build_catalog()
+
+    async def valid(_: Access, __: str) -> None:
+        return None
+
+    asker = (await load_principal(ruled.database, policy, catalog, ruled.users["root"], now=ruled.clock())).principal
+    kept = len(policy.resolved)
+    previewing = grant_previews.Previewing(
+        ruled.database, policy, catalog, asker, ruled.clock(), "en", valid, {}, lambda _: None
+    )
+    with pytest.raises(BadVariables, match="role_left_unread"):
+        await previewing.preview({"draft": {"role": "stem", "grants": []}})
+
+    assert len(policy.resolved) == kept
+    for key in ("stem_heir", "stem"):
+        await done(ruled, "removeRole", key=key)

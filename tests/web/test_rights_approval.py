@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
+from crm_graph.services.rights_proposals import MAX_PENDING
 from crm_graph.settings import load_settings
 from web.administering import PROPOSAL, done, edit, grant, holds, new_role, refusals, role, roles
 from web.conftest import Crm, hub_with
-from web.registering import token
+from web.registering import ask_with, register, token
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +223,58 @@ async def test_issuer_waits_where_it_gives_rights_and_keeps_no_secret(careful: C
     assert (ended["proposal"], ended["errors"]) == (None, [])
     assert await careful.database.fetchval("SELECT status FROM issuers WHERE url = $1", url) == "SUSPENDED"
     await done(careful, "rejectRights", proposal=again["id"])
+
+
+async def test_client_approves_nothing(careful: Crm, ruled: Crm) -> None:
+    """Whoever proposed it might hold the client's secret."""
+    given = await register(ruled, "robot", roles=["admin"], scopes=["roles:approve", "roles:manage"])
+    held = (await token(ruled, "robot", given["secret"])).json()["access_token"]
+    waiting = await proposed(careful, "createRole", input=new_role("robotic"))
+
+    document = f'mutation {{ approveRights(proposal: "{waiting["id"]}") {{ errors {{ code message }} }} }}'
+    payload = (await ask_with(careful, held, document)).payload("approveRights")
+
+    assert payload["errors"] == [{"code": "RULE_VIOLATED", "message": "A person has to approve this, not a client."}]
+    assert await roles(careful, "robotic") == []
+    await done(careful, "rejectRights", proposal=waiting["id"])
+
+
+@pytest.mark.parametrize("how", ["revokeRole", "suspendUser"])
+async def test_proposal_of_who_may_propose_it_no_longer_is_not_approved(careful: Crm, ruled: Crm, how: str) -> None:
+    zhou = str(careful.users["zhou"])
+    await done(ruled, "createRole", input=new_role("proposer", actions=["roles:manage", "roles:read"]))
+    await done(ruled, "grantRole", user=zhou, role="proposer")
+    await holds(partial(_reads_roles, careful, "zhou"))
+    waiting = await proposed(careful, "createRole", "zhou", input=new_role("orphan"))
+    await done(ruled, how, user=zhou, **({"role": "proposer"} if how == "revokeRole" else {}))
+
+    assert await refusals(careful, "approveRights", proposal=waiting["id"]) == [("RULE_VIOLATED", "proposal")]
+    assert await roles(careful, "orphan") == []
+    await done(careful, "rejectRights", proposal=waiting["id"])
+    if how == "suspendUser":
+        await done(ruled, "reinstateUser", user=zhou)
+    await done(ruled, "removeRole", key="proposer")
+
+
+async def test_one_proposer_does_not_fill_the_list_for_others(careful: Crm) -> None:
+    fill = (
+        "INSERT INTO rights_proposals (id, verb, arguments, state, proposed_by_id, proposed_at)"
+        " SELECT gen_random_uuid(), 'filled', '{}', 'PENDING', $1, now() FROM generate_series(1, $2)"
+    )
+    await careful.database.execute(fill, careful.users["sun"], MAX_PENDING)
+    waiting = await proposed(careful, "createRole", input=new_role("let_in"))
+    await done(careful, "rejectRights", proposal=waiting["id"])
+
+    refused = await edit(careful, "createRole", "sun", input=new_role("kept_out"))
+
+    await careful.database.execute("DELETE FROM rights_proposals WHERE verb = 'filled'")
+    assert [error["code"] for error in refused["errors"]] == ["LIMIT_REACHED"]
+
+
+async def test_end_that_waits_is_the_moment_that_was_meant(careful: Crm) -> None:
+    li = str(careful.users["li"])
+    asked = careful.clock()
+    waiting = await proposed(careful, "grantRole", user=li, role="finance", until={"in": "P30D"})
+
+    assert asked < datetime.fromisoformat(waiting["input"]["until"]) - timedelta(days=30) < careful.clock()
+    await done(careful, "rejectRights", proposal=waiting["id"])

@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
 from joserfc.util import urlsafe_b64decode
 
-from crm_graph.errors import Unauthenticated
+from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.moments import is_zone
 from crm_graph.permissions.issuer_keys import FETCH_TIMEOUT_S, IssuerKeys
 from crm_graph.permissions.issuers import IssuerRule
@@ -68,8 +68,16 @@ class Admitted:
     changed: bool
 
 
+class IssuerChanged(Unavailable):
+    """The token was read as an issuer was before: with another claim map, or while it was active."""
+
+    template = "try_again"
+
+
 Admit = Callable[[Person], Awaitable[Admitted]]
-"""Makes users and their roles what a person's token says. Raises Unauthenticated for who may not come in."""
+"""Makes users and their roles what a person's token says. Raises Unauthenticated for who may not come in, and
+IssuerChanged.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +167,8 @@ class People:
         issued_at = person.issued_at.timestamp()
         # Ours are told apart from it by the colon: no issuer can name a token that a client of ours took back.
         token_id = f"{issuer.id}:{claims.get('jti', '')}"
-        return TokenClaims(admitted.user_id, None, None, ends_at, issued_at, token_id), admitted
+        identity = (issuer.id, person.subject)
+        return TokenClaims(admitted.user_id, None, None, ends_at, issued_at, token_id, identity), admitted
 
     async def verified(self, issuer: IssuerRule, token: str) -> SignedToken:
         """The token, if the issuer signed it by an algorithm that it may use. Raises Unauthenticated, and Unavailable

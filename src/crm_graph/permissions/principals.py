@@ -27,7 +27,7 @@ from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.moments import is_zone, zone_of
 from crm_graph.permissions.issuers import IssuerRule, load_issuers
 from crm_graph.permissions.keys import NO_KEYS, KeyRing, load_keys
-from crm_graph.permissions.people import People
+from crm_graph.permissions.people import IssuerChanged, People
 from crm_graph.permissions.revocations import load_revoked
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import POLICY_CHANNEL, Connection, effective_access, load_policy, utc_now
@@ -110,6 +110,9 @@ FROM users u
 LEFT JOIN clients c ON c.client_id = $2 AND c.user_id = u.id AND c.status = 'ACTIVE'
 WHERE u.id = $1 AND u.status = 'ACTIVE' AND u.archived_at IS NULL AND ($2::text IS NULL OR c.id IS NOT NULL)
 """
+
+
+_IDENTITY = "SELECT user_id FROM identities WHERE issuer_id = $1 AND subject = $2"
 
 
 async def load_principal(
@@ -271,13 +274,20 @@ class Principals:
         if people is None or issuer is None:
             claims = await self._verify(token)
         else:
-            claims = await self._let_in(people, issuer, token)
+            try:
+                claims = await self._let_in(people, issuer, token)
+            except IssuerChanged:
+                await self.refresh()
+                if people.issuer_of(token) == issuer:
+                    raise
+                return await self.authenticate(token)
         loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
         if people is not None and issuer is not None:
             if people.issuer_of(token) != issuer:
                 return await self.authenticate(token)
             if not loaded.principal.roles:
                 raise Unauthenticated
+            await self._require_identity(claims)
         # Asked last, with no wait before it is kept: what is revoked from here on is taken out again.
         self._refuse_revoked(claims)
         until = min(claims.ends_at, loaded.until)
@@ -316,7 +326,19 @@ class Principals:
         loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
         if bearer.of_issuer and not (loaded.principal.roles and self._is_of_issuer(bearer.token)):
             raise Unauthenticated
+        await self._require_identity(claims)
         return loaded.principal
+
+    async def _require_identity(self, claims: TokenClaims) -> None:
+        """Raise Unauthenticated where a token of an issuer means somebody else by now, or nobody. Asked after the user
+        was loaded: who was linked or unlinked before that is noticed here, and later by the version.
+        """
+        if claims.identity is None:
+            return
+        async with self._connection() as connection:
+            user = await connection.fetchval(_IDENTITY, *claims.identity, timeout=COMMAND_TIMEOUT_S)
+        if user != claims.subject:
+            raise Unauthenticated
 
     def _is_of_issuer(self, token: str) -> bool:
         return self._people is not None and self._people.issuer_of(token) is not None

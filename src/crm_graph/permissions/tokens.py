@@ -50,7 +50,8 @@ class TokenTerms:
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
     """What a verified token says: the user, the client (None for the hub's own tokens), its scopes (None: not limited
-    by any), when it ends and was issued, in seconds since 1970, and its own id.
+    by any), when it ends and was issued, in seconds since 1970, and its own id; one of people's own issuers, whom it
+    means: the id of the issuer's row, and the subject.
     """
 
     subject: UUID
@@ -59,6 +60,7 @@ class TokenClaims:
     ends_at: float
     issued_at: float
     token_id: str
+    identity: tuple[UUID, str] | None = None
 
 
 def issue_access_token(

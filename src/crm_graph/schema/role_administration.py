@@ -14,6 +14,7 @@ from crm_graph.errors import CrmError
 from crm_graph.models.fields import DataClass
 from crm_graph.models.rights_proposals import ProposalState
 from crm_graph.models.roles import RowRule
+from crm_graph.moments import reckoned
 from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES
 from crm_graph.resolvers.write import MutationContext, RecordRef
 from crm_graph.schema.building import Argument, Member, define_enum, enum_of
@@ -399,6 +400,8 @@ async def _run(
 ) -> Mapping[str, Any]:
     tx = context.transaction()
     tx.reason = reason_of(arguments.get("reason"))
+    # A moment is the one that was meant when it was asked for, also where it waits to be approved.
+    arguments = {key: reckoned(value, tx.now, tx.principal.zone) for key, value in arguments.items()}
     if context.rights_approval and camel(name) in VERBS:
         return {"proposal": proposal_of(await rights_proposals.propose(tx, camel(name), plain(arguments)))}
     return told(await verb(tx, plain(arguments)))

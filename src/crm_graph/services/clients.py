@@ -274,6 +274,8 @@ async def _set_roles(tx: Transaction, client: Client, keys: Collection[str]) -> 
     if unknown:
         raise Invalid("role_unknown", path=("roles",), roles=", ".join(key[:64] for key in unknown[:MAX_TOLD]))
     of_user = UserRole.user_id == user.id
+    # What has ended makes room.
+    await session.execute(delete(UserRole).where(of_user, UserRole.expires_at <= tx.now))
     held = set(await session.scalars(select(UserRole.role_id).where(of_user)))
     await session.execute(delete(UserRole).where(of_user, UserRole.role_id.not_in(list(wanted.values()))))
     session.add_all(UserRole(user_id=user.id, role_id=id_) for id_ in wanted.values() if id_ not in held)

@@ -155,7 +155,6 @@ class Previewing:
 
     def _compared(self, before: Policy, after: Policy, held: Sequence[Held]) -> list[tuple[Held, Access, Access]]:
         """The role sets whose rights change, with those before and after. Takes milliseconds for each."""
-        before = Policy(before.version, before.roles)
         pairs = (
             (one, effective_access(before, self.catalog, one.roles), effective_access(after, self.catalog, one.becomes))
             for one in held
@@ -163,8 +162,11 @@ class Previewing:
         return [(one, was, becomes) for one, was, becomes in pairs if was.fingerprint != becomes.fingerprint]
 
     async def _policy(self) -> Policy:
+        """One of its own: what it keeps is written in a thread, and that of the hub's is the event loop's."""
         version = await self.connection.fetchval("SELECT version FROM policy_version WHERE id = 1")
-        return self.policy if version == self.policy.version else await load_policy(self.connection)
+        if version != self.policy.version:
+            return await load_policy(self.connection)
+        return Policy(self.policy.version, self.policy.roles)
 
     def _drafted(self, before: Policy, draft: Raw) -> Policy:
         reader = RoleReader(self.catalog)

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from crm_graph.errors import Duplicate, Invalid, NotFound, RuleViolated
 from crm_graph.models import Identity, Issuer, Role, Session, TeamMember, User, UserRole
-from crm_graph.models.users import UserKind
+from crm_graph.models.users import UserKind, UserStatus
 from crm_graph.permissions.issuers import origin_of
 from crm_graph.permissions.people import MAX_SUBJECT
 from crm_graph.permissions.rules import ASSIGN_ROLES
@@ -20,8 +20,8 @@ from crm_graph.transaction import Transaction
 
 async def link(tx: Transaction, given: Raw) -> UUID:
     """Let a subject of an issuer be a user, with what they have and what the claims give from then on. Raises NotFound
-    for a user or issuer that is not there, Duplicate for a subject that is somebody already, RuleViolated for oneself,
-    for who is no person, and for whose roles are not the asker's to give.
+    for a user or issuer that is not there, Duplicate for a subject that is somebody already and for a user who has one
+    there, RuleViolated for oneself, for who is no person, and for whose roles are not the asker's to give.
     """
     tx.require(ASSIGN_ROLES)
     before = await standing(tx)
@@ -32,13 +32,17 @@ async def link(tx: Transaction, given: Raw) -> UUID:
         raise Invalid("issuer_text_invalid", path=("subject",), max=MAX_SUBJECT)
     if await tx.session.get(Identity, (issuer.id, subject)) is not None:
         raise Duplicate(path=("subject",))
+    # Two subjects would take from one another, at each token, what the claims of the other give.
+    there = select(Identity.subject).where(Identity.issuer_id == issuer.id, Identity.user_id == user.id)
+    if await tx.session.scalar(there.limit(1)) is not None:
+        raise Duplicate("identity_second", path=("user",))
     tx.session.add(Identity(issuer_id=issuer.id, subject=subject, user_id=user.id, created_at=tx.now))
     return await written(tx, before, user, ("identity_linked", {}, {"issuer": issuer.url, "subject": subject}))
 
 
 async def unlink(tx: Transaction, given: Raw) -> UUID:
     """Let a subject be nobody: what its claims gave is taken, its sessions end. If it comes again, it is somebody new.
-    Raises NotFound and RuleViolated as `link` does.
+    Raises NotFound and RuleViolated as `link` does, and RuleViolated for who is not active: somebody new would be.
     """
     tx.require(ASSIGN_ROLES)
     before, issuer = await standing(tx), await _issuer(tx, given)
@@ -47,6 +51,8 @@ async def unlink(tx: Transaction, given: Raw) -> UUID:
         raise NotFound(path=("subject",))
     user = await locked_user(tx, str(identity.user_id))
     await _require_linkable(tx, before, user)
+    if user.status is not UserStatus.ACTIVE or user.archived_at is not None:
+        raise RuleViolated("user_comes_back", path=("subject",))
     await tx.session.delete(identity)
     await tx.session.flush()
     others = select(Identity.subject).where(Identity.issuer_id == issuer.id, Identity.user_id == user.id)

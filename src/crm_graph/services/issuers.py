@@ -56,12 +56,14 @@ class IssuerView:
 _TOLD = tuple(f.name for f in fields(IssuerView) if f.name not in {"url", "has_sign_in_secret"})
 SETTABLE = (*_TOLD, "sign_in_secret")
 _OF_SIGN_IN = frozenset({"name", "sign_in_client", "sign_in_scope", "sign_in_secret"})
+_TOLD_OF_SIGN_IN = _OF_SIGN_IN | {"has_sign_in_secret"}
 
 
 async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
     """Make an issuer, or change what is named of one that is there; what is not named stays. Roles that its claims gave
     and that no rule of it names any more are taken away. Holds in every process within a second. Raises UserFault, for
-    roles that are not the asker's to give and for the end of the last administrator too.
+    the end of the last administrator too, and for all but how people sign in where its claims give, or gave, roles that
+    are not the asker's to give.
     """
     tx.require(MANAGE)
     tx.require(ASSIGN_ROLES)
@@ -83,10 +85,11 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
             setattr(issuer, name, _READERS[name](changes[name], name))
     await _require_roles(tx, issuer)
     await _require_teams(tx, issuer)
-    for role in sorted(_roles_of(issuer) - named):
-        require_givable(tx, rights.policy, role)
     after = _told(issuer)
     changed = [name for name in after if name not in before or after[name] != before[name]]
+    if not _TOLD_OF_SIGN_IN.issuperset(changed):
+        for role in sorted(_roles_of(issuer) | named):
+            require_givable(tx, rights.policy, role)
     if changed or issuer.sign_in_secret != secret:
         issuer.version += 1
         tx.session.add(issuer)

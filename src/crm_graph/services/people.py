@@ -26,7 +26,7 @@ from crm_graph.errors import Invalid, Unauthenticated, Unavailable
 from crm_graph.models import Identity, User
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.models.users import UserKind
-from crm_graph.permissions.people import Admitted, Person
+from crm_graph.permissions.people import Admitted, IssuerChanged, Person
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE
 from crm_graph.permissions.store import Connection, raise_policy_version
@@ -149,10 +149,12 @@ class Admission:
 
 async def admit(tx: Transaction, person: Person) -> Admitted | None:
     """Write what a person's token says, in the name of their user, who is made if they have none. None where somebody
-    else has just made one. Raises Unauthenticated as `Admission` does.
+    else has just made one. Raises Unauthenticated as `Admission` does, and IssuerChanged.
     """
-    # One at a time for each person, so that no user is made twice.
-    await tx.driver().execute(_LOCK, f"{person.origin} {person.subject}")
+    # As whoever edits rights does: no user is made twice, and nothing is given by a map that holds no longer.
+    await tx.driver().execute("SELECT version FROM policy_version WHERE id = 1 FOR UPDATE")
+    if await tx.driver().fetchval(_ISSUER_VERSION, person.issuer_id) != person.issuer_version:
+        raise IssuerChanged
     known = await load_known(tx.driver(), person, tx.now)
     if known.user_id is None:
         if not known.roles.wanted:
@@ -202,9 +204,6 @@ async def _update(tx: Transaction, person: Person, known: Known) -> bool:
     other = {name: share for name, share in known.shares.items() if not share.agrees}
     if not news and not other:
         return False
-    if (news.keys() | other.keys()) & _OF_PRINCIPALS:
-        # Locked before the user, as whoever edits rights does.
-        await tx.driver().execute("SELECT version FROM policy_version WHERE id = 1 FOR UPDATE")
     user = await tx.session.get_one(User, known.user_id, with_for_update=True)
     before: dict[str, Any] = {name: known.profile[name] for name in news}
     after: dict[str, Any] = dict(news)
@@ -318,7 +317,7 @@ def _age(row: asyncpg.Record, person: Person) -> Age:
     return Age.SAME if person.issued_at == newest else Age.OLDER
 
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('crm_graph.people ' || $1, 0))"
+_ISSUER_VERSION = "SELECT version FROM issuers WHERE id = $1 AND status = 'ACTIVE'"
 _KNOWN = """
 SELECT u.id AS user_id, u.status = 'ACTIVE' AND u.archived_at IS NULL AS is_active,
        u.name, u.email, u.locale, u.time_zone,

@@ -17,10 +17,12 @@ from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLE
 from crm_graph.permissions.store import Connection
 from crm_graph.services import clients, identities, issuers, role_holders, roles
 from crm_graph.services.role_inputs import Raw
+from crm_graph.services.role_rules import may_still, standing
 from crm_graph.services.role_views import Told
 from crm_graph.transaction import EventDraft, Transaction
 
-MAX_PENDING = 200
+MAX_PENDING = 50
+"""How many edits of one proposer may wait."""
 MAX_TOLD = 200
 
 Verb = Callable[[Transaction, Raw], Awaitable[Any]]
@@ -56,7 +58,8 @@ async def propose(tx: Transaction, verb: str, arguments: Raw) -> Told:
     tx.require(action)
     async with tx.trial():
         await edit(tx, arguments)
-    pending = select(func.count()).select_from(RightsProposal).where(RightsProposal.state == ProposalState.PENDING)
+    asker = RightsProposal.proposed_by_id == tx.principal.user_id
+    pending = select(func.count()).where(RightsProposal.state == ProposalState.PENDING, asker)
     if (await tx.session.scalar(pending) or 0) >= MAX_PENDING:
         raise LimitReached("proposals_limit", limit=MAX_PENDING)
     proposal = RightsProposal(
@@ -76,14 +79,21 @@ async def propose(tx: Transaction, verb: str, arguments: Raw) -> Told:
 
 async def approve(tx: Transaction, given: Raw) -> Told:
     """Make a proposed edit, in the name of who approves it and on behalf of who proposed it. Raises NotFound, Conflict
-    for one that was decided, RuleViolated for one's own, and what the edit itself raises now.
+    for one that was decided, RuleViolated for one's own, for a client that asks, and for one of somebody who may make
+    the edit no longer, and what the edit itself raises now.
     """
-    proposal = await _pending(tx, given)
+    tx.require(APPROVE_ROLES)
+    if tx.principal.client_id is not None:
+        raise RuleViolated("approver_is_client")
+    rights, proposal = await standing(tx), await _pending(tx, given)
     if proposal.proposed_by_id == tx.principal.user_id:
         raise RuleViolated("own_proposal", path=("proposal",))
+    action, edit = VERBS[proposal.verb]
+    if not await may_still(tx, rights.policy, proposal.proposed_by_id, action):
+        raise RuleViolated("proposer_may_not", path=("proposal",))
     reason = tx.reason
     tx.on_behalf_of_id, tx.reason = proposal.proposed_by_id, proposal.reason
-    await VERBS[proposal.verb][1](tx, proposal.arguments)
+    await edit(tx, proposal.arguments)
     return await _decided(tx, proposal, ProposalState.APPROVED, reason)
 
 

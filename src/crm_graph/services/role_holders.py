@@ -28,6 +28,7 @@ FROM user_roles h JOIN roles r ON r.id = h.role_id
 WHERE h.user_id = ANY($1::uuid[])
 ORDER BY h.user_id, r.key
 """
+_CLAIMED_FROM = "SELECT name FROM issuers WHERE $1 = 'issuer:' || id AND status = 'ACTIVE'"
 
 
 async def held_roles(connection: Connection, ids: Sequence[UUID], now: datetime) -> Mapping[UUID, list[Told]]:
@@ -71,12 +72,17 @@ async def grant(tx: Transaction, given: Raw) -> UUID:
 
 
 async def revoke(tx: Transaction, given: Raw) -> UUID:
-    """Take a role from a user; who does not have it stays as they are. Raises NotFound and RuleViolated as `grant`."""
+    """Take a role from a user; who does not have it stays as they are. Raises NotFound and RuleViolated as `grant`, and
+    RuleViolated for a role that the user's next token would bring back.
+    """
     before, user, role = await _opened(tx, given)
     require_givable(tx, before.policy, role.key)
     held = await tx.session.get(UserRole, (user.id, role.id))
     if held is None:
         return user.id
+    issuer = await tx.driver().fetchval(_CLAIMED_FROM, held.origin)
+    if issuer is not None:
+        raise RuleViolated("role_comes_back", path=("role",), issuer=issuer)
     was: Told = {"role": role.key, "origin": held.origin, "until": held.expires_at}
     await tx.session.delete(held)
     return await written(tx, before, user, ("role_revoked", was, {}))

@@ -4,9 +4,9 @@ reads, somebody left who manages rights, and nobody who widens their own (docs/d
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from crm_graph.access import EVERY_ROW, Access, Level, TypeGrant
@@ -19,25 +19,42 @@ from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE, MANAGE_ROLES, MA
 from crm_graph.permissions.store import Connection, load_policy
 from crm_graph.services.commands import Problems
 from crm_graph.services.role_inputs import Placed
-from crm_graph.transaction import Transaction
+from crm_graph.transaction import NotGranted, Transaction
 
 MAX_ROLES = 1_000
 MAX_INHERITED = 10
 """How many roles long a chain of inheritance may be."""
 
 _LASTING_ADMIN = """
+WITH lasting AS (
+    SELECT h.user_id, r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
+    WHERE h.expires_at IS NULL AND (r.key = ANY($1::text[]) OR r.key = ANY($2::text[])) AND NOT EXISTS (
+        SELECT 1 FROM issuers s WHERE h.origin = 'issuer:' || s.id AND s.status <> 'ACTIVE'
+    )
+)
 SELECT EXISTS (
     SELECT 1 FROM users u
     WHERE u.kind = $3 AND u.status = $4 AND u.archived_at IS NULL
-      AND EXISTS (SELECT 1 FROM user_roles h JOIN roles r ON r.id = h.role_id
-                  WHERE h.user_id = u.id AND h.expires_at IS NULL AND r.key = ANY($1::text[]))
-      AND EXISTS (SELECT 1 FROM user_roles h JOIN roles r ON r.id = h.role_id
-                  WHERE h.user_id = u.id AND h.expires_at IS NULL AND r.key = ANY($2::text[]))
+      AND EXISTS (SELECT 1 FROM lasting h WHERE h.user_id = u.id AND h.key = ANY($1::text[]))
+      AND EXISTS (SELECT 1 FROM lasting h WHERE h.user_id = u.id AND h.key = ANY($2::text[]))
 )
 """
-_HELD_BY = """
-SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
-WHERE h.user_id = $1 AND (h.expires_at IS NULL OR h.expires_at > $2)
+_ASKER = """
+SELECT ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
+             WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $2)) AS held,
+       ARRAY(SELECT jsonb_array_elements_text(i.roles) FROM identities i JOIN issuers s ON s.id = i.issuer_id
+             WHERE i.user_id = u.id AND s.status = 'ACTIVE') AS claimed,
+       ARRAY(SELECT c.scopes::text FROM clients c WHERE c.user_id = u.id AND c.status = 'ACTIVE'
+             AND (c.id = $3 OR $3 IS NULL)) AS scopes,
+       u.kind
+FROM users u
+WHERE u.id = $1 AND u.status = 'ACTIVE' AND u.archived_at IS NULL
+"""
+_NAMING = """
+SELECT name FROM issuers
+WHERE role_map @> jsonb_build_array(jsonb_build_object('roles', jsonb_build_array($1::text)))
+ORDER BY name
+LIMIT 5
 """
 
 
@@ -47,7 +64,9 @@ Unread = tuple[str, str, Path]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Rights as they are before an edit, which nobody else changes until it ends."""
+    """Rights as they are before an edit, which nobody else changes until it ends. `asker_roles` are those of the asker,
+    with what their claims give them again.
+    """
 
     policy: Policy
     has_admin: bool
@@ -68,17 +87,50 @@ class Edit:
 
 
 async def standing(tx: Transaction) -> Standing:
-    """Lock the rights of the company, so that edits come one after the other, and read them."""
-    driver = tx.driver()
+    """Lock the rights of the company, so that edits come one after the other, and read them. Raises NotGranted where
+    the asker has lost a right to manage since the request began.
+    """
+    driver, asker = tx.driver(), tx.principal
     await driver.execute("SELECT version FROM policy_version WHERE id = 1 FOR UPDATE")
     policy = await load_policy(driver)
-    return Standing(
-        policy, await _has_admin(driver, policy), frozenset(await _roles_of(driver, tx.principal.user_id, tx.now))
-    )
+    row = await driver.fetchrow(_ASKER, asker.user_id, tx.now, asker.client_id)
+    if row is None or row["kind"] != UserKind.SYSTEM:
+        cuts = _UNCUT if asker.client_id is None else _cuts(row)
+        lost = sorted((tx.access.actions & MANAGING) - _actions(tx, policy, row, cuts))
+        if lost:
+            raise NotGranted(action=lost[0])
+    roles: frozenset[str] = frozenset() if row is None else frozenset((*row["held"], *row["claimed"]))
+    return Standing(policy, await _has_admin(driver, policy), roles)
 
 
-async def _roles_of(connection: Connection, user: UUID, now: datetime) -> list[str]:
-    return [row["key"] for row in await connection.fetch(_HELD_BY, user, now)]
+async def may_still(tx: Transaction, policy: Policy, user: UUID, action: str) -> bool:
+    """Whether a user is active and has an action now; a service account by a client that is served."""
+    row = await tx.driver().fetchrow(_ASKER, user, tx.now, None)
+    cuts = _cuts(row) if row is not None and row["kind"] == UserKind.SERVICE else _UNCUT
+    return action in _actions(tx, policy, row, cuts)
+
+
+_UNCUT: Sequence[frozenset[str] | None] = (None,)
+
+
+def _cuts(row: asyncpg.Record | None) -> Sequence[frozenset[str] | None]:
+    return [] if row is None else [frozenset(orjson.loads(scopes)) for scopes in row["scopes"]]
+
+
+def _actions(
+    tx: Transaction, policy: Policy, row: asyncpg.Record | None, cuts: Sequence[frozenset[str] | None]
+) -> frozenset[str]:
+    """What somebody may do by these rows, who is nobody if there is none."""
+    if row is None:
+        return frozenset()
+    return frozenset(a for cut in cuts for a in effective_access(policy, tx.catalog, row["held"], cut).actions)
+
+
+async def require_unclaimed(tx: Transaction, key: str, *at: str) -> None:
+    """Raise RuleViolated for a role that claims of an issuer give: a new one of its key would be theirs at once."""
+    naming = [row["name"] for row in await tx.driver().fetch(_NAMING, key)]
+    if naming:
+        raise RuleViolated("role_claimed", path=at, issuers=", ".join(naming))
 
 
 async def _has_admin(connection: Connection, policy: Policy) -> bool:
@@ -167,14 +219,15 @@ def _paths_beyond(catalog: Catalog, access: Access, entity: EntityType, where: s
 
 
 def require_separation(tx: Transaction, before: Standing, after: Policy, edit: Edit) -> None:
-    """Raise RuleViolated for an edit by which its asker gives what manages rights and is not theirs to give, everyone
-    manages rights, or the asker sees or does more than before. A role that becomes what the hub comes with may give
-    actions back.
+    """Raise RuleViolated for an edit by which its asker gives or takes what manages rights and is not theirs to give,
+    everyone manages rights, or the asker sees or does more than before. A role that becomes what the hub comes with may
+    give actions back.
     """
     role, by_default = edit.role, edit.by_default
-    given = _managing(after, role.key) - _managing(before.policy, role.key)
-    beyond = sorted(given - tx.access.actions)
-    if beyond and not by_default:
+    was_managing, managing = _managing(before.policy, role.key), _managing(after, role.key)
+    moved = was_managing - managing if by_default else was_managing ^ managing
+    beyond = sorted(moved - tx.access.actions)
+    if beyond:
         raise RuleViolated("beyond_your_rights", actions=beyond)
     if _managing(after, EVERYONE):
         raise RuleViolated("everyone_manages")

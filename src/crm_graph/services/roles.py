@@ -21,8 +21,10 @@ from crm_graph.services.role_rules import (
     Edit,
     Standing,
     require_an_admin,
+    require_givable,
     require_separation,
     require_sound_edit,
+    require_unclaimed,
     standing,
 )
 from crm_graph.services.role_views import Told, facts_of, told_rights, told_role
@@ -102,7 +104,8 @@ async def reset(tx: Transaction, given: Raw) -> Told:
 
 async def remove(tx: Transaction, given: Raw) -> str:
     """Take a role away, also from whoever has it, and give its key. Raises NotFound, Conflict, LimitReached, and
-    RuleViolated for built-in roles and those that others inherit.
+    RuleViolated for built-in roles, those that others inherit or claims give, and those that hold what manages rights
+    and is not the asker's to take.
     """
     before = await _opened(tx)
     old = _known(before.policy, given["key"], "key")
@@ -112,6 +115,8 @@ async def remove(tx: Transaction, given: Raw) -> str:
     heirs = sorted(key for key, role in before.policy.roles.items() if old.key in role.inherits)
     if heirs:
         raise RuleViolated("role_inherited", path=("key",), roles=heirs)
+    require_givable(tx, before.policy, old.key)
+    await require_unclaimed(tx, old.key, "key")
     roles = {key: role for key, role in before.policy.roles.items() if key != old.key}
     holders = await _take_from_all(tx, row)
     await tx.driver().execute("DELETE FROM roles WHERE id = $1", row.id)
@@ -160,6 +165,7 @@ async def _made(tx: Transaction, before: Standing, edit: Edit, *at: str) -> Told
         raise Duplicate("role_exists", path=at)
     if len(before.policy.roles) >= MAX_ROLES:
         raise LimitReached("roles_limit", limit=MAX_ROLES)
+    await require_unclaimed(tx, role.key, *at)
     await _checked(tx, before, edit)
     row = role_row(role, tx.ids, tx.now, builtin=False)
     tx.session.add(row)

@@ -1,0 +1,231 @@
+"""Rights that issuers' claims give, beside those who administer rights: what their map, its roles and the people who
+come by it are kept from.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import pytest
+from joserfc.util import urlsafe_b64encode
+
+from crm_graph.access import Access
+from crm_graph.catalog import build_catalog
+from crm_graph.db import write_engine
+from crm_graph.errors import Unauthenticated
+from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.permissions.people import Admitted, IssuerChanged, People, Person
+from crm_graph.permissions.principals import Bearer, Principal, Principals
+from crm_graph.permissions.tokens import TokenClaims
+from crm_graph.services.people import admit
+from crm_graph.transaction import Transaction, begin
+from web.administering import done, edit, grant, holds, new_role, refusals, role
+from web.conftest import Crm
+
+URL = "https://claims.example.com"
+REFUSED = [("RULE_VIOLATED", "")]
+
+
+def rule(value: str, *roles: str) -> dict[str, Any]:
+    return {"claim": ["groups"], "value": value, "roles": list(roles), "teams": []}
+
+
+@asynccontextmanager
+async def mapping(crm: Crm, *rules: dict[str, Any]) -> AsyncIterator[UUID]:
+    """An issuer whose claims give roles; in the end it gives none and is suspended."""
+    given = {"url": URL, "name": "Claims", "audiences": ["crm"], "status": "ACTIVE"}
+    await done(crm, "saveIssuer", **given, roleMap=list(rules))
+    id_: UUID = await crm.database.fetchval("SELECT id FROM issuers WHERE url = $1", URL)
+    yield id_
+    await crm.database.execute("DELETE FROM identities WHERE issuer_id = $1", id_)
+    await done(crm, "saveIssuer", url=URL, roleMap=[], status="SUSPENDED")
+
+
+async def claimed(crm: Crm, issuer: UUID, who: str, key: str) -> None:
+    """A role that a user has by a claim."""
+    await crm.database.execute(
+        "INSERT INTO user_roles (user_id, role_id, origin) SELECT $1, id, $3 FROM roles WHERE key = $2",
+        crm.users[who], key, f"issuer:{issuer}",
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def acting_as(crm: Crm, who: str, key: str, *actions: str) -> AsyncIterator[None]:
+    """Let somebody manage some of the rights for a while."""
+    await done(crm, "createRole", input=new_role(key, actions=["roles:read", *actions]))
+    await done(crm, "grantRole", user=str(crm.users[who]), role=key)
+    await holds(lambda: _may(crm, who))
+    yield
+    await done(crm, "removeRole", key=key)
+
+
+async def _may(crm: Crm, who: str) -> bool:
+    return (await crm.ask(who, "{ roles { key } }")).status == 200
+
+
+async def test_who_may_not_give_a_role_changes_nothing_of_the_claims_that_give_it(ruled: Crm) -> None:
+    """Another value of the same rule gives the role to somebody else; so do other clients, audiences or algorithms."""
+    async with (
+        mapping(ruled, rule("admins", "admin")),
+        acting_as(ruled, "zhou", "half_admin", "roles:manage", "roles:assign"),
+    ):
+        for changes in (
+            {"roleMap": [rule("friends", "admin")]},
+            {"roleMap": [rule("admins", "sales")]},
+            {"audiences": ["crm", "mine"]},
+            {"status": "SUSPENDED"},
+        ):
+            assert await refusals(ruled, "saveIssuer", "zhou", url=URL, **changes) == REFUSED
+        signed = await edit(ruled, "saveIssuer", "zhou", url=URL, signInClient="crm")
+    assert signed["errors"] == []
+
+
+async def test_key_that_claims_name_is_neither_freed_nor_taken(ruled: Crm) -> None:
+    await done(ruled, "createRole", input=new_role("named", grant("Lead")))
+    async with mapping(ruled, rule("some", "named")):
+        assert await refusals(ruled, "removeRole", key="named") == [("RULE_VIOLATED", "key")]
+        await ruled.database.execute("UPDATE roles SET key = 'renamed' WHERE key = 'named'")
+        made = await refusals(ruled, "createRole", input=new_role("named", grant("Customer")))
+        cloned = await refusals(ruled, "cloneRole", key="sales", **{"as": "named", "label": {"zh": "新", "en": "New"}})
+        await ruled.database.execute("UPDATE roles SET key = 'named' WHERE key = 'renamed'")
+    assert (made, cloned) == ([("RULE_VIOLATED", "input.key")], [("RULE_VIOLATED", "as")])
+    assert await done(ruled, "removeRole", key="named") == "named"
+
+
+async def test_role_that_would_come_back_is_taken_at_its_issuer(ruled: Crm) -> None:
+    chen = str(ruled.users["chen"])
+    async with mapping(ruled, rule("books", "finance")) as issuer:
+        await claimed(ruled, issuer, "chen", "finance")
+        (error,) = (await edit(ruled, "revokeRole", user=chen, role="finance"))["errors"]
+        assert (error["code"], error["path"], error["message"]) == (
+            "RULE_VIOLATED",
+            ["role"],
+            "The issuer Claims gives this role, so it would come back. Take it there, or suspend the user.",
+        )
+        await done(ruled, "saveIssuer", url=URL, status="SUSPENDED")
+        taken = await done(ruled, "revokeRole", user=chen, role="finance")
+    assert "finance" not in {one["key"] for one in taken["roles"]}
+
+
+async def test_role_that_ones_claims_give_again_is_not_widened_meanwhile(ruled: Crm) -> None:
+    await done(ruled, "createRole", input=new_role("absent", grant("Lead")))
+    async with mapping(ruled, rule("some", "absent")) as issuer:
+        await ruled.database.execute(
+            "INSERT INTO identities (issuer_id, subject, user_id, roles, created_at) VALUES ($1, 'r', $2, $3, now())",
+            issuer, ruled.users["root"], '["absent"]',
+        )  # fmt: skip
+        assert await refusals(ruled, "setGrants", role="absent", grants=[grant("Customer")]) == REFUSED
+    await done(ruled, "removeRole", key="absent")
+
+
+async def test_administrator_by_a_suspended_issuer_is_nobody_who_is_left(ruled: Crm) -> None:
+    root, chen = str(ruled.users["root"]), str(ruled.users["chen"])
+    later = datetime.fromtimestamp(ruled.clock().timestamp() + 3600, UTC).isoformat()
+    async with mapping(ruled) as issuer:
+        await done(ruled, "saveIssuer", url=URL, status="SUSPENDED")
+        await claimed(ruled, issuer, "sun", "admin")
+        await done(ruled, "grantRole", user=chen, role="admin", until=later)
+        await holds(lambda: _may(ruled, "chen"))
+        refused = await refusals(ruled, "revokeRole", "chen", user=root, role="admin")
+        await done(ruled, "revokeRole", user=chen, role="admin")
+        await ruled.database.execute("DELETE FROM user_roles WHERE origin = $1", f"issuer:{issuer}")
+    assert refused == REFUSED
+
+
+async def test_who_is_suspended_is_not_unlinked_to_come_in_as_somebody_new(ruled: Crm) -> None:
+    chen, at = str(ruled.users["chen"]), {"issuer": URL, "subject": "chen"}
+    async with mapping(ruled, rule("some", "sales")):
+        await done(ruled, "linkIdentity", user=chen, **at)
+        await done(ruled, "suspendUser", user=chen)
+        assert await refusals(ruled, "unlinkIdentity", **at) == [("RULE_VIOLATED", "subject")]
+        await done(ruled, "reinstateUser", user=chen)
+        assert (await done(ruled, "unlinkIdentity", **at))["username"] == "chen"
+
+
+async def test_user_has_one_subject_at_an_issuer(ruled: Crm) -> None:
+    chen = str(ruled.users["chen"])
+    async with mapping(ruled, rule("some", "sales")):
+        await done(ruled, "linkIdentity", user=chen, issuer=URL, subject="one")
+        assert await refusals(ruled, "linkIdentity", user=chen, issuer=URL, subject="two") == [("DUPLICATE", "user")]
+
+
+async def test_who_takes_a_right_to_manage_must_have_it(ruled: Crm) -> None:
+    await done(ruled, "createRole", input=new_role("desk", actions=["clients:manage", "export"]))
+    version = (await role(ruled, "desk"))["version"]
+    async with acting_as(ruled, "zhou", "editor", "roles:manage"):
+        at = {"key": "desk", "expectedVersion": version}
+        less = await refusals(ruled, "updateRole", "zhou", **at, input={"actions": ["export"]})
+        gone = await refusals(ruled, "removeRole", "zhou", **at)
+        other = await edit(ruled, "updateRole", "zhou", **at, input={"actions": ["clients:manage"]})
+    assert (less, gone, other["errors"]) == (REFUSED, REFUSED, [])
+    await done(ruled, "removeRole", key="desk")
+
+
+# Whose token was read before something changed.
+
+
+def person(issuer: UUID, version: int, subject: str) -> Person:
+    return Person(issuer, version, f"issuer:{issuer}", subject, datetime.now(UTC), frozenset({"sales"}), frozenset())
+
+
+async def test_nobody_is_admitted_by_a_map_that_was_changed_meanwhile(ruled: Crm) -> None:
+    async with mapping(ruled, rule("some", "sales")) as issuer:
+        read_with: int = await ruled.database.fetchval("SELECT version FROM issuers WHERE id = $1", issuer)
+        async with _writing(ruled) as tx:
+            assert await admit(tx, person(issuer, read_with, "in-time")) == Admitted(tx.principal.user_id, changed=True)
+        await done(ruled, "saveIssuer", url=URL, roleMap=[rule("others", "sales")])
+        async with _writing(ruled) as tx:
+            with pytest.raises(IssuerChanged):
+                await admit(tx, person(issuer, read_with, "late"))
+        await done(ruled, "saveIssuer", url=URL, status="SUSPENDED")
+        async with _writing(ruled) as tx:
+            with pytest.raises(IssuerChanged):
+                await admit(tx, person(issuer, read_with + 2, "suspended"))
+    assert await ruled.count("users WHERE username IN ('late', 'suspended')") == 0
+
+
+@asynccontextmanager
+async def _writing(crm: Crm) -> AsyncIterator[Transaction]:
+    """A transaction in the name of somebody who is not there yet."""
+    engine, ids = write_engine(str(crm.settings.database_url), crm.settings), IdSource(crm.clock)
+    try:
+        nothing = Access((), {}, frozenset(), 0)
+        who = Principal(ids.new(EntityCode.USER), "", None, "oidc", (), None, (), (), nothing, "en", "UTC")
+        async with begin(engine, who, build_catalog(), crm.clock, ids, source="oidc") as tx:
+            yield tx
+    finally:
+        await engine.dispose()
+
+
+async def test_long_answer_ends_for_whose_subject_is_somebody_else_by_now(ruled: Crm) -> None:
+    chen = ruled.users["chen"]
+    body = urlsafe_b64encode(orjson.dumps({"iss": URL, "sub": "long"})).decode()
+    token = f"e30.{body}.e30"
+    async with mapping(ruled, rule("some", "sales")) as issuer, _principals(ruled) as principals:
+        await done(ruled, "linkIdentity", user=str(chen), issuer=URL, subject="long")
+        now = ruled.clock().timestamp()
+        claims = TokenClaims(chen, None, None, now + 300, now, f"{issuer}:x", (issuer, "long"))
+        bearer = Bearer(await principals.of_user(chen), token, claims, of_issuer=True)
+        assert (await principals.again(bearer)).user_id == chen
+        await done(ruled, "unlinkIdentity", issuer=URL, subject="long")
+        with pytest.raises(Unauthenticated):
+            await principals.again(bearer)
+
+
+@asynccontextmanager
+async def _principals(crm: Crm) -> AsyncIterator[Principals]:
+    async def nobody(_: Person) -> Admitted:
+        raise Unauthenticated
+
+    people = People(crm.terms.issuer, nobody)
+    async with asyncpg.create_pool(str(crm.settings.database_url), min_size=1, max_size=2) as pool:
+        principals = Principals(pool, build_catalog(), crm.terms, clock=crm.clock, people=people)
+        await principals.start()
+        try:
+            yield principals
+        finally:
+            await principals.stop()
