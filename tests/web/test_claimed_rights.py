@@ -37,7 +37,7 @@ def rule(value: str, *roles: str) -> dict[str, Any]:
 @asynccontextmanager
 async def mapping(crm: Crm, *rules: dict[str, Any]) -> AsyncIterator[UUID]:
     """An issuer whose claims give roles; in the end it gives none and is suspended."""
-    given = {"url": URL, "name": "Claims", "audiences": ["crm"], "status": "ACTIVE"}
+    given: dict[str, Any] = {"url": URL, "name": "Claims", "audiences": ["crm"], "status": "ACTIVE"}
     await done(crm, "saveIssuer", **given, roleMap=list(rules))
     id_: UUID = await crm.database.fetchval("SELECT id FROM issuers WHERE url = $1", URL)
     yield id_
@@ -73,12 +73,13 @@ async def test_who_may_not_give_a_role_changes_nothing_of_the_claims_that_give_i
         mapping(ruled, rule("admins", "admin")),
         acting_as(ruled, "zhou", "half_admin", "roles:manage", "roles:assign"),
     ):
-        for changes in (
+        refused: tuple[dict[str, Any], ...] = (
             {"roleMap": [rule("friends", "admin")]},
             {"roleMap": [rule("admins", "sales")]},
             {"audiences": ["crm", "mine"]},
             {"status": "SUSPENDED"},
-        ):
+        )
+        for changes in refused:
             assert await refusals(ruled, "saveIssuer", "zhou", url=URL, **changes) == REFUSED
         signed = await edit(ruled, "saveIssuer", "zhou", url=URL, signInClient="crm")
     assert signed["errors"] == []
