@@ -91,7 +91,8 @@ async def test_key_that_claims_name_is_neither_freed_nor_taken(ruled: Crm) -> No
         assert await refusals(ruled, "removeRole", key="named") == [("RULE_VIOLATED", "key")]
         await ruled.database.execute("UPDATE roles SET key = 'renamed' WHERE key = 'named'")
         made = await refusals(ruled, "createRole", input=new_role("named", grant("Customer")))
-        cloned = await refusals(ruled, "cloneRole", key="sales", **{"as": "named", "label": {"zh": "新", "en": "New"}})
+        copy: dict[str, Any] = {"key": "sales", "as": "named", "label": {"zh": "新", "en": "New"}}
+        cloned = await refusals(ruled, "cloneRole", **copy)
         await ruled.database.execute("UPDATE roles SET key = 'named' WHERE key = 'renamed'")
     assert (made, cloned) == ([("RULE_VIOLATED", "input.key")], [("RULE_VIOLATED", "as")])
     assert await done(ruled, "removeRole", key="named") == "named"
