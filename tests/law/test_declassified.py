@@ -24,7 +24,7 @@ from crm_graph.permissions.declassifications import DECLASSIFICATIONS
 from crm_graph.permissions.rules import ALL, OWN, GrantRule, RoleRule, actions_of, grant
 from crm_graph.proof.datasets import Dataset
 from crm_graph.proof.engine import SMALL, Kept, principal_of, reading
-from crm_graph.proof.lookups import exact, folded, national, squeezed
+from crm_graph.proof.lookups import exact, folded, squeezed, whole_number
 from crm_graph.proof.rows import NOON, Connection, Row, Tables, id_source, insert, load
 from crm_graph.proof.twins import Twin
 from crm_graph.proof.view import Record, View, stored
@@ -186,7 +186,7 @@ def _matches(view: View, record: Record, name: str, value: str) -> bool:
     match name:
         case "phone":
             wanted = exact(Search.PHONE, value)
-            return bool(wanted) and wanted in {national(v) for v in (row["phone"], *points) if v}
+            return bool(wanted) and wanted in {whole_number(v) for v in (row["phone"], *points) if v}
         case "email":
             wanted = exact(Search.EMAIL, value)
             return bool(wanted) and wanted in {v.lower() for v in (row["email"], *points) if v}

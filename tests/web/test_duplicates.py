@@ -71,6 +71,9 @@ async def test_how_many_there_are_and_what_they_are_is_not_told(crm: Crm) -> Non
     [
         ({"phone": "13871960011"}, {"phone": "+86 138 7196 0011"}, True),
         ({"phone": "13871960012"}, {"phone": "13871960013"}, False),
+        ({"phone": "+1 310 555 0199"}, {"phone": "13105550199"}, False),
+        ({"phone": "13105550198"}, {"phone": "+1 310 555 0198"}, False),
+        ({"phone": "+1 310 555 0197"}, {"phone": "+1 (310) 555-0197"}, True),
         ({"email": "Check.One@x.example"}, {"email": "check.one@X.example"}, True),
         ({"email": "check.two@x.example"}, {"email": "checktwo@x.example"}, False),
         ({"registrationNumber": "91310000MA1FL0XX01"}, {"registrationNumber": "91310000ma1fl0xx01"}, True),

@@ -45,7 +45,7 @@ def exact(how: Search, value: str) -> str | None:
             return squeezed(folded(value))
         if how is Search.EMAIL:
             return normalise_email(value).e164
-        return national(normalise_phone(value).e164 or "")
+        return whole_number(normalise_phone(value).e164 or "")
     except UserFault:
         return None
 
@@ -53,7 +53,7 @@ def exact(how: Search, value: str) -> str | None:
 def _stored(how: Search, value: str) -> str | None:
     if how is Search.NUMBER:
         return squeezed(folded(value))
-    return value.lower() if how is Search.EMAIL else national(value)
+    return value.lower() if how is Search.EMAIL else whole_number(value)
 
 
 def searched_rows(view: View, record: Record, searched: Searched) -> Iterable[tuple[Any, str]]:
@@ -79,3 +79,10 @@ def national(value: str) -> str | None:
     if re.fullmatch(r"\+[0-9]{8,}", value):
         return value[1:].removeprefix("86")
     return value if re.fullmatch(r"1[0-9]{10}", value) else None
+
+
+def whole_number(value: str) -> str | None:
+    """A person's number in E.164 form; None for what is neither that nor a Chinese mobile number."""
+    if re.fullmatch(r"\+[0-9]{8,}", value):
+        return value
+    return f"+86{value}" if re.fullmatch(r"1[0-9]{10}", value) else None

@@ -4,7 +4,7 @@ Of records out of the asker's scope no more is told than that there are some, wi
 they lie in the pool: neither how many there are, nor which, nor what of them matched.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,18 @@ from crm_graph.services import reads
 from crm_graph.services.contact_points import normalise_email, normalise_phone
 from crm_graph.services.reads import AuditedRead, Hashing
 from crm_graph.services.rights import in_any_scope, rights_on
-from crm_graph.services.search_keys import END, LONGEST_NUMBER, START, Key, fold, gram_phrase, national, squeeze
+from crm_graph.services.search_keys import (
+    END,
+    LONGEST_NUMBER,
+    START,
+    Key,
+    fold,
+    gram_phrase,
+    national,
+    same_address,
+    same_number,
+    squeeze,
+)
 from crm_graph.services.texts import clean
 from crm_graph.transaction import Input, Transaction
 
@@ -45,6 +56,8 @@ CRITERIA: Mapping[str, Criterion] = {
     "companyName": Criterion({"customer": ("name",), "lead": ("company_name",)}, Search.NAME),
     "registrationNumber": Criterion({"customer": ("registration_number", "tax_id")}, Search.NUMBER),
 }
+
+_SAME: Mapping[str, Callable[[Fragment, Fragment], Fragment]] = {"phone": same_number, "email": same_address}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ def _canonical(criterion: str, given: str) -> str:
         text = clean(given, max_length=_LONGEST)
         match CRITERIA[criterion].how:
             case Search.PHONE:
-                value = national(normalise_phone(text or "").e164 or "") or ""
+                value = normalise_phone(text or "").e164 or ""
             case Search.EMAIL:
                 value = normalise_email(text or "").e164 or ""
             case _:
@@ -130,9 +143,11 @@ async def _rows(tx: Transaction, entity: EntityType, asked: Mapping[str, str]) -
 
 def _query(catalog: Catalog, entity: EntityType, criterion: str, value: str) -> str:
     """The keys of records that have the value; empty where none can."""
-    if not value:
+    how = CRITERIA[criterion].how
+    known = (national(value) or "") if how is Search.PHONE else value
+    if not known:
         return ""
-    return " | ".join(_key(tag, CRITERIA[criterion].how, value) for tag in _tags(catalog, entity, criterion))
+    return " | ".join(_key(tag, how, known) for tag in _tags(catalog, entity, criterion))
 
 
 def _key(tag: str, how: Search, value: str) -> str:
@@ -152,16 +167,16 @@ def _tags(catalog: Catalog, entity: EntityType, criterion: str) -> Iterable[str]
 
 
 def _matched(catalog: Catalog, entity: EntityType, criterion: str, place: int) -> Fragment:
-    """Whether a record matches by a criterion: keys know letters and digits alone, addresses are compared whole."""
+    """Whether a record matches by a criterion. What keys do not tell apart is compared whole."""
     has = sql("d.keys @@ {query}", query=param(Input(f"q{place}"), "tsquery"))
     further = TRUE
-    if criterion == "email":
-        value = param(Input(f"v{place}"), "text")
-        further = sql("lower(t.email) = {value}", value=value)
+    if criterion in _SAME:
+        value, same = param(Input(f"v{place}"), "text"), _SAME[criterion]
+        further = same(sql("t.{column}", column=name(criterion)), value)
         if entity.name == "customer":
             points = sql(
-                "EXISTS (SELECT 1 FROM contact_points AS c WHERE c.customer_id = t.id AND lower(c.e164) = {value})",
-                value=value,
+                "EXISTS (SELECT 1 FROM contact_points AS c WHERE c.customer_id = t.id AND {same})",
+                same=same(sql("c.e164"), value),
             )
             further = any_of([further, points])
     elif criterion == "companyName" and entity.name == "customer":

@@ -14,6 +14,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from crm_graph.catalog import Searched
+from crm_graph.fragments import Fragment, sql
 from crm_graph.models.fields import Search
 from crm_graph.services.pinyin import FIRST_WIDE, readings
 
@@ -193,6 +194,18 @@ def national(number: str) -> str | None:
     if number.startswith("+"):
         return digits.removeprefix("86") if len(digits) >= 8 else None
     return digits if len(digits) == 11 and digits[0] == "1" else None
+
+
+def same_number(stored: Fragment, e164: Fragment) -> Fragment:
+    """Whether a stored number is this one in E.164 form. Keys have no +86, and take +1 310 555 0123 for a mobile number,
+    131 0555 0123; one that is stored may be without it too.
+    """
+    return sql("{e164} IN ({stored}, '+86' || {stored})", e164=e164, stored=stored)
+
+
+def same_address(stored: Fragment, address: Fragment) -> Fragment:
+    """Whether a stored e-mail address is this one in lower case: keys know letters and digits alone."""
+    return sql("lower({stored}) = {address}", stored=stored, address=address)
 
 
 def dialled(digits: str) -> list[str]:

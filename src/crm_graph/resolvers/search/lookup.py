@@ -1,6 +1,6 @@
 """A lookup as SQL: the rows that have exactly a value, in fields that the asker may look up on those very rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,10 @@ from crm_graph.resolvers.arguments import given
 from crm_graph.resolvers.json_sql import Pairs, as_object
 from crm_graph.resolvers.plan import ROW_ID, ObjectPlan, ValueLookup
 from crm_graph.resolvers.rows import Context, RowFlags
-from crm_graph.resolvers.search.planning import EXACT
 from crm_graph.resolvers.search.ranking import DOCUMENT, Searching
 from crm_graph.scalars import parse_text
 from crm_graph.services.contact_points import normalise_email, normalise_phone
-from crm_graph.services.search_keys import LONGEST_NUMBER, Key, fold, national, squeeze
+from crm_graph.services.search_keys import LONGEST_NUMBER, Key, fold, national, same_address, same_number, squeeze
 
 ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 
@@ -34,26 +33,26 @@ class Exact:
     tags: tuple[str, ...]
 
     def __call__(self, raw: Any) -> str:
-        value = _canonical(self.how, parse_text(raw))
+        value = _key(self.how, parse_text(raw))
         known = 0 < len(value) < LONGEST_NUMBER
         return " | ".join(f"'{tag}{Key.FORWARD}{value}'" for tag in self.tags) if known else ""
 
 
 def compared(how: How | None, text: str) -> str:
     """A value as it is compared with others of a field that is searched so: equal for equal ones, however written."""
-    return (_canonical(how, text) if how in EXACT else "") or text.strip()
+    if how is How.NUMBER:
+        return squeeze(fold(text)) or text.strip()
+    whole = _WHOLE.get(how) if how is not None else None
+    return (whole(text) if whole else "") or text.strip()
 
 
-def _canonical(how: How | None, text: str) -> str:
-    """The value; empty for what is none of its kind."""
+def _key(how: How, text: str) -> str:
+    """The value as it stands in a key; empty for what is none of its kind."""
     if how is How.NUMBER:
         return squeeze(fold(text))
     if how is How.EMAIL:
         return squeeze(fold(email(text)))
-    try:
-        return national(normalise_phone(text).e164 or "") or ""
-    except UserFault:
-        return ""
+    return national(phone(text)) or ""
 
 
 def email(raw: Any) -> str:
@@ -62,6 +61,19 @@ def email(raw: Any) -> str:
         return normalise_email(parse_text(raw)).e164 or ""
     except UserFault:
         return ""
+
+
+def phone(raw: Any) -> str:
+    """Parses a phone number into its E.164 form; empty for what is none of a person."""
+    try:
+        return normalise_phone(parse_text(raw)).e164 or ""
+    except UserFault:
+        return ""
+
+
+_WHOLE: Mapping[How, Callable[[Any], str]] = {How.EMAIL: email, How.PHONE: phone}
+"""What keys do not tell apart is compared again, whole."""
+_SAME: Mapping[How, Callable[[Fragment, Fragment], Fragment]] = {How.EMAIL: same_address, How.PHONE: same_number}
 
 
 def value_lookup(plan: ValueLookup, context: Context, write: ObjectWriter) -> Fragment:
@@ -76,7 +88,7 @@ def value_lookup(plan: ValueLookup, context: Context, write: ObjectWriter) -> Fr
             [
                 _has(plan, how, [searched]),
                 searching.readable(searched),
-                *([_same_email(plan, row, searched, context)] if how is How.EMAIL else []),
+                *([_same(plan, how, row, searched, context)] if how in _WHOLE else []),
             ]
         )
         for searched in plan.fields
@@ -109,16 +121,15 @@ def _has(plan: ValueLookup, how: How, fields: "list[Searched] | tuple[Searched, 
     return sql("{d}.keys @@ {q}", d=name(DOCUMENT), q=param(given(plan.value, exact), "tsquery"))
 
 
-def _same_email(plan: ValueLookup, row: Row, searched: Searched, context: Context) -> Fragment:
-    """Whether it is the address itself: keys know letters and digits alone."""
-    value = param(given(plan.value, email), "text")
+def _same(plan: ValueLookup, how: How, row: Row, searched: Searched, context: Context) -> Fragment:
+    """Whether it is the value itself, which keys do not tell."""
+    value = param(given(plan.value, _WHOLE[how]), "text")
     if searched.relation is None:
-        return sql("lower({c}) = {value}", c=row.column(searched.field.name), value=value)
+        return _SAME[how](row.column(searched.field.name), value)
     return sql(
-        "EXISTS (SELECT 1 FROM {table} AS c WHERE c.{remote} = {local} AND lower(c.{column}) = {value})",
+        "EXISTS (SELECT 1 FROM {table} AS c WHERE c.{remote} = {local} AND {same})",
         table=name(context.catalog[searched.relation.target].table),
         remote=name(searched.relation.remote),
         local=row.column(searched.relation.local),
-        column=name(searched.field.name),
-        value=value,
+        same=_SAME[how](sql("c.{column}", column=name(searched.field.name)), value),
     )
