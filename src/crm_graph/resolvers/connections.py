@@ -166,6 +166,8 @@ class _ConnectionWriter:
                 return sql("LEAST({count}, {cap})", count=self._count(), cap=self._cap())
             case Part.TOTAL_COUNT_CAPPED:
                 return sql("{count} > {cap}", count=self._count(), cap=self._cap())
+            case Part.FOUND:
+                return self._found(part)
             case _:
                 return text(f"{self.plan.entity.api_name}Connection")
 
@@ -217,6 +219,21 @@ class _ConnectionWriter:
     def _count(self) -> Fragment:
         return sql(
             "(SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {cap} + 1) AS m)",
+            source=self.counted.source,
+            where=self.counted.condition,
+            cap=self._cap(),
+        )
+
+    def _found(self, part: ConnectionPart) -> Fragment:
+        """Every record that is counted, whatever the page holds."""
+        flags = self.context.flags(self.row)
+        ((_, row),) = part.rows
+        return sql(
+            "array_to_json(ARRAY(SELECT {item} FROM"
+            " (SELECT {a}.*{flags} FROM {source} WHERE {where} LIMIT {cap} + 1) AS {a}))",
+            item=as_object(self.object(row, self.row, flags)),
+            a=name(self.row.alias),
+            flags=flags.flag_columns(),
             source=self.counted.source,
             where=self.counted.condition,
             cap=self._cap(),

@@ -15,7 +15,7 @@ from crm_graph.fragments import Const, Param
 from crm_graph.resolvers.arguments import given
 from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.derived import Step, paths_of, reach
-from crm_graph.resolvers.plan import ROW_ID, Connection, ReadPlan, Root, ValueLookup
+from crm_graph.resolvers.plan import ROW_ID, Connection, Part, ReadPlan, Root, ValueLookup
 from crm_graph.resolvers.search.lookup import compared
 from crm_graph.scalars import parse_text
 from crm_graph.services.reads import AuditedRead, Hashing
@@ -74,6 +74,9 @@ def told(
         for holder in _records(data, lookup):
             holder.pop(ROW_ID, None)
             holder.pop(lookup.matched or ROW_ID, None)
+    for root, part, *_ in (path for lookup in lookups for path in lookup.paths):
+        if part == Part.FOUND:
+            data[root].pop(part, None)
     return orjson.dumps(data), reads
 
 

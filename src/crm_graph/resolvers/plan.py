@@ -183,6 +183,8 @@ class Part(StrEnum):
     TOTAL_COUNT = "totalCount"
     TOTAL_COUNT_CAPPED = "totalCountCapped"
     TYPENAME = TYPENAME
+    FOUND = " found"
+    """Not selected by anybody: every record that a lookup finds, for the log of reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,7 @@ class Planner:
         self.looked_up.clear()
         criteria = self._criteria(selected, entity, exact=relation is None)
         lookups = tuple(self.looked_up)
+        parts = tuple(self._part(entity, part, lookups) for part in selected.only())
         return Connection(
             key=selected.key,
             entity=entity,
@@ -273,7 +274,7 @@ class Planner:
             order=order,
             signature=sign,
             page=self._page(selected, order, sign),
-            parts=tuple(self._part(entity, part, lookups) for part in selected.only()),
+            parts=(*parts, *_found(entity, parts, lookups)),
             search=search,
             lookups=lookups,
         )
@@ -330,10 +331,7 @@ class Planner:
         plan = self.object(entity, selected.only())
         if not lookups:
             return plan
-        matched = [
-            MatchedValue(f" {place}", exact.field, exact.value) for place, exact in enumerate(lookups) if exact.several
-        ]
-        return ObjectPlan(entity, (*plan.members, Cell(ROW_ID, entity.fields["id"]), *matched))
+        return ObjectPlan(entity, (*plan.members, *_for_the_log(entity, lookups)))
 
     def _page(self, selected: Selected, order: tuple[OrderKey, ...], sign: str) -> Page:
         first, last, offset = (selected.argument(name) for name in ("first", "last", "offset"))
@@ -410,6 +408,26 @@ class Planner:
         direction, _, nulls = leaf.value.partition("_NULLS_")
         descending = direction == "DESC"
         return OrderKey(path, member, descending, nulls == "FIRST" if nulls else descending)
+
+
+def _for_the_log(entity: EntityType, lookups: tuple[ExactValue, ...]) -> tuple[Cell | MatchedValue, ...]:
+    """What the log of reads is told of a record that is looked up: which it is, and which values it has."""
+    matched = [
+        MatchedValue(f" {place}", exact.field, exact.value) for place, exact in enumerate(lookups) if exact.several
+    ]
+    return (Cell(ROW_ID, entity.fields["id"]), *matched)
+
+
+def _found(
+    entity: EntityType, parts: tuple[ConnectionPart, ...], lookups: tuple[ExactValue, ...]
+) -> Iterable[ConnectionPart]:
+    """All records of a lookup, where more is told of them than stands in the rows: that there are some, or how many."""
+    if lookups and any(part.part in _BESIDE_ROWS or (part.part is Part.EDGES and not part.rows) for part in parts):
+        row = ObjectPlan(entity, _for_the_log(entity, lookups))
+        yield ConnectionPart(Part.FOUND, Part.FOUND, rows=((Part.FOUND, row),))
+
+
+_BESIDE_ROWS = (Part.TOTAL_COUNT, Part.TOTAL_COUNT_CAPPED, Part.PAGE_INFO)
 
 
 def _archived(selected: Selected) -> Archived:
