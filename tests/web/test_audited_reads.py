@@ -148,6 +148,43 @@ async def test_nobody_is_told_what_cannot_be_written_down(crm: Crm) -> None:
         }
 
 
+async def test_a_number_abroad_is_not_the_chinese_one_of_the_same_digits(crm: Crm) -> None:
+    chinese = await customer(crm, "查找美甲", "+86 131 0555 0123")
+    abroad = await customer(crm, "查找美乙", "+1 310 555 0123")
+    since = crm.clock()
+    for value, found in (("13105550123", chinese), ("+86 131 0555 0123", chinese), ("+1 310-555-0123", abroad)):
+        answer = await crm.ask("sun", LOOKUP, {"v": value})
+        assert [row["id"] for row in answer.data["lookup"]] == [found]
+    looked_for = [read["looked_for"] for read in await reads(crm, since)]
+    assert len(looked_for) == 3
+    assert looked_for[0] == looked_for[1] != looked_for[2]
+
+
+@pytest.mark.parametrize(
+    ("number", "told", "answer"),
+    [
+        ("13871950051", "totalCount", {"totalCount": 2}),
+        ("13871950052", "totalCountCapped", {"totalCountCapped": False}),
+        ("13871950053", "pageInfo { hasNextPage }", {"pageInfo": {"hasNextPage": True}}),
+        ("13871950054", "edges { __typename }", {"edges": [{"__typename": "CustomerEdge"}]}),
+        ("13871950055", "nodes { phone } totalCount", {"nodes": [{"phone": "138****0055"}], "totalCount": 2}),
+    ],
+    ids=["count", "capped", "page", "edges", "beside nodes"],
+)
+async def test_records_that_are_only_counted_or_paged_over_are_written_down(
+    crm: Crm, number: str, told: str, answer: dict[str, Any]
+) -> None:
+    have = {await customer(crm, f"查找数{n}", number) for n in range(2)}
+    since = crm.clock()
+    query = f"query ($w: CustomerWhere) {{ customers(first: 1, where: $w) {{ {told} }} }}"
+    for where in ({"phone": {"eq": f"+86{number}"}}, {"phone": {"in": ["+8613871950059", f"+86{number}"]}}):
+        assert (await crm.ask("zhao", query, {"w": where})).data == {"customers": answer}
+    found = [(read["entity_id"] and str(read["entity_id"]), read["records"]) for read in await reads(crm, since)]
+    assert len(found) == 5
+    assert {*found[:2]} == {*found[3:]} == {(id_, 1) for id_ in have}
+    assert found[2] == (None, 0)
+
+
 PAGE = "query ($n: Int) { customers(first: $n) { nodes { id name } } }"
 
 
@@ -203,6 +240,20 @@ async def test_what_is_found_by_ids_and_by_searching_counts_together(crm: Crm) -
         last = {"query": f'query ($id: ID!) {{ nodes(ids: [$id, "{ids[0]}"]) {{ id }} }}', "variables": {"id": ids[0]}}
         assert (await http.post("/graphql", json=last, headers=crm.headers("sun"))).status_code == 200
     assert [(read["type"], read["records"]) for read in await reads(crm, since)] == [("record.paged", 10)]
+
+
+async def test_records_that_are_read_one_by_one_count(crm: Crm) -> None:
+    ids = [await customer(crm, f"单条{n}", f"138719400{n + 60}") for n in range(3)]
+    settings = crm.settings.model_copy(update={"bulk_read_records": 3})
+    one_by_one = "{ " + " ".join(f'c{n}: customer(id: "{id_}") {{ id name }}' for n, id_ in enumerate(ids)) + " }"
+    nodes = "{ " + " ".join(f'n{n}: node(id: "{id_}") {{ id }}' for n, id_ in enumerate(ids)) + " }"
+    since = crm.clock()
+    async with hub_with(crm, settings) as http:
+        for query in (f'{{ customer(id: "{ids[0]}") {{ id name }} }}', one_by_one, nodes):
+            body = {"query": query}
+            assert (await http.post("/graphql", json=body, headers=crm.headers("sun"))).status_code == 200
+    found = [(read["type"], read["records"]) for read in await reads(crm, since)]
+    assert found == [("customer.paged", 3), ("record.paged", 3)]
 
 
 async def test_a_list_of_looked_up_values_is_no_export(crm: Crm) -> None:

@@ -1,8 +1,8 @@
-"""Paging in bulk: how many records of a type somebody reads page by page, and when that is written down.
+"""Reading in bulk: how many records of a type somebody reads, one by one or page by page, and when that is noted.
 
-Every list at the top of a query counts, and what is found by ids or by a search, so this is cheap and rough: a list
-counts its page size, or what fits into the bytes of the answer where that is less. Each process counts for itself, and
-forgets who has not asked for longest.
+Whatever stands at the top of a query counts, a single record as one. This is cheap and rough: a list counts its page
+size, or what fits into the bytes of the answer where that is less. Each process counts for itself, and forgets who has
+not asked for longest.
 """
 
 import time
@@ -15,7 +15,18 @@ from crm_graph.errors import CrmError
 from crm_graph.fragments import Fragment, Param
 from crm_graph.permissions.budgets import Payer
 from crm_graph.resolvers.arguments import Given
-from crm_graph.resolvers.plan import Connection, NodeList, ObjectPlan, Part, ReadPlan, Root, Search, SearchHits
+from crm_graph.resolvers.plan import (
+    Connection,
+    Lookup,
+    NodeList,
+    NodeLookup,
+    ObjectPlan,
+    Part,
+    ReadPlan,
+    Root,
+    Search,
+    SearchHits,
+)
 from crm_graph.services.reads import AuditedRead
 
 PAGED = "paged"
@@ -41,7 +52,7 @@ class Listed:
 
 @dataclass(slots=True)
 class Count:
-    """The records of one type that somebody read since a moment; the next event comes at `next`."""
+    """The records of one type that somebody read since a moment, for one window; the next event comes at `next`."""
 
     since: float
     records: int
@@ -66,6 +77,7 @@ class BulkReads:
         if counts is None:
             counts = {}
             self._counts.put(subject, counts)
+        now = self._monotonic()
         crossed: list[AuditedRead] = []
         for listed in lists:
             rows = values[listed.place] if listed.place >= 0 else listed.size
@@ -73,25 +85,21 @@ class BulkReads:
                 rows = len(rows)
             most = size // listed.least
             count = counts.get(listed.entity)
-            if count is None:
-                count = counts[listed.entity] = Count(self._monotonic(), 0, self._limit)
+            if count is None or now - count.since > self._window_s:
+                count = counts[listed.entity] = Count(now, 0, self._limit)
             count.records += min(most, rows)
             if count.records >= count.next:
-                crossed += self._crossed(listed.entity, count)
+                count.next = count.records + self._limit
+                crossed.append(_crossing(listed.entity, count, now))
         return crossed
 
-    def _crossed(self, entity: str, count: Count) -> list[AuditedRead]:
-        """The event of a crossing; what was counted for longer than the window begins anew."""
-        now, records = self._monotonic(), count.records
-        if now - count.since > self._window_s:
-            count.since, count.records, count.next = now, 0, self._limit
-            return []
-        count.next = records + self._limit
-        return [AuditedRead(PAGED, entity, (), records, told={"seconds": round(now - count.since)})]
+
+def _crossing(entity: str, count: Count, now: float) -> AuditedRead:
+    return AuditedRead(PAGED, entity, (), count.records, told={"seconds": round(now - count.since)})
 
 
 def listed_in(plan: ReadPlan, sources: Sequence[Any]) -> tuple[Listed, ...]:
-    """The lists of a plan that count: those at its top, of records of the business."""
+    """What counts of a plan: the lists at its top, and the single records as lists of one."""
     places = {source: place for place, source in enumerate(sources) if isinstance(source, Given)}
     return tuple(listed for root in plan.roots for listed in _listed(root, places))
 
@@ -102,6 +110,10 @@ def _listed(root: Root, places: Mapping[Any, int]) -> Iterable[Listed]:
             rows = [row for part in root.parts if part.part in (Part.NODES, Part.EDGES) for _, row in part.rows]
             if rows:
                 yield _sized(root.entity.name, root.page.size, places, sum(_least(row) for row in rows))
+        case Lookup() if root.row.entity.owned:
+            yield Listed(root.row.entity.name, _KNOWN, 1, _least(root.row))
+        case NodeLookup() if any(row.entity.owned for row in root.rows):
+            yield Listed(ANY, _KNOWN, 1, min(_least(row) for row in root.rows))
         case NodeList():
             yield _sized(ANY, root.ids, places, min((_least(row) for row in root.rows), default=LEAST))
         case Search():
