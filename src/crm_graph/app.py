@@ -392,6 +392,7 @@ def export_endpoint(hub: Hub, operations: Operations) -> ExportEndpoint:
     return ExportEndpoint(
         hub.principals,
         operations,
+        purse=hub.budgets,
         primary=hub.primary,
         connect=partial(export_connection, str(settings.database_url), settings),
         begin_for=begin_for(hub),

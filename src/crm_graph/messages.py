@@ -492,6 +492,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Others are downloading exports now. Try again in a moment.",
         "当前有其他导出正在下载，请稍后重试。",
     ),
+    "export_under_way": (
+        "You are downloading an export already. Try again when it has ended.",
+        "您正在下载另一个导出，请在其完成后重试。",
+    ),
     "no_such_export": (
         "There is no such export, or it has expired. Make it again.",
         "导出不存在或已过期，请重新创建。",

@@ -9,9 +9,10 @@ import httpx
 import orjson
 import pytest
 
+from crm_graph.app import open_hub
 from crm_graph.db import connect
 
-from .conftest import Answer, Crm
+from .conftest import Answer, Crm, front_of
 from .exporting import BACKENDS, LONG, SOON_S, create, download, hire, hub, long_list, told, until_no_backend
 
 CUSTOMERS = "{ customers { nodes { id name } } }"
@@ -65,6 +66,33 @@ async def test_a_client_that_goes_away_ends_its_connection(crm: Crm) -> None:
 
     assert recorded["complete"] is False
     assert 0 <= recorded["rows"] < 3_000
+
+
+async def test_rows_of_the_batch_that_was_leaving_are_in_the_log(crm: Crm) -> None:
+    """A client that closes after the last rows and before the end has them all."""
+    taken, gone = [b""], asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        taken.append(message.get("body", b""))
+        if b"\n" in taken[-1]:
+            gone.set()
+            await asyncio.Event().wait()
+
+    async with long_list(crm, 5) as key, open_hub(crm.settings, clock=crm.clock) as opened:
+        made = await create(crm, LONG, {"key": key})
+        path = httpx.URL(made["url"]).path
+        headers = [(name.lower().encode(), value.encode()) for name, value in crm.headers("sun").items()]
+        scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode()}
+        more = {"query_string": b"", "headers": headers, "scheme": "http", "client": ("127.0.0.1", 1), "root_path": ""}
+        await front_of(opened)({**scope, **more}, receive, send)
+        recorded = await until_recorded(crm, made["id"])
+
+    assert b"".join(taken).count(b"\n") == 5
+    assert recorded == {"rows": 5, "complete": False}
 
 
 async def test_a_client_that_goes_away_while_the_database_works_ends_that_too(crm: Crm) -> None:
@@ -122,11 +150,13 @@ async def test_a_client_that_takes_nothing_is_given_up(crm: Crm, limit: str) -> 
 
 
 async def test_one_more_than_the_process_sends_at_once_is_told_to_come_again(crm: Crm) -> None:
+    await hire(crm, "next downloader", "crm_manager")
     async with long_list(crm) as key, hub(crm, export_connections=1) as http:
         made = await create(crm, LONG, {"key": key})
+        other = await create(crm, CUSTOMERS, who="next downloader")
         async with http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
             await anext(response.aiter_bytes())
-            busy = await download(crm, made["url"], http=http)
+            busy = await download(crm, other["url"], "next downloader", http)
             beside = await http.post("/graphql", json={"query": CUSTOMERS}, headers=crm.headers("sun"))
         await until_no_backend(crm)
         async with asyncio.timeout(SOON_S):
@@ -137,6 +167,34 @@ async def test_one_more_than_the_process_sends_at_once_is_told_to_come_again(crm
     assert busy.headers["retry-after"] == "10"
     assert beside.status_code == 200
     assert free.content.count(b"\n") == 3_000
+
+
+async def test_nobody_takes_more_than_one_place(crm: Crm) -> None:
+    await hire(crm, "second downloader", "crm_manager")
+    async with long_list(crm) as key, hub(crm, export_connections=2) as http:
+        made = await create(crm, LONG, {"key": key})
+        other = await create(crm, CUSTOMERS, who="second downloader")
+        async with http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+            await anext(response.aiter_bytes())
+            again = await download(crm, made["url"], http=http)
+            of_other = await download(crm, other["url"], "second downloader", http)
+
+    told_again = "You are downloading an export already. Try again when it has ended."
+    assert Answer(again).error == (503, "UNAVAILABLE", told_again)
+    assert again.headers["retry-after"] == "10"
+    assert of_other.status_code == 200
+
+
+async def test_downloads_are_paid_for(crm: Crm) -> None:
+    await hire(crm, "spender", "crm_manager")
+    made = await create(crm, CUSTOMERS, who="spender")
+    async with hub(crm, cost_per_minute=150) as http:
+        answers = [await download(crm, made["url"], "spender", http) for _ in range(4)]
+
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert answers[0].status_code == 200
+    assert Answer(refused[0]).error[:2] == (429, "RATE_LIMITED")
+    assert int(refused[0].headers["retry-after"]) in range(1, 61)
 
 
 async def test_a_list_that_takes_too_long_is_a_timeout_before_the_first_byte(crm: Crm) -> None:

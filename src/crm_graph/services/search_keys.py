@@ -197,8 +197,8 @@ def national(number: str) -> str | None:
 
 
 def same_number(stored: Fragment, e164: Fragment) -> Fragment:
-    """Whether a stored number is this one in E.164 form. Keys have no +86, and take +1 310 555 0123 for a mobile number,
-    131 0555 0123; one that is stored may be without it too.
+    """Whether a stored number is this one in E.164 form. Keys have no +86, and take +1 310 555 0123 for the number
+    131 0555 0123 of a phone in China; one that is stored may be without it too.
     """
     return sql("{e164} IN ({stored}, '+86' || {stored})", e164=e164, stored=stored)
 

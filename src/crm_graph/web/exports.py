@@ -20,6 +20,7 @@ from crm_graph.errors import (
     CrmError,
     MethodNotAllowed,
     NoSuchExport,
+    RateLimited,
     RequestFault,
     TimedOut,
     Unauthenticated,
@@ -27,17 +28,19 @@ from crm_graph.errors import (
 )
 from crm_graph.messages import Locale, locale_of
 from crm_graph.permissions.principals import Bearer, Principal, Principals
+from crm_graph.resolvers.cost import cost_of_refusal
 from crm_graph.resolvers.derived import Compute
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for
 from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
 from crm_graph.resolvers.exports.running import Connect, Slots, open_rows
 from crm_graph.resolvers.operations import Operations
-from crm_graph.resolvers.read import derived_fields
+from crm_graph.resolvers.read import Purse, derived_fields
 from crm_graph.scalars import parse_id
 from crm_graph.services import exports
 from crm_graph.services.exports import StoredExport
 from crm_graph.web.authentication import bearer, challenge
 from crm_graph.web.graphql import BeginFor, errors_told
+from crm_graph.web.quota import spent
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +86,7 @@ class ExportEndpoint:
         principals: Principals,
         operations: Operations,
         *,
+        purse: Purse,
         primary: ReadPool,
         connect: Connect,
         begin_for: BeginFor,
@@ -91,6 +95,7 @@ class ExportEndpoint:
     ) -> None:
         self._principals = principals
         self._operations = operations
+        self._purse = purse
         self._primary = primary
         self._connect = connect
         self._begin_for = begin_for
@@ -116,20 +121,25 @@ class ExportEndpoint:
         asker = await bearer(self._principals, call.headers)
         principal = asker.principal
         stored = await self._find(call.scope["path_params"]["id"], principal)
-        prepared = await prepare_export(
-            self._operations,
-            stored.document,
-            stored.operation_name,
-            stored.variables,
-            stored.row_limit,
-            access=principal.access,
-        )
-        async with self._slots.one():
+        with self._slots.one(principal.user_id):
+            prepared = await self._prepared(stored, principal)
             try:
                 await _while_there(call.receive, partial(self._download, call, stored, prepared, asker))
             finally:
                 if call.started and not call.recorded:
                     await self._record(call, stored, principal, complete=False)
+
+    async def _prepared(self, stored: StoredExport, principal: Principal) -> PreparedExport:
+        """The export, compiled for who asks. Raises RateLimited where the budget does not have what a refusal costs."""
+        async with self._purse.deposit(principal, cost_of_refusal(stored.document)):
+            return await prepare_export(
+                self._operations,
+                stored.document,
+                stored.operation_name,
+                stored.variables,
+                stored.row_limit,
+                access=principal.access,
+            )
 
     async def _find(self, raw: str, principal: Principal) -> StoredExport:
         """The export of that id, of who asks, with the right to it; everything else is like none."""
@@ -152,6 +162,8 @@ class ExportEndpoint:
         """Send all rows. The first batch is there before the first byte, so that what fails at once is told."""
         now, principal = self._clock(), asker.principal
         arguments = prepared.bind(stored.variables, principal, now)
+        # So much as a page of the list costs; how many run at once is limited for each person.
+        await self._purse.charge(principal, prepared.page.of(arguments))
         encoder = encoder_for(
             stored.format,
             prepared.columns,
@@ -172,8 +184,10 @@ class ExportEndpoint:
                     await exports.record_start(tx, stored.id)
                 await self._start(call, stored, encoder)
                 while batch:
-                    await self._send(call, await _encoded(encoder, batch))
+                    body = await _encoded(encoder, batch)
+                    # What has begun to leave may have arrived.
                     call.rows += len(batch)
+                    await self._send(call, body)
                     await self._require_same(asker)
                     batch = await rows.batch()
             # Nobody has a whole file that is not in the log.
@@ -265,6 +279,8 @@ async def _refuse(call: _Call, error: CrmError) -> None:
         headers.append((b"www-authenticate", challenge(call.headers)))
     elif isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.details["allow"].encode()))
+    elif isinstance(error, RateLimited):
+        headers += spent(error)
     elif isinstance(error, Unavailable):
         headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     status = error.status if isinstance(error, RequestFault) else 500

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -25,21 +26,26 @@ _LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, async
 
 
 class Slots:
-    """So many exports at once; the next is told to come again instead of waiting with an open request."""
+    """So many exports at once, one of each person; the next is told to come again instead of waiting with an open
+    request.
+    """
 
     def __init__(self, size: int) -> None:
-        self._free = size
+        self._size = size
+        self._taken: set[UUID] = set()
 
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Raises Unavailable where none is free."""
-        if self._free == 0:
+    @contextmanager
+    def one(self, user_id: UUID) -> Iterator[None]:
+        """Raises Unavailable where none is free, or the person has one."""
+        if user_id in self._taken:
+            raise Unavailable("export_under_way")
+        if len(self._taken) >= self._size:
             raise Unavailable("exports_busy")
-        self._free -= 1
+        self._taken.add(user_id)
         try:
             yield
         finally:
-            self._free += 1
+            self._taken.discard(user_id)
 
 
 @contextmanager
