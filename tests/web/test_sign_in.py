@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from html import escape
 from http.cookies import SimpleCookie
@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import httpx
 import pytest
+from starlette.applications import Starlette
 
-from crm_graph.app import build_app
+from crm_graph.app import build_app, open_hub, signing_in
+from crm_graph.db import write_engine
 from crm_graph.permissions.authorization_server import ADDRESS_FACTOR
 from crm_graph.permissions.sessions import LINK_LIFETIME, MAX_PER_USER, make_link
 from crm_graph.permissions.sign_in import ATTEMPT_LIFETIME_S
+from crm_graph.web.sign_in import routes
 
 from .conftest import Answer, Crm, opened, serving, settings_of_own_database
 from .issuing import FRONT_CLIENT, Issuer, Live, issuers, walk
@@ -130,6 +134,19 @@ async def _as_before(console: Console) -> AsyncIterator[None]:
     yield
     console.clock.by = timedelta()
     await console.issuer.tell(answers={})
+
+
+@pytest.fixture
+async def unreachable(console: Console) -> AsyncIterator[httpx.AsyncClient]:
+    """A hub whose database went away for sign-in."""
+    nowhere = await asyncpg.create_pool("postgresql://127.0.0.1:1/nowhere", min_size=0)
+    engine = write_engine("postgresql://127.0.0.1:1/nowhere", console.crm.settings)
+    async with open_hub(console.crm.settings, clock=console.clock) as hub:
+        made = replace(signing_in(hub), pool=nowhere, engine=engine)
+        async with serving(Starlette(routes=routes(made))) as http:
+            yield http
+    await nowhere.close()
+    await engine.dispose()
 
 
 def path_of(url: str) -> str:
@@ -337,6 +354,15 @@ async def test_a_link_signs_in_once(console: Console) -> None:
     assert "This link was used" in again.text
 
 
+async def test_the_page_of_a_link_tells_a_browser_to_name_its_origin(console: Console) -> None:
+    """By that it is known where there is no Sec-Fetch-Site; under `no-referrer` a form would say `null`."""
+    async with console.browser() as browser:
+        page, other = await browser.get(await console.link("root")), await browser.get("/console/sign-in")
+
+    assert page.headers["referrer-policy"] == "same-origin"
+    assert other.headers["referrer-policy"] == "no-referrer"
+
+
 async def test_of_many_who_use_a_link_at_once_one_is_signed_in(console: Console) -> None:
     link = await console.link("root")
     async with console.browser() as browser:
@@ -463,6 +489,46 @@ async def test_attempts_from_one_address_are_limited(console: Console) -> None:
         answers = [await http.get("/console/callback?code=x&state=y") for _ in range(ADDRESS_FACTOR + 1)]
 
     assert [answer.status_code for answer in answers] == [403] * ADDRESS_FACTOR + [429]
+
+
+@pytest.mark.parametrize(("path", "miss"), [("/console/token", 401), ("/console/sign-out", 204)])
+async def test_secrets_that_are_none_are_limited_by_address(console: Console, path: str, miss: int) -> None:
+    settings = console.crm.settings.model_copy(update={"token_requests_per_minute": 1})
+
+    def cookie(secret: str) -> dict[str, str]:
+        return OWN | {"Cookie": f"crm_graph_session={secret}"}
+
+    async with serving(build_app(settings, clock=console.clock, monotonic=console.clock.monotonic)) as http:
+        malformed = [await http.post(path, headers=cookie("x" * n)) for n in (0, 42, 44) for _ in range(ADDRESS_FACTOR)]
+        missed = [await http.post(path, headers=cookie("x" * 43)) for _ in range(ADDRESS_FACTOR)]
+        over = await http.post(path, headers=cookie("y" * 43))
+        beside = await http.get("/console/callback?code=x&state=y")
+
+    assert {answer.status_code for answer in (*malformed, *missed)} == {miss}
+    assert (over.status_code, over.json()) == (429, {"error": "too_many_requests"})
+    assert int(over.headers["retry-after"]) in range(1, 61)
+    assert beside.status_code == 403
+
+
+async def test_a_session_does_not_count_as_a_miss(console: Console) -> None:
+    settings = console.crm.settings.model_copy(update={"token_requests_per_minute": 1})
+    async with console.browser() as browser:
+        await console.follow(browser, await console.link("root"))
+        own = OWN | {"Cookie": f"crm_graph_session={browser.cookies['crm_graph_session']}"}
+    async with serving(build_app(settings, clock=console.clock, monotonic=console.clock.monotonic)) as http:
+        answers = [await http.post("/console/token", headers=own) for _ in range(2 * ADDRESS_FACTOR)]
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_what_is_no_secret_does_not_reach_the_database(console: Console, unreachable: httpx.AsyncClient) -> None:
+    for secret in ("", "x" * 42, "x" * 44):
+        cookie = OWN | {"Cookie": f"crm_graph_session={secret}"}
+        assert (await unreachable.post("/console/token", headers=cookie)).status_code == 401
+        assert (await unreachable.post("/console/sign-out", headers=cookie)).status_code == 204
+    known = OWN | {"Cookie": f"crm_graph_session={'x' * 43}"}
+    assert (await unreachable.post("/console/token", headers=known)).status_code == 503
+    assert (await unreachable.post("/console/sign-out", headers=known)).status_code == 503
 
 
 async def test_unknown_issuers_lead_nowhere(console: Console) -> None:

@@ -26,11 +26,19 @@ class RateLimit:
 
     def wait_s(self, name: object) -> int:
         """0, and the request counts; or in how many seconds one would pass. One that is refused costs nothing."""
+        return self._asked(name, counts=True)
+
+    def would_wait_s(self, name: object) -> int:
+        """What `wait_s` would say; nothing counts."""
+        return self._asked(name, counts=False)
+
+    def _asked(self, name: object, *, counts: bool) -> int:
         if not self._cost:
             return 0
         now = self._monotonic()
         paid_at = max(self._paid_at.get(name) or now, now) + self._cost
         if paid_at - now > PERIOD_S + _ROUNDING_S:
             return max(1, ceil(paid_at - now - PERIOD_S))
-        self._paid_at.put(name, paid_at)
+        if counts:
+            self._paid_at.put(name, paid_at)
         return 0

@@ -16,7 +16,8 @@ from crm_graph.permissions.store import Connection
 LINK_LIFETIME = timedelta(minutes=15)
 MAX_PER_USER = 20
 """Sessions that somebody has at once; the oldest ones make room."""
-MAX_SECRET = 100
+SECRET_LENGTH = 43
+"""Characters of a secret: 32 random bytes."""
 
 RandomText = Callable[[int], str]
 
@@ -49,16 +50,15 @@ async def start_session(
 
 async def session_user(connection: Connection, secret: str, *, now: datetime) -> tuple[UUID, datetime] | None:
     """Whose session this is and when it ends, while user and issuer are active."""
-    if len(secret) > MAX_SECRET:
-        return None
     row = await connection.fetchrow(_USER, _digest(secret), now)
     return None if row is None else (row["user_id"], row["ends_at"])
 
 
-async def end_session(engine: AsyncEngine, secret: str) -> None:
-    """Sign out: from now on nothing knows the session."""
+async def end_session(engine: AsyncEngine, secret: str) -> bool:
+    """Sign out: from now on nothing knows the session. Tells whether there was one."""
     async with engine.begin() as connection:
-        await connection.execute(text("DELETE FROM sessions WHERE digest = :digest"), {"digest": _digest(secret)})
+        ended = await connection.execute(_END, {"digest": _digest(secret)})
+    return bool(ended.rowcount)
 
 
 async def make_link(
@@ -78,11 +78,16 @@ async def make_link(
 
 async def use_link(engine: AsyncEngine, secret: str, *, now: datetime) -> UUID | None:
     """Whom a link signs in, the first time; None for one that was used, has ended or never was."""
-    if len(secret) > MAX_SECRET:
+    if not could_be(secret):
         return None
     async with engine.begin() as connection:
         found: UUID | None = await connection.scalar(_USE_LINK, {"digest": _digest(secret), "now": now})
     return found
+
+
+def could_be(secret: str) -> bool:
+    """Whether a text has the form of a secret; the database is not asked about others."""
+    return len(secret) == SECRET_LENGTH
 
 
 def _digest(secret: str) -> bytes:
@@ -104,6 +109,7 @@ _START = text(
     "INSERT INTO sessions (digest, user_id, issuer_id, created_at, ends_at)"
     " VALUES (:digest, :user, :issuer, :now, :ends_at)"
 )
+_END = text("DELETE FROM sessions WHERE digest = :digest")
 _USE_LINK = text(
     "WITH used AS (DELETE FROM sign_in_links WHERE digest = :digest AND ends_at > :now RETURNING user_id)"
     " SELECT u.id FROM used JOIN users u ON u.id = used.user_id WHERE u.status = 'ACTIVE' AND u.archived_at IS NULL"

@@ -5,6 +5,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -26,7 +27,7 @@ from crm_graph.messages import Locale, locale_of
 from crm_graph.permissions.issuers import IssuerRule
 from crm_graph.permissions.principals import Principals
 from crm_graph.permissions.rate_limits import RateLimit
-from crm_graph.permissions.sessions import end_session, session_user, start_session, use_link
+from crm_graph.permissions.sessions import could_be, end_session, session_user, start_session, use_link
 from crm_graph.permissions.sign_in import ATTEMPT_LIFETIME_S, Attempt, SignInRefused, begin, finish
 from crm_graph.permissions.store import utc_now
 from crm_graph.permissions.tokens import FIRST_PARTY, issue_access_token
@@ -121,6 +122,14 @@ class SignIn:
         return [issuer for issuer in people.issuers if issuer.sign_in_client] if people else []
 
 
+class TooMany(Exception):
+    """There were too many requests; `wait_s` is in how many seconds one would pass."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
+
+
 Respond = Callable[[SignIn, Request], Awaitable[Response]]
 
 
@@ -168,6 +177,9 @@ def _asked(sign_in: SignIn, respond: Respond) -> Callable[[Request], Awaitable[R
             return JSONResponse({"error": "invalid_request"}, 403, _NO_STORE)
         except Unauthenticated:
             return JSONResponse({"error": "no_session"}, 401, _NO_STORE)
+        except TooMany as many:
+            headers = {**_NO_STORE, "Retry-After": str(many.wait_s)}
+            return JSONResponse({"error": "too_many_requests"}, 429, headers)
 
     return answer
 
@@ -218,7 +230,8 @@ async def _show_link(_: SignIn, request: Request) -> Response:
         f'<form method="post"><input type="hidden" name="token" value="{escape(token)}">'
         f"<button autofocus>{escape(_text('link', request))}</button></form>"
     )
-    return _page(request, 200, form)
+    # Under `no-referrer` a form has the origin `null`, by which a browser without Sec-Fetch-Site would not be known.
+    return _page(request, 200, form, referrer="same-origin")
 
 
 async def _use_link(sign_in: SignIn, request: Request) -> Response:
@@ -245,9 +258,11 @@ async def _token(sign_in: SignIn, request: Request) -> Response:
     """A bearer token for the session of this browser, for the page to keep in memory."""
     _require_our_script(sign_in, request)
     now, principals = sign_in.clock(), sign_in.principals
+    secret = _session_secret(sign_in, request)
     async with sign_in.pool.acquire(timeout=WAIT_S) as connection:
-        found = await session_user(connection, request.cookies.get(sign_in.cookie("session"), ""), now=now)
+        found = await session_user(connection, secret, now=now)
     if found is None:
+        sign_in.limit.wait_s(_missed(request))
         raise Unauthenticated
     user_id, ends_at = found
     if not (await principals.of_user(user_id)).roles:
@@ -268,10 +283,31 @@ async def _token(sign_in: SignIn, request: Request) -> Response:
 
 async def _sign_out(sign_in: SignIn, request: Request) -> Response:
     _require_our_script(sign_in, request)
-    await end_session(sign_in.engine, request.cookies.get(sign_in.cookie("session"), ""))
+    # Without a session there is nothing to end, and the cookie goes all the same.
+    with suppress(Unauthenticated):
+        if not await end_session(sign_in.engine, _session_secret(sign_in, request)):
+            sign_in.limit.wait_s(_missed(request))
     response = Response(status_code=204, headers=_NO_STORE)
     _set_cookie(sign_in, response, "session", "", max_age=0, same_site="strict")
     return response
+
+
+def _session_secret(sign_in: SignIn, request: Request) -> str:
+    """What the session cookie holds. Raises Unauthenticated for what is none, and TooMany for an address from which too
+    many were asked about that are none: neither reaches the database.
+    """
+    secret = request.cookies.get(sign_in.cookie("session"), "")
+    if not could_be(secret):
+        raise Unauthenticated
+    wait = sign_in.limit.would_wait_s(_missed(request))
+    if wait:
+        raise TooMany(wait)
+    return secret
+
+
+def _missed(request: Request) -> object:
+    """By what secrets that are none are counted, apart from attempts to sign in."""
+    return "session", address_of(request)
 
 
 def _require_our_script(sign_in: SignIn, request: Request) -> None:
@@ -319,7 +355,9 @@ async def _form(request: Request) -> Mapping[str, str]:
         raise SignInRefused from None
 
 
-def _page(request: Request, status: int, body: str, *, again: str | None = None) -> Response:
+def _page(
+    request: Request, status: int, body: str, *, again: str | None = None, referrer: str = "no-referrer"
+) -> Response:
     locale, title = _locale(request), escape(_text("title", request))
     link = f'<a href="{escape(again)}">{escape(_text("again", request))}</a>' if again else ""
     html = (
@@ -328,7 +366,7 @@ def _page(request: Request, status: int, body: str, *, again: str | None = None)
         f"<title>{title}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{title}</h1>{body}{link}</main></body></html>"
     )
-    return HTMLResponse(html, status, _PAGE_HEADERS)
+    return HTMLResponse(html, status, {**_PAGE_HEADERS, "Referrer-Policy": referrer})
 
 
 def _told(key: str, request: Request) -> str:
