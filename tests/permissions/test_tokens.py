@@ -114,6 +114,12 @@ def test_token_follows_rfc_9068() -> None:
     assert decoded.claims == {**CLAIMS, "jti": "t7", "scope": "a:read"}
 
 
+def test_token_of_a_client_says_of_which_epoch_it_is() -> None:
+    token = issue_access_token(TERMS, KEYS, subject=USER, client_id="erp", scopes=["a:read"], now=NOW, epoch=3)
+
+    assert (verify(token).epoch, verify(signed()).epoch) == (3, 0)
+
+
 def test_token_of_the_hub_itself_has_no_client_and_no_limit_of_scopes() -> None:
     token = issue_user_token(TERMS, KEYS, USER, now=NOW)
 

@@ -122,6 +122,29 @@ async def test_client_never_gets_more_than_its_scopes(crm: Crm) -> None:
     assert refused == [(400, "VALIDATION_FAILED")] * 3
 
 
+async def test_tokens_that_are_taken_back_stay_so_and_it_is_told(crm: Crm) -> None:
+    secret = (await register(crm, "shop-leaked"))["secret"]
+    held = (await token(crm, "shop-leaked", secret)).json()["access_token"]
+    await until(crm, held, 200)
+    document = 'mutation { revokeClientTokens(clientId: "shop-leaked", reason: "Leaked") { errors { code path } } }'
+
+    taken = (await crm.ask("root", document)).payload("revokeClientTokens")
+    await until(crm, held, 401)
+    for verb in ("suspend", "reinstate"):
+        assert (await tell(crm, verb, "shop-leaked"))["errors"] == []
+    second = (await token(crm, "shop-leaked", secret)).json()["access_token"]
+    await until(crm, second, 200)
+    again = (await crm.ask("root", document)).payload("revokeClientTokens")
+    await until(crm, second, 401)
+
+    assert (taken, again) == ({"errors": []}, {"errors": []})
+    assert (await ask_with(crm, held)).status == 401
+    events = [event for event in await told(crm, "shop-leaked") if event["type"] == "client.tokens_revoked"]
+    assert [(e["actor_id"], e["after"], e["reason"]) for e in events] == [
+        (crm.users["root"], {"token_epoch": epoch}, "Leaked") for epoch in (1, 2)
+    ]
+
+
 async def test_suspension_holds_within_a_second_and_ends_again(crm: Crm) -> None:
     secret = (await register(crm, "shop-5"))["secret"]
     held = (await token(crm, "shop-5", secret)).json()["access_token"]

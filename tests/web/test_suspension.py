@@ -101,6 +101,30 @@ async def test_suspended_client_is_refused_by_every_process_and_endpoint(process
         assert (await served_again(partial(ask, hub, held, PAGE))).status == 200
 
 
+async def test_all_tokens_of_a_client_are_taken_back_in_every_process_and_new_ones_serve(processes: Processes) -> None:
+    secret, other = await registered(processes, "leaky"), await registered(processes, "tight")
+    leaked = [(await processes.token_of("leaky", secret, number)).json()["access_token"] for number in (0, 1)]
+    beside = (await processes.token_of("tight", other)).json()["access_token"]
+    for hub in processes.hubs:
+        for held in (*leaked, beside):
+            assert (await ask(hub, held, PAGE)).status == 200
+
+    document = 'mutation { revokeClientTokens(clientId: "leaky") { client { status } errors { code } } }'
+    payload = (await processes.crm.ask("root", document)).payload("revokeClientTokens")
+
+    assert payload == {"client": {"status": "ACTIVE"}, "errors": []}
+    for number, hub in enumerate(processes.hubs):
+        fresh = (await processes.token_of("leaky", secret, number)).json()["access_token"]
+        for held in leaked:
+            assert (await refused_in_time(partial(ask, hub, held, PAGE))).error == REFUSED
+            headers = {"Authorization": basic_header("leaky", secret)}
+            told = await hub.http.post("/oauth/introspect", data={"token": held}, headers=headers)
+            assert told.json() == {"active": False}
+        for each in processes.hubs:
+            assert (await ask(each, fresh, PAGE)).status == 200
+            assert (await ask(each, beside, PAGE)).status == 200
+
+
 async def test_user_whose_account_a_client_has_is_suspended_with_the_client(processes: Processes) -> None:
     secret = await registered(processes, "robot")
     held = (await processes.token_of("robot", secret)).json()["access_token"]

@@ -26,7 +26,8 @@ class Client(Base):
     `secrets` holds salted hashes, the oldest first, with the end of those that have one; two may live during a
     rotation. `jwks` holds the public keys of one that signs assertions (RFC 7523). `cost_per_minute` is its budget:
     null for that of the settings, 0 for one without an end.
-    `version` counts its changes, from 1.
+    `version` counts its changes, from 1. `token_epoch` counts how often all of its tokens were taken back: each says
+    which it is of, and holds in that one alone.
     """
 
     __tablename__ = "clients"
@@ -47,6 +48,7 @@ class Client(Base):
     cost_per_minute: Mapped[int | None] = internal(BigInteger)
     jwks: Mapped[dict[str, Any] | None] = internal()
     version: Mapped[int] = internal(server_default=text("1"))
+    token_epoch: Mapped[int] = internal(server_default=text("0"))
     created_at: Mapped[datetime] = internal()
 
 

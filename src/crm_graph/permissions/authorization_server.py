@@ -153,7 +153,8 @@ async def _own_token(authority: Authority, request: OAuthRequest, client: Regist
         claims = await authority.principals.claims_of(text)
     except Unauthenticated:
         return None
-    return claims if (claims.client_id, claims.subject) == (client.client_id, client.user_id) else None
+    own = (client.client_id, client.user_id, client.token_epoch)
+    return claims if (claims.client_id, claims.subject, claims.epoch) == own else None
 
 
 def refused(error: OAuth2Error) -> OAuthResponse:
@@ -241,6 +242,7 @@ class _Core(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
             client_id=client.client_id,
             scopes=allowed.split(),
             now=self._now,
+            epoch=client.token_epoch,
         )
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": self._terms.lifetime_s}
         # A scope is at least one token (RFC 6749, section 3.3).

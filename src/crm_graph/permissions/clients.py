@@ -52,6 +52,7 @@ class RegisteredClient:
     scopes: frozenset[str] = frozenset()
     secrets: tuple[Mapping[str, str], ...] = ()
     jwks: Mapping[str, Any] | None = None
+    token_epoch: int = 0
 
     def get_client_id(self) -> str:
         return self.client_id
@@ -83,7 +84,8 @@ async def load_client(connection: Connection, client_id: str, now: datetime) -> 
     if not could_be(client_id):
         return RegisteredClient(client_id)
     row = await connection.fetchrow(
-        "SELECT c.id, c.user_id, c.scopes::text AS scopes, c.secrets::text AS secrets, c.jwks::text AS jwks"
+        "SELECT c.id, c.user_id, c.scopes::text AS scopes, c.secrets::text AS secrets, c.jwks::text AS jwks,"
+        " c.token_epoch"
         " FROM clients c JOIN users u ON u.id = c.user_id"
         " WHERE c.client_id = $1 AND c.status = 'ACTIVE' AND u.status = 'ACTIVE' AND u.archived_at IS NULL",
         client_id,
@@ -97,6 +99,7 @@ async def load_client(connection: Connection, client_id: str, now: datetime) -> 
         frozenset(orjson.loads(row["scopes"])),
         tuple(live(orjson.loads(row["secrets"]), now)),
         orjson.loads(row["jwks"]) if row["jwks"] else None,
+        row["token_epoch"],
     )
 
 

@@ -86,18 +86,21 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A principal as of a policy version, and when one of its roles ends (seconds since 1970, or infinite)."""
+    """A principal as of a policy version, when one of its roles ends (seconds since 1970, or infinite), and of which
+    epoch tokens of its client hold.
+    """
 
     principal: Principal
     version: int
     until: float
+    token_epoch: int = 0
 
 
 _PRINCIPAL = """
 SELECT (SELECT version FROM policy_version WHERE id = 1) AS version,
        u.id, u.username, u.locale, u.time_zone, c.id AS client_id,
        COALESCE(c.source, (SELECT min(o.source) FROM clients o WHERE o.user_id = u.id)) AS source,
-       c.scopes::text AS scopes, c.cost_per_minute,
+       c.scopes::text AS scopes, c.cost_per_minute, COALESCE(c.token_epoch, 0) AS token_epoch,
        ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
              WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $3) ORDER BY r.key) AS roles,
        (SELECT min(h.expires_at) FROM user_roles h WHERE h.user_id = u.id AND h.expires_at > $3) AS until,
@@ -148,7 +151,8 @@ async def load_principal(
         time_zone=row["time_zone"] if is_zone(row["time_zone"]) else time_zone,
         cost_per_minute=row["cost_per_minute"],
     )
-    return Loaded(principal, row["version"] or 0, row["until"].timestamp() if row["until"] else float("inf"))
+    until = row["until"].timestamp() if row["until"] else float("inf")
+    return Loaded(principal, row["version"] or 0, until, row["token_epoch"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +285,7 @@ class Principals:
                 if people.issuer_of(token) == issuer:
                     raise
                 return await self.authenticate(token)
-        loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
+        loaded = await self._load_for(claims)
         if people is not None and issuer is not None:
             if people.issuer_of(token) != issuer:
                 return await self.authenticate(token)
@@ -323,7 +327,7 @@ class Principals:
         await self._confirm()
         self._refuse_revoked(bearer.claims)
         claims = bearer.claims
-        loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
+        loaded = await self._load_for(claims)
         if bearer.of_issuer and not (loaded.principal.roles and self._is_of_issuer(bearer.token)):
             raise Unauthenticated
         await self._require_identity(claims)
@@ -364,6 +368,12 @@ class Principals:
         await asyncio.sleep(self._confirmed_at + UNKNOWN_KEY_EVERY_S - arrived)
         await self.refresh(since=arrived)
         return verify_access_token(self._terms, self._keys, token, now=self._clock())
+
+    async def _load_for(self, claims: TokenClaims) -> Loaded:
+        loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
+        if claims.epoch != loaded.token_epoch:
+            raise Unauthenticated
+        return loaded
 
     async def _load(self, subject: UUID, client_id: str | None, scopes: frozenset[str] | None) -> Loaded:
         key = (subject, client_id, scopes)

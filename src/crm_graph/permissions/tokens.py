@@ -51,7 +51,7 @@ class TokenTerms:
 class TokenClaims:
     """What a verified token says: the user, the client (None for the hub's own tokens), its scopes (None: not limited
     by any), when it ends and was issued, in seconds since 1970, and its own id; one of people's own issuers, whom it
-    means: the id of the issuer's row, and the subject.
+    means: the id of the issuer's row, and the subject; one of a client, the epoch of its tokens.
     """
 
     subject: UUID
@@ -61,6 +61,7 @@ class TokenClaims:
     issued_at: float
     token_id: str
     identity: tuple[UUID, str] | None = None
+    epoch: int = 0
 
 
 def issue_access_token(
@@ -71,6 +72,7 @@ def issue_access_token(
     client_id: str,
     scopes: Collection[str],
     now: datetime,
+    epoch: int = 0,
     lifetime_s: int | None = None,
     new_token_id: Callable[[int], str] = secrets.token_urlsafe,
 ) -> str:
@@ -89,6 +91,8 @@ def issue_access_token(
     }
     if client_id != FIRST_PARTY and scopes:
         claims["scope"] = " ".join(sorted(scopes))
+    if epoch:
+        claims["epoch"] = epoch
     header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": keys.signing_kid}
     return jwt.encode(header, claims, keys.signing, algorithms=[ALGORITHM])
 
@@ -143,9 +147,11 @@ def _registry(terms: TokenTerms, now: int) -> JWTClaimsRegistry:
 
 
 def _claims(claims: dict[str, Any]) -> TokenClaims:
-    client_id, scope, token_id = claims["client_id"], claims.get("scope"), claims["jti"]
+    client_id, scope, token_id, epoch = claims["client_id"], claims.get("scope"), claims["jti"], claims.get("epoch", 0)
     if not isinstance(client_id, str) or not isinstance(scope, str | None) or not isinstance(token_id, str):
         raise TypeError("claims of another type")
+    if not isinstance(epoch, int):
+        raise TypeError("an epoch of another type")
     of_client = client_id != FIRST_PARTY
     return TokenClaims(
         subject=UUID(claims["sub"]),
@@ -154,4 +160,5 @@ def _claims(claims: dict[str, Any]) -> TokenClaims:
         ends_at=float(claims["exp"]),
         issued_at=float(claims["iat"]),
         token_id=token_id,
+        epoch=epoch,
     )

@@ -136,6 +136,11 @@ def client_mutations() -> Iterable[Mutation]:
             clients.reinstate,
             "Serve a suspended client again; tokens that have not ended hold again.",
         ),
+        (
+            "revoke_client_tokens",
+            clients.revoke_tokens,
+            "Take every token back that a client has; its secrets stay, and get it new ones at once.",
+        ),
         ("remove_client", clients.remove, "Take a client away for good, with its secrets, keys and service account."),
     ):
         yield _mutation(name, f"{about} Holds everywhere within a second.", {"client_id": _ID}, _by_id(verb))

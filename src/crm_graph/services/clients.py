@@ -126,6 +126,15 @@ async def reinstate(tx: Transaction, client_id: str) -> None:
     await _set_status(tx, await _held(tx, await _opened(tx), client_id), ClientStatus.ACTIVE, "reinstated")
 
 
+async def revoke_tokens(tx: Transaction, client_id: str) -> None:
+    """Take every token back that a client has; it may get new ones. Raises UserFault."""
+    client = await _held(tx, await _opened(tx), client_id)
+    client.token_epoch += 1
+    client.version += 1
+    _tell(tx, client, "tokens_revoked", {}, {"token_epoch": client.token_epoch})
+    await raise_policy_version(tx.session)
+
+
 async def remove(tx: Transaction, client_id: str) -> None:
     """Take a client away for good, with its secrets and keys; its row stays, since events name it, and its id is never
     given to another. Its service account leaves where no other client has it. Raises UserFault.
