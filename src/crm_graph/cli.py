@@ -33,10 +33,10 @@ from crm_graph.demo import (
 )
 from crm_graph.embedded import EmbeddedServerError
 from crm_graph.errors import CrmError
-from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity, UnknownRole
+from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity
 from crm_graph.messages import render
+from crm_graph.permissions.rules import UnknownRole
 from crm_graph.proof import proving, report
-from crm_graph.proof.company import UnknownRole as UnknownRoleToProve
 from crm_graph.schema.build import build_schema
 from crm_graph.seeding import population
 from crm_graph.server import AddressTaken, NotStarted, bind, configure_logs, run, serve
@@ -64,7 +64,7 @@ app.add_typer(issuers_app, name="issuers")
 
 _TOLD = (
     AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
-    UnknownEntity, UnknownRole, UnknownRoleToProve,
+    UnknownEntity, UnknownRole,
     OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError,
 )  # fmt: skip
 """What a user is told in a line; anything else is a defect, and shows its traceback."""

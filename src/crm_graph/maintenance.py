@@ -54,10 +54,6 @@ class UnknownEntity(LookupError):
     """There is no such type of records to import."""
 
 
-class UnknownRole(LookupError):
-    """There is no such role."""
-
-
 async def migrate(url: str, settings: Settings, progress: Callable[[Progress], None] = lambda _: None) -> Migrated:
     """Bring a database to what this version needs, with built-in roles, default workflows, a signing key, and a search
     index that holds what was there before it.
@@ -116,9 +112,7 @@ async def role_sdl(url: str | None, roles: Collection[str]) -> str:
             policy = await load_policy(connection)
         finally:
             await connection.close()
-    unknown = sorted(set(roles) - set(policy.roles))
-    if unknown:
-        raise UnknownRole(f"there is no role {unknown[0]}; there are: {', '.join(sorted(policy.roles))}")
+    policy.require(roles)
     return print_schema(role_schemas(build_schema(catalog), catalog)(effective_access(policy, catalog, roles)))
 
 

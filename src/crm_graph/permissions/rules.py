@@ -94,6 +94,10 @@ class RoleRule:
     inherits: tuple[str, ...] = ()
 
 
+class UnknownRole(LookupError):
+    """There is no such role."""
+
+
 @dataclass(frozen=True, eq=False)
 class Policy:
     """All roles at one version. `resolved` keeps the access made of it, by role set, scopes and catalog version;
@@ -119,6 +123,12 @@ class Policy:
                 found[role.key] = role
                 open_ += role.inherits
         return tuple(found[key] for key in sorted(found))
+
+    def require(self, keys: Iterable[str]) -> None:
+        """Raise UnknownRole for a key that there is no role of, with those that there are."""
+        unknown = sorted(set(keys) - set(self.roles))
+        if unknown:
+            raise UnknownRole(f"there is no role {unknown[0]}; there are: {', '.join(sorted(self.roles))}")
 
 
 ALL = RowScope(RowRule.ALL)

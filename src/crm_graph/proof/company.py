@@ -19,10 +19,6 @@ MOST_SETS = 1_000
 """Of roles that are held together, those that most users hold."""
 
 
-class UnknownRole(LookupError):
-    """There is no such role."""
-
-
 @dataclass(frozen=True)
 class Company:
     """A policy over a catalog, and the sets of roles that are held."""
@@ -35,9 +31,7 @@ class Company:
         """The set of these roles; without any, every role that somebody holds and every set that somebody holds. Raises
         UnknownRole.
         """
-        unknown = sorted(set(roles) - set(self.policy.roles))
-        if unknown:
-            raise UnknownRole(f"there is no role {unknown[0]}; there are: {', '.join(sorted(self.policy.roles))}")
+        self.policy.require(roles)
         if roles:
             return [tuple(sorted(set(roles)))]
         single = sorted({(role,) for together in self.held for role in together})
