@@ -406,11 +406,9 @@ async def test_a_session_is_no_credential_of_graphql(console: Console) -> None:
     async with console.browser() as browser:
         await console.follow(browser, await console.link("root"))
         secret = browser.cookies["crm_graph_session"]
-        asked = {"json": {"query": "{ users { totalCount } }"}, "headers": OWN}
-        answer = await browser.post("/graphql", **asked)  # type: ignore[arg-type] # two keywords of their own types
-        forced = await browser.post(
-            "/graphql", json=asked["json"], headers=OWN | {"Cookie": f"crm_graph_session={secret}"}
-        )
+        query = {"query": "{ users { totalCount } }"}
+        answer = await browser.post("/graphql", json=query, headers=OWN)
+        forced = await browser.post("/graphql", json=query, headers=OWN | {"Cookie": f"crm_graph_session={secret}"})
 
     assert (answer.status_code, forced.status_code) == (401, 401)
     assert "cookie" not in answer.request.headers
