@@ -79,10 +79,12 @@ async def test_many_who_ask_for_the_same_wait_for_one_compilation(connection: Co
 async def test_values_that_do_not_fit_are_told_to_who_gave_them_alone(connection: Connection) -> None:
     compiled, access = Compiled(connection), held()
     access.released.set()
+    # Read before, so that the one that asks first compiles first.
+    document = await compiled.operations.document(SLOW, access)
+    operation = document.operation(None)
 
     bad, good = await asyncio.gather(
-        compiling(compiled, access, {"first": "two"}),
-        compiling(compiled, access, {"first": 2}),
+        *(compiled.operations.prepare(document, operation, {"first": n}, access) for n in ("two", 2)),
         return_exceptions=True,
     )
 
