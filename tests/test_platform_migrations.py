@@ -1,14 +1,16 @@
 """Migrations give what the models say, once, whoever runs them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
 from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -86,14 +88,8 @@ async def test_drift_names_what_differs(empty_url: str, settings: Settings) -> N
 async def test_the_way_back_leaves_nothing(empty_url: str, settings: Settings) -> None:
     await migrations.migrate(empty_url, settings)
     engine: AsyncEngine = write_engine(empty_url, settings)
-
-    def down(connection: Connection) -> None:
-        config = migrations._config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-
     async with engine.connect() as connection:
-        await connection.run_sync(down)
+        await connection.run_sync(_to, command.downgrade, "base")
         await connection.commit()
         left = await connection.scalars(
             text(
@@ -103,6 +99,54 @@ async def test_the_way_back_leaves_nothing(empty_url: str, settings: Settings) -
         )
         assert left.all() == []
     await engine.dispose()
+
+
+def _to(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
+    config = migrations._config()
+    config.attributes["connection"] = connection
+    move(config, revision)
+
+
+async def test_default_roles_of_before_get_the_actions_that_were_added_unless_somebody_edited_them(
+    empty_url: str, settings: Settings
+) -> None:
+    """Sales had an action taken away, the CRM managers were never edited, and one role is the company's own."""
+    engine = write_engine(empty_url, settings)
+    async with engine.connect() as opened:
+        await opened.run_sync(_to, command.upgrade, "0021")
+        await opened.commit()
+    await engine.dispose()
+    connection = await connect(empty_url)
+    add = (
+        "INSERT INTO roles (id, key, name_en, name_zh, builtin, actions, version, created_at, updated_at)"
+        " VALUES (gen_random_uuid(), $1, $1, $1, $2, $3, $4, now(), now())"
+    )
+    for key, builtin, actions, version in (
+        ("admin", True, ["access:explain", "documents:register", "roles:manage"], 1),
+        ("auditor", True, ["access:explain"], 1),
+        ("crm_manager", True, ["merge"], 1),
+        ("sales", True, ["customers:create"], 2),
+        ("buyers", False, ["merge"], 1),
+    ):
+        await connection.execute(add, key, builtin, orjson.dumps(actions).decode(), version)
+
+    await migrate(empty_url, settings)
+
+    rows = await connection.fetch("SELECT key, version, actions::text AS actions FROM roles")
+    told = {row["key"]: (row["version"], orjson.loads(row["actions"])) for row in rows}
+    policy = "SELECT version FROM policy_version"
+    raised = await connection.fetchval(policy)
+    await migrate(empty_url, settings)
+    again = await connection.fetchval(policy)
+    await connection.close()
+    assert {key: told[key] for key in ("admin", "auditor", "crm_manager", "sales", "buyers")} == {
+        "admin": (1, ["access:explain", "access:simulate", "documents:register", "roles:manage"]),
+        "auditor": (1, ["access:explain", "audit:read", "roles:read"]),
+        "crm_manager": (1, ["documents:register", "duplicates:check", "merge"]),
+        "sales": (2, ["customers:create"]),
+        "buyers": (1, ["merge"]),
+    }
+    assert raised == again > 1
 
 
 @pytest.mark.parametrize(
