@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright
 
 from crm_graph.permissions.sessions import make_link
-from web.conftest import Crm
+from web.conftest import Crm, hub_with
 
 PUBLIC = "http://crm.localhost"
 """Where the browser finds the hub. A name below localhost is as trustworthy to it as HTTPS."""
@@ -111,3 +111,19 @@ async def desk(crm: Crm, address: str) -> AsyncIterator[Desk]:
         finally:
             async with asyncio.timeout(30):
                 await browser.close()
+
+
+@asynccontextmanager
+async def beside(crm: Crm) -> AsyncIterator[Desk]:
+    """A desk at a hub beside the one that the API is asked at, so that what a page does has to hold in both."""
+    settings = crm.settings.model_copy(update={"issuer": PUBLIC, "token_requests_per_minute": 0})
+    async with hub_with(crm, settings) as http, desk(crm, str(http.base_url)) as made:
+        yield made
+
+
+def line(page: Page, *said: str) -> Locator:
+    """The row of a table that says all of this."""
+    row = page.locator("tbody > tr:not(.detail)")
+    for text in said:
+        row = row.filter(has_text=text)
+    return row

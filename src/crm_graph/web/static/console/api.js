@@ -12,20 +12,9 @@ export class Failure extends Error {
   }
 }
 
-/** The data of an operation. Raises Failure. */
-export async function ask(query, variables = {}) {
-  let answer = await post(query, variables);
-  if (answer.status === 401) {
-    forget();
-    answer = await post(query, variables);
-  }
-  if (answer.status === 401) throw new Failure("SIGNED_OUT", "");
-  let told;
-  try {
-    told = await answer.json();
-  } catch {
-    throw new Failure("UNREACHABLE", String(answer.status));
-  }
+/** The data of an operation; `as` are the keys of roles to ask it as. Raises Failure. */
+export async function ask(query, variables = {}, as = null) {
+  const told = await answer(query, variables, as);
   if (told.errors) {
     const [first] = told.errors;
     throw new Failure(first.extensions?.code ?? "INTERNAL", first.message, told.errors);
@@ -33,12 +22,27 @@ export async function ask(query, variables = {}) {
   return told.data;
 }
 
+/** All that is answered to an operation: `data`, `errors` and `extensions`. Raises Failure where nothing is. */
+export async function answer(query, variables = {}, as = null) {
+  let got = await post(query, variables, as);
+  if (got.status === 401) {
+    forget();
+    got = await post(query, variables, as);
+  }
+  if (got.status === 401) throw new Failure("SIGNED_OUT", "");
+  try {
+    return await got.json();
+  } catch {
+    throw new Failure("UNREACHABLE", String(got.status));
+  }
+}
+
 /** The payload of the one mutation in `query`: what it gives, and `errors` with a code, a message and a path each. */
 export async function change(query, variables) {
   return Object.values(await ask(query, variables))[0];
 }
 
-async function post(query, variables) {
+async function post(query, variables, as) {
   try {
     const bearer = await token();
     if (bearer === null) throw new Failure("SIGNED_OUT", "");
@@ -49,6 +53,7 @@ async function post(query, variables) {
         "Accept-Language": language() === "zh" ? "zh-CN" : "en",
         Authorization: `Bearer ${bearer}`,
         "Content-Type": "application/json",
+        ...(as && { "CRM-Graph-Simulate-Role": as.join(", ") }),
       },
       body: JSON.stringify({ query, variables }),
     });

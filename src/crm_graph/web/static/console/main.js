@@ -1,12 +1,15 @@
 // The frame of the page: who is signed in, which section is shown, in which language.
 
 import { ask } from "./api.js";
+import { show as showAudit } from "./audit.js";
 import { show as showClients } from "./clients.js";
 import { fill, h } from "./dom.js";
 import { show as showExplain } from "./explain.js";
+import { show as showIssuers } from "./issuers.js";
 import { show as showPeople } from "./people.js";
 import { show as showRoles } from "./roles.js";
 import { SIGN_IN, signOut } from "./session.js";
+import { show as showSimulate } from "./simulate.js";
 import { choose, language, t } from "./texts.js";
 import { failed, loading, message, told } from "./states.js";
 
@@ -15,7 +18,10 @@ const SECTIONS = {
   roles: { show: showRoles, action: "roles:read" },
   people: { show: showPeople, action: "roles:read" },
   clients: { show: showClients, action: "clients:manage" },
+  issuers: { show: showIssuers, action: "roles:read" },
   explain: { show: showExplain, action: "access:explain" },
+  simulate: { show: showSimulate, action: "access:simulate" },
+  audit: { show: showAudit, action: "audit:read" },
 };
 const ME = `query Me { viewer { user { id name @optional } access { actions } } }`;
 

@@ -1,8 +1,9 @@
 // People and service accounts: which roles they have until when, and whether they may act.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h, select, sending } from "./dom.js";
-import { loading, refusals } from "./states.js";
+import { field, fill, h, select } from "./dom.js";
+import { asking } from "./forms.js";
+import { loading } from "./states.js";
 import { label, moment, t } from "./texts.js";
 
 const USER = "id username name kind status roles { key label { zh en } origin until expired }";
@@ -122,47 +123,19 @@ function held(page, user, role) {
 
 function give(page, user) {
   const name = user.name || user.username;
-  const given = { role: "", until: "", reason: "" };
   const names = new Map(page.roles.map((one) => [one.key, label(one.label)]));
   const options = page.roles.filter((one) => one.key !== "everyone").map((one) => [one.key, names.get(one.key)]);
-  given.role = options[0][0];
-  asking(page, `${t("giveRole")}: ${name}`, "give", (errors) => {
-    const wrong = (part) => errors.filter((error) => error.path[0] === part).map((error) => error.message).join(" ");
-    return [
+  const given = { role: options[0][0], until: "" };
+  asking(`${t("giveRole")}: ${name}`, "give", {
+    again: page.again,
+    shown: ["role", "until"],
+    fields: (wrong) => [
       field(t("role"), (with_) => select(options, given.role, { ...with_, onchange: (event) => (given.role = event.target.value) }), { error: wrong("role") }),
       field(t("until"), (with_) => h("input", { ...with_, type: "datetime-local", value: given.until, oninput: (event) => (given.until = event.target.value) }), { hint: t("untilHint"), error: wrong("until") }),
-    ];
-  }, (reason) => change(GRANT, { user: user.id, role: given.role, until: given.until ? new Date(given.until).toISOString() : null, reason }), () => t("gave", { name, role: names.get(given.role) }), ["role", "until"]);
+    ],
+    send: (reason) => change(GRANT, { user: user.id, role: given.role, until: given.until ? new Date(given.until).toISOString() : null, reason }),
+    said: () => t("gave", { name, role: names.get(given.role) }),
+  });
 }
 
-const certain = (page, title, verb, mutation, variables, said) => asking(page, title, verb, () => [], (reason) => change(mutation, { ...variables, reason }), () => said);
-
-/** A dialog with fields and a reason, which sends them and tells what came of it. */
-function asking(page, title, verb, fields, send, said, shown = []) {
-  const { body, close } = dialog(title);
-  let reason = "";
-  const draw = (errors = []) => {
-    const rest = errors.filter((error) => !shown.includes(error.path[0]));
-    fill(
-      body,
-      h(
-        "form",
-        { onsubmit: sending(go) },
-        rest.length > 0 && refusals(rest),
-        fields(errors),
-        field(t("reason"), (with_) => h("input", { ...with_, type: "text", required: true, maxlength: "500", autocomplete: "off", value: reason, oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint") }),
-        h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t(verb))),
-      ),
-    );
-    (body.querySelector("[aria-invalid]") ?? body.querySelector("select, input")).focus();
-  };
-  async function go() {
-    const { errors, proposal } = await send(reason);
-    if (errors.length) return draw(errors);
-    close();
-    await page.again();
-    announce(proposal ? t("proposed") : said());
-    return undefined;
-  }
-  draw();
-}
+const certain = (page, title, verb, mutation, variables, said) => asking(title, verb, { again: page.again, send: (reason) => change(mutation, { ...variables, reason }), said: () => said });

@@ -1,10 +1,10 @@
 // Edits of rights that wait for a second approver: what each would change, and somebody's word on it.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h, sending } from "./dom.js";
+import { h } from "./dom.js";
+import { asking } from "./forms.js";
 import { differences, draftOf } from "./rights.js";
 import { ERRORS, changeList } from "./saving.js";
-import { refusals } from "./states.js";
 import { moment, t } from "./texts.js";
 
 export const WAITING = "rightsProposals(state: PENDING) { id verb input reason proposedBy proposedAt }";
@@ -29,7 +29,8 @@ function item(page, proposal, names) {
   const { me, words } = page;
   const { verb, input, proposedBy, proposedAt, reason } = proposal;
   const mine = proposedBy === me.id;
-  const about = t(`verb_${verb}`, { role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: names.get(input.user) ?? input.user, until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
+  const parts = Object.keys(input).filter((one) => !["url", "reason"].includes(one) && input[one] !== null).map((one) => t(one));
+  const about = t(`verb_${verb}`, { client: input.clientId, url: input.url, parts: parts.join(", "), issuer: input.issuer, subject: input.subject, role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: names.get(input.user) ?? input.user, until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
   const button = (name, mutation, first) => h("button", { type: "button", class: first ? "first" : null, "aria-label": `${t(name)}: ${about}`, onclick: () => decided(page, proposal, about, name, mutation) }, t(name));
   return [
     h("div", { class: "bar" }, h("strong", {}, about), h("span", { class: "quiet" }, `${names.get(proposedBy) ?? proposedBy}, ${moment(proposedAt)}${reason ? `: ${reason}` : ""}`), h("span", { class: "gap" }), me.actions.has("roles:approve") && [mine ? button("takeBack", "rejectRights") : button("reject", "rejectRights"), !mine && button("approve", "approveRights", true)]),
@@ -46,29 +47,5 @@ function changes(words, input) {
   return changeList(words, differences(draftOf(role), draftOf({ ...role, ...given })));
 }
 
-function decided(page, proposal, about, name, mutation) {
-  const { body, close } = dialog(`${t(name)}: ${about}`);
-  let reason = "";
-  const draw = (errors = []) => {
-    fill(
-      body,
-      h(
-        "form",
-        { onsubmit: sending(send) },
-        errors.length > 0 && refusals(errors),
-        field(t("reason"), (with_) => h("input", { ...with_, type: "text", maxlength: "500", autocomplete: "off", value: reason, oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint") }),
-        h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t(name))),
-      ),
-    );
-    body.querySelector("input").focus();
-  };
-  async function send() {
-    const { errors } = await change(decide(mutation), { proposal: proposal.id, reason: reason || null });
-    if (errors.length) return draw(errors);
-    close();
-    await page.again();
-    announce(t("done"));
-    return undefined;
-  }
-  draw();
-}
+const decided = (page, proposal, about, name, mutation) =>
+  asking(`${t(name)}: ${about}`, name, { again: page.again, required: false, send: (reason) => change(decide(mutation), { proposal: proposal.id, reason }), said: () => t("done") });

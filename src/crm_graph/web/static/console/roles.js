@@ -2,6 +2,7 @@
 
 import { ask, change } from "./api.js";
 import { announce, dialog, field, fill, h, select, sending } from "./dom.js";
+import { asking, reasonField } from "./forms.js";
 import { grantDetails, matrix } from "./matrix.js";
 import { WAITING, waiting } from "./proposals.js";
 import { RULES, chain, differences, draftOf, gist, newGrant, summarised } from "./rights.js";
@@ -269,32 +270,13 @@ function footer(page, role, kept, redraw) {
   return { draw, element: h("footer", { class: "saving" }, count, h("span", { class: "gap" }), h("button", { type: "button", onclick: discard }, t("discard")), save) };
 }
 
-function sure(page, role, verb_, mutation, question) {
-  const name = page.words.role(role.key);
-  const { body, close } = dialog(t(question, { name }));
-  let reason = "";
-  const draw = (errors = []) =>
-    fill(
-      body,
-      h(
-        "form",
-        { onsubmit: sending(send) },
-        errors.length > 0 && refusals(errors),
-        field(t("reason"), (with_) => h("input", { ...with_, type: "text", required: true, maxlength: "500", value: reason, oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint") }),
-        h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first danger" }, t(verb_))),
-      ),
-    );
-  async function send() {
-    const { errors, proposal } = await change(mutation, { key: role.key, version: role.version, reason });
-    if (errors.length) return draw(errors);
-    close();
-    if (verb_ === "remove" && !proposal) location.hash = "#/roles";
-    else await page.again();
-    announce(t(proposal ? "proposed" : "done"));
-    return undefined;
-  }
-  draw();
-}
+const sure = (page, role, verb_, mutation, question) =>
+  asking(t(question, { name: page.words.role(role.key) }), verb_, {
+    danger: true,
+    send: (reason) => change(mutation, { key: role.key, version: role.version, reason }),
+    again: ({ proposal }) => (verb_ === "remove" && !proposal ? (location.hash = "#/roles") : page.again()),
+    said: () => t("done"),
+  });
 
 function create(page, from) {
   const { body, close } = dialog(t("newRole"));
@@ -313,7 +295,7 @@ function create(page, from) {
         input("en", "nameEn", null, wrong("en")),
         input("zh", "nameZh", null, wrong("zh")),
         field(t("startFrom"), (with_) => select([["", t("nothing")], ...page.roles.filter((one) => one.key !== "everyone").map((one) => [one.key, page.words.role(one.key)])], given.from, { ...with_, onchange: (event) => (given.from = event.target.value) })),
-        input("reason", "reason", "reasonHint"),
+        reasonField(given.reason, (value) => (given.reason = value)),
         h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t("create"))),
       ),
     );

@@ -1,7 +1,8 @@
 // From a draft to a saved role: what it changes, what that does, why; and what to do where somebody else was faster.
 
 import { ask, change } from "./api.js";
-import { dialog, field, fill, h, sending } from "./dom.js";
+import { dialog, fill, h, sending } from "./dom.js";
+import { reasonField } from "./forms.js";
 import { differences, draftOf, grantInputs, merged, summarised } from "./rights.js";
 import { loading, refusals } from "./states.js";
 import { t } from "./texts.js";
@@ -45,7 +46,7 @@ export async function previewAndSave(words, role, kept, then) {
       changeList(words, changes),
       h("h3", {}, t("effect")),
       effect,
-      field(t("reason"), (with_) => h("input", { ...with_, type: "text", required: true, maxlength: "500", autocomplete: "off", oninput: (event) => (reason = event.target.value) }), { hint: t("reasonHint"), wide: true }),
+      reasonField(reason, (value) => (reason = value), { wide: true }),
       h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t("save"))),
     ),
   );
