@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 
 from crm_graph.services.rights_proposals import MAX_PENDING
 from crm_graph.settings import load_settings
@@ -193,6 +194,87 @@ async def test_what_gives_a_client_more_waits_and_what_takes_holds_at_once(caref
     assert await careful.database.fetchval(state) == "ACTIVE"
     account = "user_roles h JOIN users u ON u.id = h.user_id JOIN roles r ON r.id = h.role_id"
     assert await careful.count(f"{account} WHERE u.username = 'slower' AND r.key = 'sales'") == 1
+
+
+async def on_secret(careful: Crm, arguments: str, who: str = "root") -> Any:
+    document = (
+        f"mutation {{ rotateClientSecret({arguments}) {{ client {{ secrets {{ id }} }} secret"
+        f" proposal {PROPOSAL} errors {{ code path }} }} }}"
+    )
+    return (await careful.ask(who, document)).payload("rotateClientSecret")
+
+
+async def test_further_secret_is_shown_to_who_asks_and_holds_once_somebody_else_approves(
+    careful: Crm, ruled: Crm
+) -> None:
+    first = (await register(ruled, "tills", scopes=["customers:read"]))["secret"]
+
+    waiting = await on_secret(careful, 'clientId: "tills", oldEndsAt: { in: "PT0S" }, reason: "Leaked"')
+
+    assert (waiting["client"], waiting["errors"], len(waiting["secret"])) == (None, [], 43)
+    proposal = waiting["proposal"]
+    assert (proposal["verb"], proposal["reason"]) == ("rotateClientSecret", "Leaked")
+    assert proposal["input"].keys() == {"clientId", "secretId", "oldEndsAt"}
+    assert (await token(careful, "tills", waiting["secret"])).status_code == 401
+    assert (await token(careful, "tills", first)).status_code == 200
+    assert await refusals(careful, "approveRights", proposal=proposal["id"]) == [("RULE_VIOLATED", "proposal")]
+    await done(careful, "approveRights", "sun", proposal=proposal["id"])
+    assert (await token(careful, "tills", waiting["secret"])).status_code == 200
+    assert (await token(careful, "tills", first)).status_code == 401
+    added = await careful.database.fetchrow(
+        "SELECT actor_id, on_behalf_of_id, reason, after->>'secret_id' FROM events WHERE type = 'client.secret_added'"
+        " AND entity_id = (SELECT id FROM clients WHERE client_id = 'tills')"
+    )
+    assert added is not None
+    told = (careful.users["sun"], careful.users["root"], "Leaked", proposal["input"]["secretId"])
+    assert tuple(added) == told
+
+
+async def test_proposed_secret_is_kept_nowhere_and_its_hash_until_it_is_decided(careful: Crm, ruled: Crm) -> None:
+    await register(ruled, "tills-2")
+    waiting = await on_secret(careful, 'clientId: "tills-2"')
+    id_, kept = waiting["proposal"]["id"], "SELECT withheld->'secret' ? 'sha256' FROM rights_proposals WHERE id = $1"
+    listed_ = (await careful.ask("sun", "{ rightsProposals(state: PENDING) { id input } }")).data["rightsProposals"]
+
+    assert await careful.database.fetchval(kept, id_)
+    assert next(one["input"] for one in listed_ if one["id"] == id_).keys() == {"clientId", "secretId"}
+    for table in ("rights_proposals", "events", "idempotency_keys", "clients"):
+        found = f"SELECT bool_or(strpos(t::text, $1) > 0) FROM {table} AS t"
+        assert not await careful.database.fetchval(found, waiting["secret"]), table
+    assert not await careful.database.fetchval("SELECT bool_or(strpos(t::text, 'sha256') > 0) FROM events AS t")
+    await done(careful, "rejectRights", "sun", proposal=id_)
+    assert await careful.database.fetchval("SELECT withheld IS NULL FROM rights_proposals WHERE id = $1", id_)
+    assert (await token(careful, "tills-2", waiting["secret"])).status_code == 401
+
+
+async def test_third_secret_is_not_proposed(careful: Crm, ruled: Crm) -> None:
+    await register(ruled, "tills-3")
+    waiting = await on_secret(careful, 'clientId: "tills-3"')
+    await done(careful, "approveRights", "sun", proposal=waiting["proposal"]["id"])
+
+    refused = await on_secret(careful, 'clientId: "tills-3"')
+
+    assert [error["code"] for error in refused["errors"]] == ["LIMIT_REACHED"]
+    assert (refused["secret"], refused["proposal"]) == (None, None)
+
+
+async def test_keys_wait_and_what_takes_secrets_tokens_and_keys_does_not(careful: Crm, ruled: Crm) -> None:
+    secret = (await register(ruled, "tills-4"))["secret"]
+    key = ECKey.generate_key("P-256", {"kid": "k"}).as_dict(private=False)
+    jwks = "{ keys: [{ " + ", ".join(f'{name}: "{value}"' for name, value in key.items()) + " }] }"
+
+    keys = await on_client(careful, "updateClient", f'clientId: "tills-4", jwks: {jwks}')
+    none = await on_client(careful, "updateClient", 'clientId: "tills-4", jwks: null')
+    document = 'mutation { revokeClientTokens(clientId: "tills-4") { client { status } errors { code } } }'
+    revoked = (await careful.ask("root", document)).payload("revokeClientTokens")
+
+    assert (keys["client"], keys["proposal"]["input"]["jwks"]["keys"][0]["kid"]) == (None, "k")
+    assert (none["client"]["clientId"], none["proposal"]) == ("tills-4", None)
+    assert revoked == {"client": {"status": "ACTIVE"}, "errors": []}
+    assert await careful.count("clients WHERE client_id = 'tills-4' AND jwks->'keys' IS NOT NULL") == 0
+    await done(careful, "approveRights", "sun", proposal=keys["proposal"]["id"])
+    assert await careful.count("clients WHERE client_id = 'tills-4' AND jwks->'keys' IS NOT NULL") == 1
+    assert (await token(careful, "tills-4", secret)).status_code == 200
 
 
 async def test_client_that_cannot_be_is_not_proposed(careful: Crm) -> None:

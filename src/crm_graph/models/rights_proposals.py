@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped
 
 from crm_graph.models.declarative import Base
@@ -21,7 +22,11 @@ class ProposalState(StrEnum):
 
 
 class RightsProposal(Base):
-    """An edit as somebody asked for it: `verb` is the mutation, `arguments` are its own, by the names of the API."""
+    """An edit as somebody asked for it: `verb` is the mutation, `arguments` are its own, by the names of the API.
+
+    `withheld` is what the edit is made with beside them and nobody is told, such as the hash of a secret. It goes when
+    the proposal is decided.
+    """
 
     __tablename__ = "rights_proposals"
     __table_args__ = (
@@ -32,6 +37,7 @@ class RightsProposal(Base):
     id: Mapped[UUID] = internal(primary_key=True)
     verb: Mapped[str] = internal()
     arguments: Mapped[dict[str, Any]] = internal()
+    withheld: Mapped[dict[str, Any] | None] = internal(JSONB(none_as_null=True))
     reason: Mapped[str | None] = internal()
     state: Mapped[ProposalState] = internal(server_default="PENDING")
     proposed_by_id: Mapped[UUID] = internal(ForeignKey("users.id"))

@@ -122,7 +122,7 @@ async def register_client(
     """
     await require_new(session, client_id)
     require_scopes(catalog, scopes)
-    secret, kept = _new_secret(now, random_text)
+    secret, kept = new_secret(now, random_text)
     session.add(
         Client(
             id=ids.new(EntityCode.CLIENT),
@@ -162,17 +162,22 @@ def add_secret(
     old_ends_at: datetime | None = None,
     random_text: RandomText = secrets.token_urlsafe,
 ) -> str:
-    """A new secret of a client; those that it has end at `old_ends_at`, if that is given. Raises
-    LimitReached where two others hold still.
+    """A new secret of a client, as `keep_secret` keeps it."""
+    secret, kept = new_secret(now, random_text)
+    keep_secret(client, kept, now=now, old_ends_at=old_ends_at)
+    return secret
+
+
+def keep_secret(client: Client, kept: Mapping[str, Any], *, now: datetime, old_ends_at: datetime | None = None) -> None:
+    """Let a secret hold, of which this is kept; those that the client has end at `old_ends_at`, if that is given.
+    Raises LimitReached where two others hold still.
     """
     others = live(client.secrets, now)
     if old_ends_at is not None:
         others = live([_ending(kept, old_ends_at) for kept in others], now)
     if len(others) >= MAX_SECRETS:
         raise LimitReached("client_secrets_limit", limit=MAX_SECRETS)
-    secret, kept = _new_secret(now, random_text)
     client.secrets = [*others, kept]
-    return secret
 
 
 def retire_secret(client: Client, id_: str | None, *, now: datetime, ends_at: datetime | None = None) -> str:
@@ -219,7 +224,8 @@ async def find_client(session: AsyncSession, client_id: str) -> Client:
     return client
 
 
-def _new_secret(now: datetime, random_text: RandomText) -> tuple[str, dict[str, Any]]:
+def new_secret(now: datetime, random_text: RandomText = secrets.token_urlsafe) -> tuple[str, dict[str, Any]]:
+    """A secret, and what is kept of it."""
     secret, salt = random_text(32), random_text(16)
     return secret, {"salt": salt, "sha256": _hashed(secret, salt), "created_at": now.isoformat()}
 

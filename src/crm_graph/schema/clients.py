@@ -11,6 +11,7 @@ import strawberry
 from crm_graph.catalog import camel
 from crm_graph.models.clients import ClientStatus
 from crm_graph.moments import reckoned
+from crm_graph.permissions.clients import new_secret, secret_id
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, define_type, empty, enum_of, list_of
 from crm_graph.schema.entities import EntityTypes
@@ -103,7 +104,9 @@ def client_list(types: EntityTypes) -> Mapping[str, Member]:
 _ID = Argument(str, "The client's id.")
 _CLIENT = {"client": Member(Client | None, "The client as it stands now.")}
 _SECRET = Member(
-    str | None, "The new secret, shown this once and kept as a hash: a retry under the same idempotency key has null."
+    str | None,
+    "The new secret, shown this once and kept as a hash: a retry under the same idempotency key has null. Beside a"
+    " proposal, it holds once that is approved.",
 )
 _JWKS = (
     "Public keys as a JWK set (RFC 7517), at most 5, each with a `kid`: EC P-256, RSA from 2048 bits, or Ed25519. The"
@@ -119,7 +122,9 @@ _CHANGES: Mapping[str, Argument] = {
 
 
 _RIGHTS = frozenset({"roles", "scopes"})
-"""What of a client is given: where a second approver is asked for, it waits."""
+"""What of a client is given: where a second approver is asked for, it waits, as keys do, by which somebody else could
+be the client.
+"""
 
 Verb = Callable[[MutationContext, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Takes the arguments that were given."""
@@ -174,7 +179,8 @@ def _registration() -> Iterable[Mutation]:
 def _secret_mutations() -> Iterable[Mutation]:
     yield _mutation(
         "rotate_client_secret",
-        "Give a client a second secret, which it can change over to without an outage.",
+        "Give a client a second secret, which it can change over to without an outage. Where a second approver is asked"
+        " for, one beside secrets or keys that hold waits for them.",
         {
             "client_id": _ID,
             "old_ends_at": Argument(
@@ -212,10 +218,20 @@ async def _run(name: str, verb: Verb, context: MutationContext, arguments: Mappi
     tx = context.transaction()
     given = {name: value for name, value in arguments.items() if value is not strawberry.UNSET}
     tx.reason = reason_of(given.pop("reason", None))
-    gives = name != "updateClient" or not _RIGHTS.isdisjoint(given)
-    if context.rights_approval and name in VERBS and gives:
+    if context.rights_approval and _waits(name, given):
         return {"proposal": proposal_of(await rights_proposals.propose(tx, name, plain(given)))}
     return await verb(context, given)
+
+
+def _waits(name: str, given: Mapping[str, Any]) -> bool:
+    match name:
+        case "updateClient":
+            return not _RIGHTS.isdisjoint(given) or given.get("jwks") is not None
+        case "rotateClientSecret":
+            # Its secret is shown now, to who asks for it.
+            return False
+        case _:
+            return name in VERBS
 
 
 async def _register(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -230,9 +246,23 @@ async def _update(context: MutationContext, given: Mapping[str, Any]) -> Mapping
 
 
 async def _rotate(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    tx, client_id = context.transaction(), given["client_id"]
     old_ends_at = _moment(context, given.get("old_ends_at"))
-    secret = await clients.rotate_secret(context.transaction(), given["client_id"], old_ends_at)
-    return _told(context, given["client_id"], secret)
+    if context.rights_approval and await clients.proves_itself(tx, client_id):
+        return await _propose_secret(context, client_id, old_ends_at)
+    return _told(context, client_id, await clients.rotate_secret(tx, client_id, old_ends_at))
+
+
+async def _propose_secret(context: MutationContext, client_id: str, old_ends_at: datetime | None) -> Mapping[str, Any]:
+    """A secret that is shown now and holds once somebody has approved it: who gets it could be the client."""
+    tx = context.transaction()
+    secret, kept = new_secret(tx.now)
+    asked = {"clientId": client_id, "secretId": secret_id(kept)}
+    if old_ends_at is not None:
+        asked["oldEndsAt"] = old_ends_at.isoformat()
+    proposal = await rights_proposals.propose(tx, "rotateClientSecret", asked, {"secret": kept})
+    context.shown_once.append(secret)
+    return {"secret": secret, "proposal": proposal_of(proposal)}
 
 
 async def _retire(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -201,15 +201,32 @@ async def rotate_secret(
     """A new secret beside those that a client has, which end at `old_ends_at` where that is given. Raises LimitReached
     where two live already, and what `update` raises.
     """
+    secret, kept = clients.new_secret(tx.now, random_text)
+    await _keep_secret(tx, client_id, kept, old_ends_at)
+    return secret
+
+
+async def proves_itself(tx: Transaction, client_id: str) -> bool:
+    """Whether a client has a secret that holds, or keys. Raises as `rotate_secret` does."""
     client = await _held(tx, await _opened(tx), client_id)
-    secret = clients.add_secret(client, now=tx.now, old_ends_at=old_ends_at, random_text=random_text)
+    return client.jwks is not None or bool(clients.live(client.secrets, tx.now))
+
+
+async def keep_secret_given(tx: Transaction, given: Raw) -> None:
+    """Let a secret hold that was shown when it was proposed, by what is kept of it. Raises as `rotate_secret` does."""
+    ends_at = given.get("oldEndsAt")
+    await _keep_secret(tx, given["clientId"], given["secret"], ends_at and datetime.fromisoformat(ends_at))
+
+
+async def _keep_secret(tx: Transaction, client_id: str, kept: Mapping[str, Any], old_ends_at: datetime | None) -> None:
+    client = await _held(tx, await _opened(tx), client_id)
+    clients.keep_secret(client, kept, now=tx.now, old_ends_at=old_ends_at)
     client.version += 1
     told: dict[str, Any] = {"secret_id": clients.secret_id(client.secrets[-1])}
     if old_ends_at is not None:
         told["old_secrets_end_at"] = max(old_ends_at, tx.now).isoformat()
     _tell(tx, client, "secret_added", {}, told)
     await tx.session.flush()
-    return secret
 
 
 async def retire_secret(

@@ -38,6 +38,7 @@ VERBS: Mapping[str, tuple[str, Verb]] = {
     "registerClient": (clients.MANAGE, clients.register_given),
     "updateClient": (clients.MANAGE, clients.update_given),
     "reinstateClient": (clients.MANAGE, clients.reinstate_given),
+    "rotateClientSecret": (clients.MANAGE, clients.keep_secret_given),
     "linkIdentity": (ASSIGN_ROLES, identities.link),
     "saveIssuer": (MANAGE_ROLES, issuers.save_as_told),
 }
@@ -52,12 +53,14 @@ LIMIT $2
 """
 
 
-async def propose(tx: Transaction, verb: str, arguments: Raw) -> Told:
-    """Keep an edit until somebody approves it. Raises what the edit itself raises, and LimitReached."""
+async def propose(tx: Transaction, verb: str, arguments: Raw, withheld: Raw | None = None) -> Told:
+    """Keep an edit until somebody approves it; it is made with what is `withheld` too, which nobody is told. Raises
+    what the edit itself raises, and LimitReached.
+    """
     action, edit = VERBS[verb]
     tx.require(action)
     async with tx.trial():
-        await edit(tx, arguments)
+        await edit(tx, {**arguments, **(withheld or {})})
     asker = RightsProposal.proposed_by_id == tx.principal.user_id
     pending = select(func.count()).where(RightsProposal.state == ProposalState.PENDING, asker)
     if (await tx.session.scalar(pending) or 0) >= MAX_PENDING:
@@ -66,6 +69,7 @@ async def propose(tx: Transaction, verb: str, arguments: Raw) -> Told:
         id=tx.new_id(EntityCode.RIGHTS_PROPOSAL),
         verb=verb,
         arguments=dict(arguments),
+        withheld=None if withheld is None else dict(withheld),
         reason=tx.reason,
         state=ProposalState.PENDING,
         proposed_by_id=tx.principal.user_id,
@@ -93,7 +97,7 @@ async def approve(tx: Transaction, given: Raw) -> Told:
         raise RuleViolated("proposer_may_not", path=("proposal",))
     reason = tx.reason
     tx.on_behalf_of_id, tx.reason = proposal.proposed_by_id, proposal.reason
-    await edit(tx, proposal.arguments)
+    await edit(tx, {**proposal.arguments, **(proposal.withheld or {})})
     return await _decided(tx, proposal, ProposalState.APPROVED, reason)
 
 
@@ -115,6 +119,7 @@ async def _pending(tx: Transaction, given: Raw) -> RightsProposal:
 
 async def _decided(tx: Transaction, proposal: RightsProposal, state: ProposalState, reason: str | None) -> Told:
     proposal.state, proposal.decided_by_id, proposal.decided_at = state, tx.principal.user_id, tx.now
+    proposal.withheld = None
     await tx.session.flush()
     _tell(tx, proposal, state.value.lower(), 2, reason)
     return told_proposal(proposal)
