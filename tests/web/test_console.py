@@ -178,8 +178,51 @@ async def test_edit_that_needs_a_second_approver_waits_until_somebody_else_appro
         await expect(page.get_by_label("Customer · All: Metric")).to_have_count(0)
         await expect(page.locator(".waiting")).to_have_count(0)
         assert (await role(ruled, "console_careful"))["version"] == 2
+        await _client_and_its_secrets_wait(at)
         await at.end()
     await done(ruled, "revokeRole", user=str(ruled.users["sun"]), role="admin")
+
+
+async def _client_and_its_secrets_wait(at: Desk) -> None:
+    """The first secret comes with what was approved; the next one is shown at once and holds later."""
+    page = await at.at("clients")
+    await page.get_by_role("button", name="Register client").click()
+    await page.get_by_label("Client ID").fill("console_slow")
+    await page.get_by_label("Name").fill("Console slow")
+    await page.get_by_label("Scopes").fill("customers:read")
+    await page.get_by_role("dialog").get_by_role("button", name="Register client").click()
+    await expect(page.get_by_role("status").filter(has_text="Proposed.")).to_be_visible()
+    await _approved(at, "New client console_slow")
+    page = await at.at("clients")
+    await _rotated(page)
+    first = await page.get_by_label("Secret", exact=True).input_value()
+    await page.get_by_role("button", name="Close").click()
+    await expect(line(page, "Console slow")).to_contain_text("1 secret")
+    await _rotated(page)
+    await expect(page.get_by_role("dialog")).to_contain_text("It holds once somebody else approves it.")
+    second = await page.get_by_label("Secret", exact=True).input_value()
+    assert await _tokens(at, first, second) == [200, 401]
+    await _approved(at, "Client console_slow: new secret")
+    assert await _tokens(at, first, second) == [200, 200]
+
+
+async def _rotated(page: Page) -> None:
+    await page.get_by_role("button", name="Rotate secret of Console slow").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Rotate secret").click()
+
+
+async def _approved(at: Desk, what: str) -> None:
+    page = await at.at("roles/console_careful", who="sun")
+    await page.get_by_text("1 edit waits for a second approver").click()
+    await page.get_by_role("button", name=f"Approve: {what}").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    await expect(page.locator(".waiting")).to_have_count(0)
+
+
+async def _tokens(at: Desk, *secrets: str) -> list[int]:
+    form = {"grant_type": "client_credentials"}
+    asked = [at.crm.http.post("/oauth/token", data=form, auth=("console_slow", secret)) for secret in secrets]
+    return [(await answer).status_code for answer in asked]
 
 
 async def test_what_the_hub_refuses_stands_at_its_field(at: Desk) -> None:
@@ -217,6 +260,9 @@ async def test_registered_client_has_a_secret_that_works_and_is_shown_once(at: D
     await page.reload()
     await expect(line(page, "Console shop")).to_contain_text("1 secret")
     assert secret not in await page.content()
+    await page.get_by_role("button", name="Take tokens back: Console shop").click()
+    await expect(page.get_by_role("status").filter(has_text="All tokens of Console shop")).to_be_visible()
+    assert await at.crm.count("clients WHERE client_id = 'console_shop' AND token_epoch = 1") == 1
     await page.get_by_role("button", name="Suspend Console shop").click()
     await expect(line(page, "Console shop")).to_contain_text("Suspended")
     answer = await at.crm.http.post("/oauth/token", data=form, auth=("console_shop", secret))

@@ -13,12 +13,13 @@ const LIST = `query Clients($after: String, $search: String) {
 }`;
 const ERRORS = "errors { code message path }";
 const REGISTER = `mutation Register($clientId: String!, $name: String!, $scopes: [String!]!, $roles: [String!]!, $source: String) {
-  registerClient(clientId: $clientId, name: $name, scopes: $scopes, roles: $roles, source: $source) { secret client { ${CLIENT} } ${ERRORS} }
+  registerClient(clientId: $clientId, name: $name, scopes: $scopes, roles: $roles, source: $source) { secret client { ${CLIENT} } proposal { id } ${ERRORS} }
 }`;
 const ROTATE = `mutation Rotate($clientId: String!, $oldEndsAt: DateTime) {
-  rotateClientSecret(clientId: $clientId, oldEndsAt: $oldEndsAt) { secret client { ${CLIENT} } ${ERRORS} }
+  rotateClientSecret(clientId: $clientId, oldEndsAt: $oldEndsAt) { secret client { ${CLIENT} } proposal { id } ${ERRORS} }
 }`;
-const byId = (name) => `mutation Change($clientId: String!) { ${name}(clientId: $clientId) { client { ${CLIENT} } ${ERRORS} } }`;
+const WAITS = new Set(["reinstateClient"]);
+const byId = (name) => `mutation Change($clientId: String!) { ${name}(clientId: $clientId) { client { ${CLIENT} } ${WAITS.has(name) ? "proposal { id }" : ""} ${ERRORS} } }`;
 
 const ROLES = `query RoleNames { roles { key label { zh en } } }`;
 
@@ -71,7 +72,7 @@ function row(client, again) {
   const run = async (mutation, said) => {
     const told = await change(byId(mutation), { clientId });
     if (told.errors.length) return refused(told.errors);
-    announce(said);
+    announce(told.proposal ? t("proposed") : said);
     return again();
   };
   const ends = client.secrets.filter((one) => one.endsAt).map((one) => t("untilAt", { when: moment(one.endsAt) }));
@@ -88,7 +89,8 @@ function row(client, again) {
     h(
       "td",
       { class: "acts" },
-      client.secrets.length > 0 && status === "ACTIVE" && h("button", { type: "button", "aria-label": t("rotateOf", { name }), onclick: () => rotate(client, again) }, t("rotate")),
+      (client.secrets.length > 0 || client.keyIds.length === 0) && status === "ACTIVE" && h("button", { type: "button", "aria-label": t("rotateOf", { name }), onclick: () => rotate(client, again) }, t("rotate")),
+      status === "ACTIVE" && h("button", { type: "button", "aria-label": t("revokeTokensOf", { name }), onclick: () => run("revokeClientTokens", t("tokensRevoked", { name })) }, t("revokeTokens")),
       status === "ACTIVE" && h("button", { type: "button", "aria-label": t("suspendWhom", { name }), onclick: () => run("suspendClient", t("suspended", { name })) }, t("suspend")),
       status === "SUSPENDED" && h("button", { type: "button", "aria-label": t("resumeWhom", { name }), onclick: () => run("reinstateClient", t("resumed", { name })) }, t("resume")),
       status !== "REMOVED" && h("button", { type: "button", "aria-label": t("removeWhom", { name }), onclick: () => remove(name, () => run("removeClient", t("removed", { name }))) }, t("remove")),
@@ -148,7 +150,7 @@ function register(again, roles) {
     if (told.errors.length) return draw(told.errors);
     close();
     await again();
-    return tell(given.name, told.secret);
+    return tell(given.name, told);
   }
   draw();
 }
@@ -172,14 +174,14 @@ function rotate(client, again) {
     if (told.errors.length) return draw(told.errors);
     close();
     await again();
-    return tell(client.name, told.secret);
+    return tell(client.name, told);
   }
   draw();
 }
 
 /** A secret, this once: it is nowhere but in this dialog. */
-function tell(name, secret) {
-  if (!secret) return announce(t("done"));
+function tell(name, { secret, proposal }) {
+  if (!secret) return announce(t(proposal ? "proposed" : "done"));
   const { body, close } = dialog(t("secretOf", { name }));
   const shown = h("input", { class: "secret", type: "text", readOnly: true, value: secret, onfocus: (event) => event.target.select() });
   const copied = h("span", { role: "status", class: "quiet" });
@@ -190,7 +192,7 @@ function tell(name, secret) {
   };
   fill(
     body,
-    h("p", {}, t("secretOnce")),
+    h("p", {}, t("secretOnce"), proposal && ` ${t("secretWaits")}`),
     field(t("secret"), (with_) => Object.entries(with_).reduce((e, [k, v]) => (v && e.setAttribute(k, v), e), shown)),
     h("div", { class: "ends" }, copied, navigator.clipboard && h("button", { type: "button", onclick: copy }, t("copy")), h("button", { type: "button", class: "first", onclick: close }, t("close"))),
   );

@@ -215,6 +215,10 @@ export default {
   secret: "Secret",
   secretOf: "Secret of {name}",
   secretOnce: "This is shown once. Keep it now: nobody can read it again.",
+  secretWaits: "It holds once somebody else approves it.",
+  revokeTokens: "Take tokens back",
+  revokeTokensOf: "Take tokens back: {name}",
+  tokensRevoked: "All tokens of {name} are taken back.",
   copy: "Copy",
   copied: "Copied.",
   rotate: "Rotate secret",
@@ -298,6 +302,7 @@ export default {
   verb_registerClient: "New client {client}",
   verb_updateClient: "Client {client}: change",
   verb_reinstateClient: "Client {client}: resume",
+  verb_rotateClientSecret: "Client {client}: new secret {secret}",
   verb_linkIdentity: "{user} signs in at {issuer} as {subject}",
   verb_saveIssuer: "Issuer {url}: {parts}",
 

@@ -210,6 +210,10 @@ export default {
   secret: "密钥",
   secretOf: "{name}的密钥",
   secretOnce: "仅显示一次，请立即保存，之后无法再读取。",
+  secretWaits: "待他人批准后生效。",
+  revokeTokens: "收回令牌",
+  revokeTokensOf: "收回令牌：{name}",
+  tokensRevoked: "已收回{name}的全部令牌。",
   copy: "复制",
   copied: "已复制。",
   rotate: "轮换密钥",
@@ -291,6 +295,7 @@ export default {
   verb_registerClient: "新建客户端 {client}",
   verb_updateClient: "修改客户端 {client}",
   verb_reinstateClient: "恢复客户端 {client}",
+  verb_rotateClientSecret: "客户端 {client}：新密钥 {secret}",
   verb_linkIdentity: "{user} 以 {subject} 在 {issuer} 登录",
   verb_saveIssuer: "签发者 {url}：{parts}",
 
