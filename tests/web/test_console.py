@@ -190,6 +190,7 @@ async def _client_and_its_secrets_wait(at: Desk) -> None:
     await page.get_by_label("Client ID").fill("console_slow")
     await page.get_by_label("Name").fill("Console slow")
     await page.get_by_label("Scopes").fill("customers:read")
+    await page.get_by_label("Reason").fill("Slow")
     await page.get_by_role("dialog").get_by_role("button", name="Register client").click()
     await expect(page.get_by_role("status").filter(has_text="Proposed.")).to_be_visible()
     await _approved(at, "New client console_slow")
@@ -208,6 +209,7 @@ async def _client_and_its_secrets_wait(at: Desk) -> None:
 
 async def _rotated(page: Page) -> None:
     await page.get_by_role("button", name="Rotate secret of Console slow").click()
+    await page.get_by_label("Reason").fill("Due")
     await page.get_by_role("dialog").get_by_role("button", name="Rotate secret").click()
 
 
@@ -247,6 +249,7 @@ async def test_registered_client_has_a_secret_that_works_and_is_shown_once(at: D
     await page.get_by_label("Name").fill("Console shop")
     await page.get_by_label("Web shop").check()
     await page.get_by_label("Scopes").fill("customers:read nonsense")
+    await page.get_by_label("Reason").fill("New shop")
     await page.get_by_role("dialog").get_by_role("button", name="Register client").click()
     await expect(page.get_by_label("Scopes")).to_have_attribute("aria-invalid", "true")
     await page.get_by_label("Scopes").fill("customers:read")
@@ -261,9 +264,18 @@ async def test_registered_client_has_a_secret_that_works_and_is_shown_once(at: D
     await expect(line(page, "Console shop")).to_contain_text("1 secret")
     assert secret not in await page.content()
     await page.get_by_role("button", name="Take tokens back: Console shop").click()
+    await page.get_by_label("Reason").fill("Leaked")
+    await page.get_by_role("button", name="Take tokens back", exact=True).click()
     await expect(page.get_by_role("status").filter(has_text="All tokens of Console shop")).to_be_visible()
     assert await at.crm.count("clients WHERE client_id = 'console_shop' AND token_epoch = 1") == 1
+    await page.get_by_role("button", name="Edit Console shop").click()
+    await page.get_by_label("Scopes").fill("customers:read customers:write")
+    await page.get_by_label("Reason").fill("It writes too")
+    await page.get_by_role("button", name="Save").click()
+    await expect(line(page, "Console shop")).to_contain_text("customers:write")
     await page.get_by_role("button", name="Suspend Console shop").click()
+    await page.get_by_label("Reason").fill("Closed")
+    await page.get_by_role("button", name="Suspend", exact=True).click()
     await expect(line(page, "Console shop")).to_contain_text("Suspended")
     answer = await at.crm.http.post("/oauth/token", data=form, auth=("console_shop", secret))
     assert answer.status_code == 401
@@ -335,6 +347,7 @@ async def test_what_is_not_answered_is_told_in_place_and_can_be_sent_again(at: D
     await page.get_by_label("Client ID").fill("console_late")
     await page.get_by_label("Name").fill("Late")
     await page.get_by_label("Scopes").fill("customers:read")
+    await page.get_by_label("Reason").fill("Late")
     register = page.get_by_role("dialog").get_by_role("button", name="Register client")
     await page.context.set_offline(True)
     await register.click()

@@ -1,9 +1,12 @@
 // OAuth clients: who they are, their secrets, and whether they are served.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h, sending } from "./dom.js";
-import { loading, refusals } from "./states.js";
+import { announce, dialog, field, fill, h } from "./dom.js";
+import { asking } from "./forms.js";
+import { WAITING, waiting } from "./proposals.js";
+import { loading } from "./states.js";
 import { label, moment, number, t } from "./texts.js";
+import { Words } from "./words.js";
 
 const CLIENT = "clientId name status scopes roles source secrets { id endsAt } keyIds createdAt";
 const LIST = `query Clients($after: String, $search: String) {
@@ -12,176 +15,147 @@ const LIST = `query Clients($after: String, $search: String) {
   }
 }`;
 const ERRORS = "errors { code message path }";
-const REGISTER = `mutation Register($clientId: String!, $name: String!, $scopes: [String!]!, $roles: [String!]!, $source: String) {
-  registerClient(clientId: $clientId, name: $name, scopes: $scopes, roles: $roles, source: $source) { secret client { ${CLIENT} } proposal { id } ${ERRORS} }
+const SEARCHED_FROM = 20;
+const REGISTER = `mutation Register($clientId: String!, $name: String!, $scopes: [String!]!, $roles: [String!]!, $source: String, $reason: String) {
+  registerClient(clientId: $clientId, name: $name, scopes: $scopes, roles: $roles, source: $source, reason: $reason) { secret client { clientId } proposal { id } ${ERRORS} }
 }`;
-const ROTATE = `mutation Rotate($clientId: String!, $oldEndsAt: DateTime) {
-  rotateClientSecret(clientId: $clientId, oldEndsAt: $oldEndsAt) { secret client { ${CLIENT} } proposal { id } ${ERRORS} }
+const UPDATE = `mutation Update($clientId: String!, $name: String, $scopes: [String!], $roles: [String!], $reason: String) {
+  updateClient(clientId: $clientId, name: $name, scopes: $scopes, roles: $roles, reason: $reason) { client { clientId } proposal { id } ${ERRORS} }
 }`;
-const WAITS = new Set(["reinstateClient"]);
-const byId = (name) => `mutation Change($clientId: String!) { ${name}(clientId: $clientId) { client { ${CLIENT} } ${WAITS.has(name) ? "proposal { id }" : ""} ${ERRORS} } }`;
-
-const ROLES = `query RoleNames { roles { key label { zh en } } }`;
+const ROTATE = `mutation Rotate($clientId: String!, $oldEndsAt: DateTime, $reason: String) {
+  rotateClientSecret(clientId: $clientId, oldEndsAt: $oldEndsAt, reason: $reason) { secret client { clientId } proposal { id } ${ERRORS} }
+}`;
+const REINSTATE = `mutation Reinstate($clientId: String!, $reason: String) { reinstateClient(clientId: $clientId, reason: $reason) { proposal { id } ${ERRORS} } }`;
+const byId = (name) => `mutation Change($clientId: String!, $reason: String) { ${name}(clientId: $clientId, reason: $reason) { ${ERRORS} } }`;
+const ROLES = `query RoleNames { roles { key label { zh en } } ${WAITING} }`;
+const OF_CLIENTS = ["registerClient", "updateClient", "reinstateClient", "rotateClientSecret"];
 
 export async function show(into, asked) {
   const { values, me, current } = asked;
   const search = values.get("search") ?? "";
   fill(into, loading());
-  const [{ clients }, { roles }] = await Promise.all([ask(LIST, { search: search || null }), me.actions.has("roles:read") ? ask(ROLES) : { roles: null }]);
+  const known = me.actions.has("roles:read");
+  const [{ clients }, { roles, rightsProposals }] = await Promise.all([ask(LIST, { search: search || null }), known ? ask(ROLES) : { roles: null, rightsProposals: [] }]);
+  const page = { me, roles, words: new Words(roles ?? [], []), again: () => show(into, asked) };
+  const waits = await waiting(page, rightsProposals.filter((one) => OF_CLIENTS.includes(one.verb)));
   if (!current()) return;
-  const body = h("tbody", {});
-  const again = () => show(into, asked);
-  const put = (nodes) => body.append(...nodes.map((client) => row(client, again)));
-  put(clients.nodes);
+  const body = h("tbody", {}, clients.nodes.map((client) => row(page, client)));
   let { pageInfo } = clients;
   const more = h("button", { type: "button", hidden: !pageInfo.hasNextPage, onclick: follow }, t("more"));
   async function follow() {
     const next = (await ask(LIST, { search: search || null, after: pageInfo.endCursor })).clients;
-    put(next.nodes);
+    const rows = next.nodes.map((client) => row(page, client));
+    body.append(...rows);
     pageInfo = next.pageInfo;
     more.hidden = !pageInfo.hasNextPage;
+    rows[0]?.querySelector("button")?.focus();
   }
+  const go = (event) => {
+    event.preventDefault();
+    const { search: text } = Object.fromEntries(new FormData(event.target));
+    location.hash = text ? `#/clients?${new URLSearchParams({ search: text })}` : "#/clients";
+  };
   fill(
     into,
-    h(
-      "header",
-      { class: "bar" },
-      h("h1", {}, t("clients")),
-      h("span", { class: "quiet" }, t("found", { n: number(clients.totalCount) })),
-      h("span", { class: "gap" }),
-      h("button", { type: "button", class: "first", onclick: () => register(again, roles) }, t("register")),
-    ),
+    h("header", { class: "bar" }, h("h1", {}, t("clients")), h("span", { class: "quiet" }, t("found", { n: number(clients.totalCount) })), h("span", { class: "gap" }), h("button", { type: "button", class: "first", onclick: () => register(page) }, t("register"))),
+    waits,
+    (search || clients.totalCount > SEARCHED_FROM) &&
+      h("form", { class: "asking", role: "search", onsubmit: go }, field(t("searchClients"), (with_) => h("input", { ...with_, type: "search", name: "search", value: search })), h("button", { class: "first" }, t("search"))),
     clients.nodes.length
       ? h(
           "div",
           { class: "scroll", tabindex: "0", role: "region", "aria-label": t("clients") },
-          h(
-            "table",
-            {},
-            h("thead", {}, h("tr", {}, [t("client"), t("status"), t("roles"), t("scopes"), t("source"), t("secret"), ""].map((one) => h("th", { scope: "col" }, one || h("span", { class: "unseen" }, t("edit")))))),
-            body,
-          ),
+          h("table", {}, h("thead", {}, h("tr", {}, ["client", "status", "roles", "scopes", "source", "secret"].map((one) => h("th", { scope: "col" }, t(one))), h("th", { scope: "col" }, h("span", { class: "unseen" }, t("edit"))))), body),
         )
-      : h("p", { class: "empty" }, t("noClients")),
+      : h("p", { class: "empty" }, t(search ? "nobody" : "noClients")),
     more,
   );
 }
 
-function row(client, again) {
+function row(page, client) {
   const { clientId, name, status } = client;
-  const run = async (mutation, said) => {
-    const told = await change(byId(mutation), { clientId });
-    if (told.errors.length) return refused(told.errors);
-    announce(told.proposal ? t("proposed") : said);
-    return again();
-  };
-  const ends = client.secrets.filter((one) => one.endsAt).map((one) => t("untilAt", { when: moment(one.endsAt) }));
+  const { again } = page;
+  const run = (verb, mutation, said, danger) => asking(t(`${verb}Whom`, { name }), verb, { again, danger, send: (reason) => change(mutation, { clientId, reason }), said: () => t(said, { name }) });
+  const button = (verb, onclick) => h("button", { type: "button", "aria-label": t(`${verb}Whom`, { name }), onclick }, t(verb));
   const kept = [client.secrets.length && t("secretCount", { n: client.secrets.length }), client.keyIds.length && t("keyCount", { n: client.keyIds.length })].filter(Boolean);
+  const ends = client.secrets.filter((one) => one.endsAt).map((one) => t("untilAt", { when: moment(one.endsAt) }));
   return h(
     "tr",
     { class: status === "ACTIVE" ? null : "off" },
     h("th", { scope: "row" }, name, h("code", { class: "under" }, clientId)),
     h("td", {}, h("span", { class: `state ${status.toLowerCase()}` }, t(status))),
-    h("td", {}, client.roles.map((key) => h("a", { class: "chip", href: `#/roles/${key}` }, key))),
+    h("td", {}, client.roles.map((key) => h("a", { class: "chip", href: `#/roles/${key}` }, page.words.role(key)))),
     h("td", { class: "codes" }, client.scopes.map((one) => h("code", {}, one))),
     h("td", {}, client.source && h("code", {}, client.source)),
     h("td", {}, kept.join(", "), ends.map((one) => h("small", { class: "under" }, one))),
     h(
       "td",
       { class: "acts" },
-      (client.secrets.length > 0 || client.keyIds.length === 0) && status === "ACTIVE" && h("button", { type: "button", "aria-label": t("rotateOf", { name }), onclick: () => rotate(client, again) }, t("rotate")),
-      status === "ACTIVE" && h("button", { type: "button", "aria-label": t("revokeTokensOf", { name }), onclick: () => run("revokeClientTokens", t("tokensRevoked", { name })) }, t("revokeTokens")),
-      status === "ACTIVE" && h("button", { type: "button", "aria-label": t("suspendWhom", { name }), onclick: () => run("suspendClient", t("suspended", { name })) }, t("suspend")),
-      status === "SUSPENDED" && h("button", { type: "button", "aria-label": t("resumeWhom", { name }), onclick: () => run("reinstateClient", t("resumed", { name })) }, t("resume")),
-      status !== "REMOVED" && h("button", { type: "button", "aria-label": t("removeWhom", { name }), onclick: () => remove(name, () => run("removeClient", t("removed", { name }))) }, t("remove")),
+      status !== "REMOVED" && button("edit", () => edit(page, client)),
+      (client.secrets.length > 0 || client.keyIds.length === 0) && status === "ACTIVE" && button("rotate", () => rotate(page, client)),
+      status === "ACTIVE" && button("revokeTokens", () => run("revokeTokens", byId("revokeClientTokens"), "tokensRevoked", true)),
+      status === "ACTIVE" && button("suspend", () => run("suspend", byId("suspendClient"), "suspended", true)),
+      status === "SUSPENDED" && button("resume", () => run("resume", REINSTATE, "resumed")),
+      status !== "REMOVED" && button("remove", () => run("remove", byId("removeClient"), "removed", true)),
     ),
   );
 }
 
-function refused(errors) {
-  const { body, close } = dialog(t("clients"));
-  fill(body, refusals(errors), h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("close"))));
-}
+const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
-function remove(name, sure) {
-  const { body, close } = dialog(t("removeWhom", { name }));
-  const go = () => {
-    close();
-    sure();
-  };
-  fill(
-    body,
-    h("p", {}, t("removeClientSure", { name })),
-    h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { type: "button", class: "first danger", onclick: go }, t("remove"))),
-  );
-}
-
-function register(again, roles) {
-  const { body, close } = dialog(t("register"));
-  const given = { clientId: "", name: "", scopes: "", roles: "", source: "" };
-  const held = () => given.roles.split(/[\s,]+/).filter(Boolean);
-  const tick = (key, on) => (given.roles = [...held().filter((one) => one !== key), ...(on ? [key] : [])].join(" "));
+/** What a client is called, may do and is, as fields: by ticks where roles can be read, by keys where they cannot. */
+function settings({ roles }, given, wrong) {
+  const input = (name, text, hint, required = true) =>
+    field(t(text), (with_) => h("input", { ...with_, type: "text", value: given[name], required, autocomplete: "off", spellcheck: "false", oninput: (event) => (given[name] = event.target.value) }), { hint: hint && t(hint), error: wrong(name) });
+  const tick = (key, on) => (given.roles = [...words(given.roles).filter((one) => one !== key), ...(on ? [key] : [])].join(" "));
   const ticks = () =>
-    h("fieldset", {}, h("legend", {}, t("roles")), h("div", { class: "ticks" }, roles.filter((one) => one.key !== "everyone").map(({ key, label: labels }) => h("label", {}, h("input", { type: "checkbox", checked: held().includes(key), onchange: (event) => tick(key, event.target.checked) }), " ", label(labels)))));
-  const draw = (errors = []) => {
-    const wrong = (name) => errors.filter((error) => error.path[0] === name).map((error) => error.message).join(" ");
-    const input = (name, label, hint, required = true) =>
-      field(t(label), (with_) => h("input", { ...with_, type: "text", value: given[name], required, autocomplete: "off", spellcheck: "false", oninput: (event) => (given[name] = event.target.value) }), { hint: hint && t(hint), error: wrong(name) });
-    const rest = errors.filter((error) => !(error.path[0] in given) || (roles && error.path[0] === "roles"));
-    fill(
-      body,
-      h(
-        "form",
-        { onsubmit: sending(send) },
-        rest.length > 0 && refusals(rest),
-        input("clientId", "clientId", "clientIdHint"),
-        input("name", "name"),
-        roles ? ticks() : input("roles", "roles", null, false),
-        input("scopes", "scopes", "scopesHint"),
-        input("source", "source", "sourceHint", false),
-        h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t("register"))),
-      ),
+    h(
+      "fieldset",
+      {},
+      h("legend", {}, t("roles")),
+      h("div", { class: "ticks" }, roles.filter((one) => one.key !== "everyone").map(({ key, label: labels }) => h("label", {}, h("input", { type: "checkbox", checked: words(given.roles).includes(key), onchange: (event) => tick(key, event.target.checked) }), " ", label(labels)))),
+      wrong("roles") && h("p", { class: "error" }, wrong("roles")),
     );
-    (body.querySelector("[aria-invalid]") ?? body.querySelector("input")).focus();
-  };
-  async function send() {
-    const words = (text) => text.split(/[\s,]+/).filter(Boolean);
-    const told = await change(REGISTER, { ...given, scopes: words(given.scopes), roles: held(), source: given.source || null });
-    if (told.errors.length) return draw(told.errors);
-    close();
-    await again();
-    return tell(given.name, told);
-  }
-  draw();
+  return [input("name", "name"), roles ? ticks() : input("roles", "roles", null, false), input("scopes", "scopes", "scopesHint")];
 }
 
-function rotate(client, again) {
-  const { body, close } = dialog(t("rotateOf", client));
+function register(page) {
+  const given = { clientId: "", name: "", scopes: "", roles: "", source: "" };
+  const input = (name, hint, required, wrong) =>
+    field(t(name), (with_) => h("input", { ...with_, type: "text", value: given[name], required, autocomplete: "off", spellcheck: "false", oninput: (event) => (given[name] = event.target.value) }), { hint: t(hint), error: wrong(name) });
+  asking(t("register"), "register", {
+    shown: Object.keys(given),
+    fields: (wrong) => [input("clientId", "clientIdHint", true, wrong), settings(page, given, wrong), input("source", "sourceHint", false, wrong)],
+    send: (reason) => change(REGISTER, { ...given, scopes: words(given.scopes), roles: words(given.roles), source: given.source || null, reason }),
+    again: async (told) => (await page.again(), told.secret && tell(given.name, told)),
+    said: () => t("registered", { name: given.name }),
+  });
+}
+
+function edit(page, client) {
+  const given = { name: client.name, scopes: client.scopes.join(" "), roles: client.roles.join(" ") };
+  asking(t("editWhom", { name: client.name }), "save", {
+    shown: Object.keys(given),
+    fields: (wrong) => settings(page, given, wrong),
+    send: (reason) => change(UPDATE, { clientId: client.clientId, name: given.name, scopes: words(given.scopes), roles: words(given.roles), reason }),
+    again: page.again,
+    said: () => t("saved"),
+  });
+}
+
+function rotate(page, client) {
   let ends = "";
-  const draw = (errors = []) =>
-    fill(
-      body,
-      h(
-        "form",
-        { onsubmit: sending(send) },
-        errors.length > 0 && refusals(errors),
-        field(t("oldEnds"), (with_) => h("input", { ...with_, type: "datetime-local", oninput: (event) => (ends = event.target.value) }), { hint: t("rotateHint") }),
-        h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t("rotate"))),
-      ),
-    );
-  async function send() {
-    const told = await change(ROTATE, { clientId: client.clientId, oldEndsAt: ends ? new Date(ends).toISOString() : null });
-    if (told.errors.length) return draw(told.errors);
-    close();
-    await again();
-    return tell(client.name, told);
-  }
-  draw();
+  asking(t("rotateWhom", client), "rotate", {
+    shown: ["oldEndsAt"],
+    fields: (wrong) => field(t("oldEnds"), (with_) => h("input", { ...with_, type: "datetime-local", value: ends, oninput: (event) => (ends = event.target.value) }), { hint: t("rotateHint"), error: wrong("oldEndsAt") }),
+    send: (reason) => change(ROTATE, { clientId: client.clientId, oldEndsAt: ends ? new Date(ends).toISOString() : null, reason }),
+    again: async (told) => (await page.again(), told.secret && tell(client.name, told)),
+    said: () => t("done"),
+  });
 }
 
 /** A secret, this once: it is nowhere but in this dialog. */
 function tell(name, { secret, proposal }) {
-  if (!secret) return announce(t(proposal ? "proposed" : "done"));
   const { body, close } = dialog(t("secretOf", { name }));
   const shown = h("input", { class: "secret", type: "text", readOnly: true, value: secret, onfocus: (event) => event.target.select() });
   const copied = h("span", { role: "status", class: "quiet" });
@@ -196,5 +170,4 @@ function tell(name, { secret, proposal }) {
     field(t("secret"), (with_) => Object.entries(with_).reduce((e, [k, v]) => (v && e.setAttribute(k, v), e), shown)),
     h("div", { class: "ends" }, copied, navigator.clipboard && h("button", { type: "button", onclick: copy }, t("copy")), h("button", { type: "button", class: "first", onclick: close }, t("close"))),
   );
-  return undefined;
 }
