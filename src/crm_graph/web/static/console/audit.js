@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { field, fill, h, select } from "./dom.js";
+import { idOf } from "./people.js";
 import { loading, refusals } from "./states.js";
 import { moment, number, t } from "./texts.js";
 import { Words } from "./words.js";
@@ -11,8 +12,6 @@ const LIST = `query Reads($after: String, $where: AuditedReadWhere) {
   auditedReads(first: 50, after: $after, where: $where) { nodes { ${READ} } pageInfo { hasNextPage endCursor } totalCount totalCountCapped }
 }`;
 const TYPES = `query Types { grantable { types { name label { zh en } fields { name label { zh en } dataClass } } } }`;
-const PERSON = `query Person($where: UserWhere) { users(first: 2, where: $where) { nodes { id name } } }`;
-const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** What is done with records of any type, and with things that are none. */
 const OF_RECORDS = ["looked_up", "unmasked", "duplicate_checked", "paged", "explained"];
@@ -113,7 +112,7 @@ async function condition(words, given) {
   if (OF_RECORDS.includes(given.what)) found.types = [...words.types.keys()].map((one) => `${snake(one)}.${given.what}`);
   else if (given.what) found.types = [given.what];
   if (given.who) {
-    const actor = ID.test(given.who) ? given.who : await userId(given.who);
+    const actor = await idOf(given.who);
     if (actor === undefined) return null;
     found.actor = actor;
   }
@@ -123,14 +122,6 @@ async function condition(words, given) {
   if (given.since) found.since = new Date(given.since).toISOString();
   if (given.until) found.until = new Date(given.until).toISOString();
   return found;
-}
-
-/** The id of who has this user name, or, if they are the only one, this name. */
-async function userId(text) {
-  const [named] = (await ask(PERSON, { where: { username: { eq: text } } })).users.nodes;
-  if (named) return named.id;
-  const { nodes } = (await ask(PERSON, { where: { name: { eq: text } } })).users;
-  return nodes.length === 1 ? nodes[0].id : undefined;
 }
 
 function row(words, given, read) {

@@ -38,6 +38,20 @@ export function announce(text) {
   silence = setTimeout(() => (live.textContent = ""), SAID_MS);
 }
 
+/** What has the focus, so that it can be found again when everything is drawn anew. */
+export function focused() {
+  const at = document.activeElement;
+  return at && at !== document.body ? [at.tagName, at.getAttribute("aria-label") ?? at.textContent] : null;
+}
+
+/** Give the focus back to what had it; where that is gone, to the content, so that Tab goes on from there. */
+export function refocus(mark = null) {
+  if (document.activeElement !== document.body) return;
+  const main = document.getElementById("main");
+  const found = mark && [...main.querySelectorAll(mark[0])].find((one) => (one.getAttribute("aria-label") ?? one.textContent) === mark[1]);
+  (found ?? main.querySelector("h1[tabindex]") ?? main).focus({ preventScroll: !found });
+}
+
 let count = 0;
 
 /** A labelled field: `made` gets the id that its label is for, and those of what is said of it. */

@@ -2,10 +2,10 @@
 
 import { ask } from "./api.js";
 import { field, fill, h, select } from "./dom.js";
-import { gist } from "./rights.js";
+import { idOf } from "./people.js";
 import { loading, refusals } from "./states.js";
 import { label, number, t } from "./texts.js";
-import { Words } from "./words.js";
+import { Words, gist } from "./words.js";
 
 const KNOWN = `query Known {
   roles { key label { zh en } }
@@ -23,7 +23,6 @@ const REPORT = `query Report($type: String!, $field: String!) {
     idleGrants { words reason }
   }
 }`;
-const PERSON = `query Person($where: UserWhere) { users(first: 2, where: $where) { nodes { id } } }`;
 
 export async function show(into, asked) {
   const { values, me } = asked;
@@ -47,7 +46,7 @@ function form(words, known, given) {
   const drawWho = (as) =>
     fill(
       who,
-      field(t({ role: "aRole", user: "username", client: "aClient" }[as]), (with_) =>
+      field(t({ role: "aRole", user: "searchPeople", client: "aClient" }[as]), (with_) =>
         as === "role" && known.roles.length
           ? select(known.roles.map((one) => [one.key, label(one.label)]), given.as === as && given.who ? given.who : "sales", { ...with_, name: "who" })
           : h("input", { ...with_, type: "text", name: "who", required: true, autocomplete: "off", value: given.as === as ? given.who : "" }),
@@ -82,19 +81,13 @@ function form(words, known, given) {
 async function tell(answer, words, given) {
   const variables = { type: given.type, field: given.field || null, id: given.id || null };
   try {
-    variables[given.as] = given.as === "user" ? await userId(given.who) : given.who;
+    variables[given.as] = given.as === "user" ? ((await idOf(given.who)) ?? given.who) : given.who;
     const [{ explainAccess }, report] = await Promise.all([ask(EXPLAIN, variables), given.field ? ask(REPORT, { type: given.type, field: given.field }) : null]);
     fill(answer, verdict(words, explainAccess), report && who(words, given, report.accessReport));
   } catch (error) {
     if (!error.errors?.length) throw error;
     fill(answer, refusals(error.errors.map((one) => ({ message: one.message, at: (one.extensions?.argument ?? []).slice(1).join(".") }))));
   }
-}
-
-/** The id of a person by their user name; what is none stays what it is. */
-async function userId(given) {
-  const { users } = await ask(PERSON, { where: { username: { eq: given } } });
-  return users.nodes[0]?.id ?? given;
 }
 
 function verdict(words, told) {

@@ -1,6 +1,6 @@
 // Forms that send a change: what they ask in a dialog, why, and what the API refuses at its field.
 
-import { announce, dialog, field, fill, h, select, sending } from "./dom.js";
+import { announce, dialog, field, fill, focused, h, refocus, select, sending } from "./dom.js";
 import { refusals } from "./states.js";
 import { t } from "./texts.js";
 
@@ -16,6 +16,7 @@ export const wrongAt = (errors) => (part) => errors.filter((error) => error.path
  * `shown`, which `fields` makes from what is wrong with each, or above them. What took effect is `said` after `again`.
  */
 export function asking(title, verb, { send, again, said, fields = () => [], shown = [], required = true, danger = false }) {
+  const mark = focused();
   const { body, close } = dialog(title);
   let reason = "";
   const draw = (errors = []) => {
@@ -38,6 +39,7 @@ export function asking(title, verb, { send, again, said, fields = () => [], show
     if (told.errors.length) return draw(told.errors);
     close();
     await again(told);
+    refocus(mark);
     announce(told.proposal ? t("proposed") : said(told));
     return undefined;
   }

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { show as showAudit } from "./audit.js";
 import { show as showClients } from "./clients.js";
-import { fill, h } from "./dom.js";
+import { fill, h, refocus } from "./dom.js";
 import { show as showExplain } from "./explain.js";
 import { show as showIssuers } from "./issuers.js";
 import { show as showPeople } from "./people.js";
@@ -114,7 +114,11 @@ function fall(error) {
   else fill(main, failed(error, render));
 }
 
-addEventListener("hashchange", render);
+addEventListener("hashchange", async () => {
+  scrollTo(0, 0);
+  await render();
+  refocus();
+});
 addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   const { reason } = event;

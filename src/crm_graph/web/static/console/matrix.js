@@ -1,6 +1,6 @@
 // The matrix: grants by data class, as a table that is read and, where there is a draft, edited by cell.
 
-import { gridKeys, h, select } from "./dom.js";
+import { fill, gridKeys, h, select } from "./dom.js";
 import { CLASSES, COLUMNS, RULES, LEVELS, cell, exceptions, fieldLevel, fieldWritten, setCell, setFieldWritten } from "./rights.js";
 import { t } from "./texts.js";
 
@@ -26,13 +26,18 @@ function rows(line, words, { onchange, details }) {
   const { head, grant, was, edit, inherited } = line;
   const fields = words.fields(grant.type);
   const known = fields.size ? new Set([...fields.values()].map((one) => one.dataClass)) : new Set(COLUMNS);
+  const minds = [];
+  line.mind = () => minds.forEach((mind) => mind());
   const cells = COLUMNS.map((dataClass) => {
-    const differs = exceptions(grant, dataClass, fields);
-    const mark = differs > 0 && h("sup", { title: t("fieldExceptions", { n: differs }) }, `+${differs}`, h("span", { class: "unseen" }, ` ${t("fieldExceptions", { n: differs })}`));
+    const mark = h("sup", {});
     const state = cell(grant, dataClass);
     const idle = !known.has(dataClass) && state === "HIDDEN";
     const td = h("td", { "data-state": state, class: idle ? "idle" : null });
     const mind = () => {
+      const differs = exceptions(grant, dataClass, fields);
+      const said = t("fieldExceptions", { n: differs });
+      mark.title = said;
+      fill(mark, differs > 0 && [`+${differs}`, h("span", { class: "unseen" }, ` ${said}`)]);
       td.dataset.state = cell(grant, dataClass);
       td.classList.toggle("changed", Boolean(edit) && cell(grant, dataClass) !== (was ? cell(was, dataClass) : "HIDDEN"));
     };
@@ -55,8 +60,9 @@ function rows(line, words, { onchange, details }) {
       td.tabIndex = -1;
       td.append(idle ? "" : t(state));
     }
-    if (mark) td.append(mark);
+    td.append(mark);
     mind();
+    minds.push(mind);
     return td;
   });
   const row = h("tr", { class: inherited ? "inherited" : null }, head, cells);
@@ -87,7 +93,9 @@ function rows(line, words, { onchange, details }) {
 }
 
 /** All of one grant: its rows, its condition, and its fields one by one. */
-export function grantDetails({ grant, edit }, words, { onchange, onmove, onremove }) {
+export function grantDetails(line, words, { onchange: told, onmove, onremove }) {
+  const { grant, edit } = line;
+  const onchange = () => (line.mind(), told());
   const list = COLUMNS.flatMap((one) => [...words.fields(grant.type).values()].filter((field) => field.dataClass === one));
   const rule = edit
     ? h("label", {}, t("rows"), " ", select(RULES.map((one) => [one, t(one)]), grant.rowRule, { onchange: (event) => ((grant.rowRule = event.target.value), (grant.where ||= "{}"), onmove()) }))

@@ -18,6 +18,8 @@ const GRANT = `mutation Grant($user: ID!, $role: String!, $until: DateTime, $rea
 const REVOKE = `mutation Revoke($user: ID!, $role: String!, $reason: String) { revokeRole(user: $user, role: $role, reason: $reason) { user { id } ${ERRORS} } }`;
 const SUSPEND = `mutation Suspend($user: ID!, $reason: String) { suspendUser(user: $user, reason: $reason) { user { id } ${ERRORS} } }`;
 const REINSTATE = `mutation Reinstate($user: ID!, $reason: String) { reinstateUser(user: $user, reason: $reason) { user { id } proposal { id } ${ERRORS} } }`;
+const PERSON = `query Person($where: UserWhere) { users(first: 2, where: $where) { nodes { id } } }`;
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const PAGE = 50;
 const LOOKED_AT = 2_000;
 
@@ -62,6 +64,16 @@ export async function show(into, asked) {
       : h("p", { class: "empty" }, t("nobody")),
     more,
   );
+}
+
+/** The id of who has this id, this user name, or, if they are the only one, this name; undefined for nobody. */
+export async function idOf(text) {
+  if (ID.test(text)) return text;
+  const found = async (where) => (await ask(PERSON, { where })).users.nodes;
+  const [named] = await found({ username: { eq: text } });
+  if (named) return named.id;
+  const called = await found({ name: { eq: text } });
+  return called.length === 1 ? called[0].id : undefined;
 }
 
 /** Pages of users, one with each call; those with a role are picked out of some thousand at a time. */
@@ -125,12 +137,12 @@ function give(page, user) {
   const name = user.name || user.username;
   const names = new Map(page.roles.map((one) => [one.key, label(one.label)]));
   const options = page.roles.filter((one) => one.key !== "everyone").map((one) => [one.key, names.get(one.key)]);
-  const given = { role: options[0][0], until: "" };
+  const given = { role: "", until: "" };
   asking(`${t("giveRole")}: ${name}`, "give", {
     again: page.again,
     shown: ["role", "until"],
     fields: (wrong) => [
-      field(t("role"), (with_) => select(options, given.role, { ...with_, onchange: (event) => (given.role = event.target.value) }), { error: wrong("role") }),
+      field(t("role"), (with_) => select([["", t("choose")], ...options], given.role, { ...with_, required: true, onchange: (event) => (given.role = event.target.value) }), { error: wrong("role") }),
       field(t("until"), (with_) => h("input", { ...with_, type: "datetime-local", value: given.until, oninput: (event) => (given.until = event.target.value) }), { hint: t("untilHint"), error: wrong("until") }),
     ],
     send: (reason) => change(GRANT, { user: user.id, role: given.role, until: given.until ? new Date(given.until).toISOString() : null, reason }),

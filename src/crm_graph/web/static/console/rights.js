@@ -226,31 +226,6 @@ export function summarised(changes) {
   return [...found.values()];
 }
 
-const SIGNS = { eq: "=", ne: "≠", lt: "<", lte: "≤", gt: ">", gte: "≥", in: "∈", notIn: "∉" };
-
-/** A stored condition in few signs: poolState = PUBLIC, owner = viewer or … */
-export function gist(where) {
-  try {
-    return read(JSON.parse(where));
-  } catch {
-    return where;
-  }
-}
-
-function read(where, path = "") {
-  const all = Object.entries(where).map(([key, value]) => {
-    if (key === "and" || key === "or") return `(${value.map((one) => read(one, path)).join(key === "or" ? " or " : ", ")})`;
-    if (key === "not") return `not (${read(value, path)})`;
-    if (key in SIGNS) return `${path} ${SIGNS[key]} ${operand(value)}`;
-    if (key === "some") return read(value, path);
-    const below = path && key !== "id" ? `${path}.${key}` : path || key;
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? read(value, below) : `${below} ${operand(value)}`;
-  });
-  return all.join(", ").replace(/^\((.*)\)$/, (whole, inner) => (inner.includes("(") || inner.includes(")") ? whole : inner));
-}
-
-const operand = (value) => (value?.$viewer ? { id: "viewer", team_ids: "viewer’s teams", team_tree_ids: "viewer’s teams and below" }[value.$viewer] ?? value.$viewer : Array.isArray(value) ? value.map(operand).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value));
-
 /** The roles that a role has the grants of: itself, then those that it inherits, directly or not. */
 export function chain(key, roles) {
   const found = [];

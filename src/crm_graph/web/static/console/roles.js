@@ -1,15 +1,15 @@
 // Roles: their list, the matrix of one role or of one type, and drafts of roles, kept until they are saved or dropped.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h, select, sending } from "./dom.js";
+import { announce, dialog, field, fill, h, refocus, select, sending } from "./dom.js";
 import { asking, reasonField } from "./forms.js";
 import { grantDetails, matrix } from "./matrix.js";
 import { WAITING, waiting } from "./proposals.js";
-import { RULES, chain, differences, draftOf, gist, newGrant, summarised } from "./rights.js";
+import { RULES, chain, differences, draftOf, newGrant, summarised } from "./rights.js";
 import { ERRORS, ROLE, previewAndSave } from "./saving.js";
 import { loading, refusals, told } from "./states.js";
-import { number, t } from "./texts.js";
-import { Words } from "./words.js";
+import { number, label as ofPage, t } from "./texts.js";
+import { Words, gist } from "./words.js";
 
 const LOAD = `query Roles {
   roles { ${ROLE} }
@@ -27,10 +27,20 @@ const REMOVE = `mutation Remove($key: String!, $version: Int!, $reason: String) 
   removeRole(key: $key, expectedVersion: $version, reason: $reason) { key proposal { id } ${ERRORS} }
 }`;
 
+const FILTERED_FROM = 20;
+
 /** Drafts by the key of their role: { base, mine }. */
 const drafts = new Map();
 addEventListener("beforeunload", (event) => {
   if ([...drafts.values()].some(({ base, mine }) => differences(base, mine).length)) event.preventDefault();
+});
+
+/** What Ctrl+S does, or ⌘S: preview the draft that is shown. */
+let onSave = null;
+addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "s" || !document.querySelector(".roles .saving")) return;
+  event.preventDefault();
+  if (!document.querySelector("dialog[open]")) onSave();
 });
 
 export async function show(into, asked) {
@@ -56,16 +66,23 @@ function list(page, role, type) {
     { class: "list", "aria-label": t("roles") },
     page.canEdit && h("button", { type: "button", onclick: () => create(page) }, t("newRole")),
     h("h2", {}, t("byRole")),
+    page.roles.length > FILTERED_FROM && h("input", { type: "search", class: "filter", "aria-label": t("filterRoles"), placeholder: t("filterRoles"), oninput: (event) => filter(event.target) }),
     h(
       "ul",
       {},
       page.roles.map((one) =>
-        link(`#/roles/${one.key}`, one === role, h("span", {}, page.words.role(one.key)), drafts.has(one.key) ? h("small", { class: "chip" }, t("drafted")) : h("small", { title: t("holders", { n: one.holders }) }, number(one.holders))),
+        link(`#/roles/${one.key}`, one === role, h("span", { title: one.key }, page.words.role(one.key)), drafts.has(one.key) ? h("small", { class: "chip" }, t("drafted")) : h("small", { title: t("holders", { n: one.holders }) }, number(one.holders))),
       ),
     ),
     h("h2", {}, t("byType")),
     h("ul", {}, [...page.words.types.keys()].map((one) => link(`#/roles?type=${one}`, one === type, h("span", {}, page.words.type(one))))),
   );
+}
+
+/** Show those of the next list that say what was typed. */
+function filter(input) {
+  const text = input.value.trim().toLowerCase();
+  for (const item of input.nextElementSibling.children) item.hidden = !item.textContent.toLowerCase().includes(text) && !item.firstChild.getAttribute("href").includes(text);
 }
 
 function drawType(page, article, type) {
@@ -80,7 +97,7 @@ function drawType(page, article, type) {
   const name = page.words.type(type);
   fill(
     article,
-    h("header", { class: "bar" }, h("h1", {}, name), h("code", {}, type)),
+    h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, name), h("code", {}, type)),
     lines.length ? matrix(t("ofType", { name }), [t("role"), t("rows")], lines, page.words, { details: (line) => grantDetails(line, page.words, {}) }) : h("p", { class: "empty" }, t("noGrantsOn")),
     legend(t("keysHintRead")),
   );
@@ -157,7 +174,7 @@ function heading(page, role, kept, redraw) {
   const start = () => {
     drafts.set(role.key, { base: draftOf(role), mine: draftOf(role) });
     redraw();
-    page.into.querySelector(".matrix [data-cell]")?.focus();
+    page.into.querySelector(".matrix [data-cell], .adding select")?.focus();
   };
   const button = (text, onclick, first) => h("button", { type: "button", class: first ? "first" : null, onclick }, t(text));
   return h(
@@ -166,11 +183,12 @@ function heading(page, role, kept, redraw) {
     h(
       "header",
       { class: "bar" },
-      h("h1", {}, words.role(role.key)),
+      h("h1", { tabindex: "-1" }, words.role(role.key)),
       h("code", {}, role.key),
       role.builtin && h("span", { class: "chip" }, t("builtin")),
       role.edited && h("span", { class: "chip" }, t("edited")),
       h("a", { href: `#/people?role=${role.key}` }, t("holders", { n: number(role.holders) })),
+      page.me.actions.has("access:simulate") && h("a", { href: `#/simulate?role=${role.key}` }, t("viewAs")),
       h("span", { class: "gap" }),
       page.canEdit && !kept && [
         button("clone", () => create(page, role)),
@@ -259,6 +277,7 @@ function footer(page, role, kept, redraw) {
       saved: async (waits) => {
         drafts.delete(role.key);
         await page.again();
+        refocus(["BUTTON", t("edit")]);
         announce(t(waits ? "proposed" : "saved"));
       },
       rebased: (theirs, mine) => (drafts.set(role.key, { base: draftOf(theirs), mine }), page.again()),
@@ -267,6 +286,7 @@ function footer(page, role, kept, redraw) {
     });
   }
   draw();
+  onSave = () => !save.disabled && go();
   return { draw, element: h("footer", { class: "saving" }, count, h("span", { class: "gap" }), h("button", { type: "button", onclick: discard }, t("discard")), save) };
 }
 
@@ -308,7 +328,7 @@ function create(page, from) {
     close();
     if (told_.proposal) await page.again();
     else location.hash = `#/roles/${given.key}`;
-    announce(t(told_.proposal ? "proposed" : "created", { name: given.key }));
+    announce(t(told_.proposal ? "proposed" : "created", { name: ofPage(label) || given.key }));
     return undefined;
   }
   draw();

@@ -1,8 +1,9 @@
 // From a draft to a saved role: what it changes, what that does, why; and what to do where somebody else was faster.
 
 import { ask, change } from "./api.js";
-import { dialog, fill, h, sending } from "./dom.js";
+import { dialog, field, fill, h, sending } from "./dom.js";
 import { reasonField } from "./forms.js";
+import { idOf } from "./people.js";
 import { differences, draftOf, grantInputs, merged, summarised } from "./rights.js";
 import { loading, refusals } from "./states.js";
 import { t } from "./texts.js";
@@ -46,11 +47,12 @@ export async function previewAndSave(words, role, kept, then) {
       changeList(words, changes),
       h("h3", {}, t("effect")),
       effect,
+      trying(preview, effect),
       reasonField(reason, (value) => (reason = value), { wide: true }),
       h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: "first" }, t("save"))),
     ),
   );
-  body.querySelector("input").focus();
+  body.querySelector("input[required]").focus();
 
   async function send() {
     let { version } = base;
@@ -75,17 +77,39 @@ export async function previewAndSave(words, role, kept, then) {
     else then.refused(placed(errors, grants));
   }
 
-  try {
-    const { previewGrants } = await ask(PREVIEW, { draft: { role: role.key, ...(inside && { grants }), ...(outside && { inherits: mine.inherits, actions: mine.actions }) } });
-    fill(effect, previewGrants.summary.length ? h("ul", {}, previewGrants.summary.map((one) => h("li", {}, one))) : h("p", {}, t("noEffect")));
-  } catch (error) {
-    const errors = (error.errors?.length ? error.errors : [error]).map((one) => ({ ...one, message: one.message, path: (one.extensions?.argument ?? []).map(String) }));
-    const inDraft = errors.filter((one) => one.path[1] === "draft").map((one) => ({ ...one, path: one.path.slice(2) }));
-    if (inDraft.length) {
-      close();
-      then.refused(placed(inDraft, grants));
-    } else fill(effect, refusals(errors));
+  /** Tell what the draft does to whoever has the role, and to `users` as if they had it. */
+  async function preview(users) {
+    try {
+      const { previewGrants } = await ask(PREVIEW, { draft: { role: role.key, users, ...(inside && { grants }), ...(outside && { inherits: mine.inherits, actions: mine.actions }) } });
+      fill(effect, previewGrants.summary.length ? h("ul", {}, previewGrants.summary.map((one) => h("li", {}, one))) : h("p", {}, t(role.holders || users ? "noEffect" : "noHolders")));
+    } catch (error) {
+      const errors = (error.errors?.length ? error.errors : [error]).map((one) => ({ ...one, message: one.message, path: (one.extensions?.argument ?? []).map(String) }));
+      const inDraft = errors.filter((one) => one.path[1] === "draft").map((one) => ({ ...one, path: one.path.slice(2) }));
+      if (inDraft.length) {
+        close();
+        then.refused(placed(inDraft, grants));
+      } else fill(effect, refusals(errors));
+    }
   }
+  await preview(null);
+}
+
+/** A person to preview a draft with, as if they had the role. */
+function trying(preview, effect) {
+  let name;
+  const go = async () => {
+    if (!name.value.trim()) return;
+    const id = await idOf(name.value.trim());
+    if (id === undefined) fill(effect, h("p", { class: "error" }, t("nobody")));
+    else await preview([id]);
+  };
+  const enter = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    go();
+  };
+  const made = (with_) => (name = h("input", { ...with_, type: "text", autocomplete: "off", spellcheck: "false", onkeydown: enter }));
+  return h("div", { class: "trying" }, field(t("asIfHadBy"), made, { hint: t("whoReadHint") }), h("button", { type: "button", onclick: go }, t("previewIt")));
 }
 
 /** Errors with the grant that was sent where they are. */

@@ -1,6 +1,5 @@
 // What is called how: types, fields, grants and differences of roles, in the language of the page.
 
-import { gist } from "./rights.js";
 import { label, t } from "./texts.js";
 
 /** Names by what the API calls things. `roles` are roles by key, `types` what can be granted by type. */
@@ -53,3 +52,28 @@ export class Words {
 const shown = (part, level) => (level === undefined && part === "field" ? t("asItsClass") : t(level === undefined || level === "HIDDEN" ? "hidden" : level));
 const state = ({ level = "HIDDEN", classes }) => (classes ? t(level === "READ" ? "WRITE" : `${level}+WRITE`) : shown("level", level));
 const written = (value) => t(value ? "editable" : "notEditable");
+
+const SIGNS = { eq: "=", ne: "≠", lt: "<", lte: "≤", gt: ">", gte: "≥", in: "∈", notIn: "∉" };
+
+/** A stored condition in few signs: poolState = PUBLIC, owner = viewer or … */
+export function gist(where) {
+  try {
+    return read(JSON.parse(where));
+  } catch {
+    return where;
+  }
+}
+
+function read(where, path = "") {
+  const all = Object.entries(where).map(([key, value]) => {
+    if (key === "and" || key === "or") return `(${value.map((one) => read(one, path)).join(key === "or" ? ` ${t("or")} ` : ", ")})`;
+    if (key === "not") return `${t("not")} (${read(value, path)})`;
+    if (key in SIGNS) return `${path} ${SIGNS[key]} ${operand(value)}`;
+    if (key === "some") return read(value, path);
+    const below = path && key !== "id" ? `${path}.${key}` : path || key;
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? read(value, below) : `${below} ${operand(value)}`;
+  });
+  return all.join(", ").replace(/^\((.*)\)$/, (whole, inner) => (inner.includes("(") || inner.includes(")") ? whole : inner));
+}
+
+const operand = (value) => (value?.$viewer ? t(`viewer_${value.$viewer}`) : Array.isArray(value) ? value.map(operand).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value));
