@@ -108,18 +108,17 @@ class _Best:
             type=self.search.of_type,
             moment=moment,
             count=number(self.limits.search_sample),
-            found=self._with_more,
+            found=self._with_more(),
         )
 
-    @property
-    def _with_more(self) -> Fragment:
-        return self.search.found_with(tuple(chain.from_iterable(group.fields for group in self._more)))
+    def _with_more(self, tier: Tier = Tier.SIMILAR, *, new: bool = False) -> Fragment:
+        return self.search.found_with(tuple(chain.from_iterable(g.fields for g in self._more)), tier, new=new)
 
     def _aside(self) -> Fragment:
         """All records that may be found by more than what is read on every row, on rows where that may be read. If the
         text is common there and such rows are rare, they are read, else what the index finds.
         """
-        search, usual, found = self.search, number(self.limits.search_usual), self._with_more
+        search, usual, found = self.search, number(self.limits.search_usual), self._with_more()
         readable = sql(
             "LATERAL (SELECT 1 FROM {rows} WHERE {of_row} AND {more} OFFSET 0) AS r",
             rows=self.rows,
@@ -208,7 +207,7 @@ class _Best:
         known = search.found_in(
             tuple(chain.from_iterable(g.fields for g in search.groups if g not in more)), tier, new=True
         )
-        unknown = sql("({found} AND ({known}) IS NOT TRUE)", found=search.candidate(tier, new=True), known=known)
+        unknown = sql("({found} AND ({known}) IS NOT TRUE)", found=self._with_more(tier, new=True), known=known)
         if self._of_more != TRUE:
             unknown = all_of([unknown, self._of_more])
             return sql(

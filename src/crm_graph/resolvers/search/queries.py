@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from crm_graph.errors import BadVariables
@@ -88,26 +89,37 @@ class Likeness:
 
     def word(self, word: str) -> str:
         """The query for one word; empty where nothing can be like it."""
-        return _any(a for field in self.fields for a in alternatives(field, word, self.tier))
+        return _any(_of_fields(self.fields, word, self.tier))
+
+    def new(self, word: str) -> str:
+        """Of that query what the tier before does not ask."""
+        before = set(_of_fields(self.fields, word, Tier(self.tier - 1))) if self.tier else set()
+        return _any(each for each in _of_fields(self.fields, word, self.tier) if each not in before)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundIn(Likeness):
-    """Parses a text into the query for records that are at least so like to it."""
+    """Parses a text into the query for records that are at least so like to it; with `more`, some of the fields, for
+    all that may be so by these fields alone.
+    """
+
+    more: tuple[Tagged, ...] | None = None
 
     def __call__(self, raw: Any) -> str:
-        return _found_in(self.fields, self.tier, wanted_text(raw))
+        return _found_in(self, wanted_text(raw))
+
+    @property
+    def whole(self) -> Likeness:
+        """Where the text without its spaces is looked for."""
+        return self if self.more is None else Likeness(self.more, self.tier)
 
 
 @dataclass(frozen=True, slots=True)
-class NewIn(Likeness):
-    """The same, but empty where the tier before has the same query, hence all that it finds."""
+class NewIn(FoundIn):
+    """The same, but only by what the tier before does not ask: the others are among what it finds."""
 
     def __call__(self, raw: Any) -> str:
-        text = wanted_text(raw)
-        found = _found_in(self.fields, self.tier, text)
-        before = _found_in(self.fields, Tier(self.tier - 1), text) if self.tier else ""
-        return "" if found == before else found
+        return _new_in(self, wanted_text(raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +138,25 @@ class WordsIn(Likeness):
         return [self.word(word) for word in wanted_text(raw).apart]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundWith(Likeness):
-    """The same for all records that may be more like to it by `more`, some of the fields."""
-
-    more: tuple[Tagged, ...]
-
-    def __call__(self, raw: Any) -> str:
-        return _found_in(self.fields, self.tier, wanted_text(raw), self.more)
+@lru_cache(maxsize=256)
+def _found_in(likeness: FoundIn, text: Wanted) -> str:
+    each = [likeness.word(word) for word in text.apart]
+    return _any(filter(None, (likeness.whole.word(text.whole), _all(each))))
 
 
 @lru_cache(maxsize=256)
-def _found_in(fields: tuple[Tagged, ...], tier: Tier, text: Wanted, whole_in: tuple[Tagged, ...] | None = None) -> str:
-    likeness = Likeness(fields, tier)
-    whole = Likeness(fields if whole_in is None else whole_in, tier).word(text.whole)
-    if not text.apart:
-        return whole
+def _new_in(likeness: NewIn, text: Wanted) -> str:
     each = [likeness.word(word) for word in text.apart]
-    together = f"({' & '.join(each)})" if all(each) else ""
-    return _any(part for part in (whole, together) if part)
+    new = _any(filter(None, map(likeness.new, text.apart)))
+    return _any(filter(None, (likeness.whole.new(text.whole), _all([*each, new]))))
+
+
+def _of_fields(fields: tuple[Tagged, ...], word: str, tier: Tier) -> Iterator[str]:
+    return chain.from_iterable(alternatives(field, word, tier) for field in fields)
+
+
+def _all(parts: Sequence[str]) -> str:
+    return f"({' & '.join(parts)})" if parts and all(parts) else ""
 
 
 def _any(alternatives_: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ from crm_graph.fragments import (
 from crm_graph.models.roles import RowRule
 from crm_graph.resolvers.arguments import Leaf, given
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.search.queries import FoundIn, FoundWith, NewIn, Tagged, Tier, WholeIn, WordsIn
+from crm_graph.resolvers.search.queries import FoundIn, NewIn, Tagged, Tier, WholeIn, WordsIn
 from crm_graph.services.search_index import SOURCE
 from crm_graph.services.search_keys import ROW_KEY_DIGITS, RowKey, value_key
 
@@ -194,9 +194,9 @@ class Searching:
         """Whether the keys are at least as like as `tier` in some fields."""
         return self._has(self._query(NewIn(fields, tier) if new else FoundIn(fields, tier))) if fields else FALSE
 
-    def found_with(self, more: tuple[Tagged, ...]) -> Fragment:
-        """Whether the keys are like at all, and may be so by some fields more than by the others."""
-        return self._has(self._query(FoundWith(self.fields, Tier.SIMILAR, more)))
+    def found_with(self, more: tuple[Tagged, ...], tier: Tier, *, new: bool = False) -> Fragment:
+        """Whether the keys are at least as like as `tier`, and may be so by some fields more than by the others."""
+        return self._has(self._query((NewIn if new else FoundIn)(self.fields, tier, more)))
 
     def rights(self, tier: Tier, readable: Sequence[Fragment] = ()) -> Fragment:
         """Whether a candidate is as like in the fields that the asker may read on this very row: each group of fields
@@ -232,7 +232,7 @@ class Searching:
             columns=join(", ", columns),
         )
 
-    def _query(self, parse: FoundIn | FoundWith | NewIn | WholeIn) -> Fragment:
+    def _query(self, parse: FoundIn | WholeIn) -> Fragment:
         return param(given(self.text, parse), "tsquery")
 
     def _has(self, query: Fragment) -> Fragment:
