@@ -37,7 +37,9 @@ class Limits:
     """Hits of a search over all types."""
     search_sample: int = 512
     search_usual: int = 5
-    """The records, the newest or any, that tell whether a text is common, and how many of them it finds then."""
+    """The newest records that tell whether a text is common, and how many of them it finds then."""
+    search_anywhere: int = 1_024
+    """The records from a moment taken by chance on, of which one tells that a text is common."""
     search_newest: int = 25_000
     """The newest records that are read for a common text, before all that it finds are."""
     lookup_rows: int = 10

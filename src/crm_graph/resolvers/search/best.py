@@ -107,7 +107,7 @@ class _Best:
             document=self.search.document,
             type=self.search.of_type,
             moment=moment,
-            count=number(self.limits.search_sample),
+            count=number(self.limits.search_anywhere),
             found=self._with_more(),
         )
 
@@ -126,7 +126,7 @@ class _Best:
             more=any_of(g.readable for g in self._more),
         )
         rare = sql(
-            "(SELECT CASE WHEN (SELECT count(*) FROM {anywhere} AS {d} WHERE {found}) * 2 >= {usual}"
+            "(SELECT CASE WHEN EXISTS (SELECT FROM {anywhere} AS {d} WHERE {found})"
             " THEN (SELECT count(*) FROM {newest} CROSS JOIN {readable}) <= {usual} ELSE FALSE END)",
             anywhere=_ANYWHERE,
             d=_D,
@@ -137,7 +137,7 @@ class _Best:
         )
         return sql(
             "{aside} AS MATERIALIZED ("
-            "SELECT {d}.entity_id, {d}.keys FROM (SELECT id FROM ({rows}) AS m WHERE {rare} OFFSET 0) AS m"
+            "SELECT {d}.entity_id, {d}.keys FROM (SELECT id FROM (SELECT id FROM ({rows}) AS m WHERE {rare} OFFSET 0) AS m ORDER BY id) AS m"
             " CROSS JOIN {keys} WHERE {found} UNION ALL"
             " SELECT {d}.entity_id, {d}.keys FROM (SELECT * FROM {document}"
             " WHERE NOT {rare} AND {type} AND {found} OFFSET 0) AS {d} CROSS JOIN {readable})",
@@ -216,11 +216,10 @@ class _Best:
                 unknown=self._found(tier, when, unknown),
             )
         often = sql(
-            "(SELECT count(*) FROM {anywhere} AS {d} WHERE {unknown}) * 2 >= {usual}",
+            "EXISTS (SELECT FROM {anywhere} AS {d} WHERE {unknown})",
             anywhere=_ANYWHERE,
             d=_D,
             unknown=unknown,
-            usual=number(self.limits.search_usual),
         )
         return sql(
             "{known} UNION ALL {seldom} UNION ALL SELECT {d}.entity_id FROM {aside} AS {d} WHERE {often}",
