@@ -21,7 +21,7 @@ WINDOW = 4
 
 def rank(view: View, record: Record, text: str) -> int | None:
     """How like a record is to a text, in what may be read of it: the likeness of the text without its spaces, or that
-    of its least like word. None where a word is not found.
+    of its least like word, be that spelled in whichever way. None where a word is not found.
     """
     whole = squeezed(folded(text))
     words = [w for w in map(squeezed, re.split(r"[\s,;/|、]+", folded(text))) if w]
@@ -30,7 +30,8 @@ def rank(view: View, record: Record, text: str) -> int | None:
     found = [_best(view, record, whole)]
     each = [_best(view, record, word) for word in words]
     if all(tier is not None for tier in each):
-        found.append(max(tier for tier in each if tier is not None))
+        least = max(tier for tier in each if tier is not None)
+        found.append(INITIALS if PINYIN_EXACT <= least <= INITIALS else least)
     return min((tier for tier in found if tier is not None), default=None)
 
 

@@ -1,6 +1,6 @@
 """How much a search reads does not grow with what it finds, nor with what others have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,18 @@ from reference.compiled import Compiled, default_access
 
 DOCUMENT = "query ($text: String!) { customers(search: $text, first: 5) { nodes { id name } } }"
 COUNT = "query ($text: String!) { customers(search: $text) { totalCount totalCountCapped } }"
-FEW = replace(Limits(), search_window=5, search_count_cap=5, search_sample=10, search_usual=2, search_newest=20)
+FEW = replace(
+    Limits(),
+    search_window=5,
+    search_count_cap=5,
+    search_sample=10,
+    search_anywhere=10,
+    search_usual=2,
+    search_rare=2,
+    search_some=10,
+    search_broad=2,
+    search_newest=20,
+)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -24,10 +35,12 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(inner)
 
 
-async def read(connection: Connection, role: str, text: str, query: str = DOCUMENT) -> dict[str, int]:
-    """How many keys and tickets are read for a search, by table."""
+async def read(
+    connection: Connection, role: str, text: str, query: str = DOCUMENT, *, more: Sequence[str] = ()
+) -> dict[str, int]:
+    """How many keys and tickets are read for a search by who has a role, and `more` beside it, by table."""
     compiled = Compiled(connection, FEW)
-    who = principal_of(company(), USER[PEOPLE[role][0]], default_access([role]))
+    who = principal_of(company(), USER[PEOPLE[role][0]], default_access([role, *more]))
     document = await compiled.operations.document(query, who.access)
     operation, variables = document.operation(None), {"text": text}
     prepared = await compiled.operations.prepare(document, operation, variables, who.access)
@@ -80,9 +93,20 @@ async def test_a_text_that_many_have_where_few_may_be_read_is_held_against_these
         await insert(connection, company())
         await customers(connection, 300, "wang", name="张伟", email="wei@example.com")
         found = await read(connection, "service", "example")
+        both = await read(connection, "service", "example", more=["finance"])
         manager = await read(connection, "crm_manager", "example")
     assert found["search_documents"] < 100
+    assert both["search_documents"] < 100
     assert manager["tickets"] == 0
+
+
+async def test_of_several_words_those_that_many_have_do_not_make_a_search_read_more(connection: Connection) -> None:
+    async with reading(connection):
+        await insert(connection, company())
+        await customers(connection, 300, "wang", name="张伟", email="wei@example.com")
+        await customers(connection, 2, "wang", name="赫连云", email="yun@example.com")
+        found = await read(connection, "crm_manager", "赫连 example", COUNT)
+    assert 2 <= found["search_documents"] < 100
 
 
 @pytest.mark.parametrize(("more", "count"), [(4, (4, False)), (5, (5, False)), (6, (5, True)), (60, (5, True))])

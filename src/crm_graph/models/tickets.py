@@ -49,6 +49,13 @@ class Ticket(Workflow, Root, Base):
             postgresql_include=["customer_id"],
             postgresql_where=text("archived_at IS NULL"),
         ),
+        Index(
+            "ix_tickets_owner_id_stage_id",
+            "owner_id",
+            "stage_id",
+            postgresql_include=["customer_id"],
+            postgresql_where=text("archived_at IS NULL"),
+        ),
         Index("ix_tickets_created_at_id", "created_at", "id"),
         Index("ix_tickets_updated_at_id", "updated_at", "id"),
         Index("ix_tickets_stage_id_id", "stage_id", "id"),

@@ -36,6 +36,10 @@ SMALL = Limits(
     search_hits=5,
     search_sample=2,
     search_usual=1,
+    search_rare=1,
+    search_anywhere=2,
+    search_some=3,
+    search_broad=1,
     search_newest=3,
     lookup_rows=2,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from crm_graph.criteria.rows import Row, own_row
 from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, all_of, any_of, join, name, negation, number, sql, text
@@ -9,7 +10,7 @@ from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.matching import Matching, matching_rows
 from crm_graph.resolvers.paging import SortKey, cursor, key_columns, keyset, order_by, sort_keys
 from crm_graph.resolvers.plan import Connection, ConnectionPart, ObjectPlan, Part
-from crm_graph.resolvers.relevance import best_rows, by_rank
+from crm_graph.resolvers.relevance import best_rows, by_rank, counted_rows
 from crm_graph.resolvers.rows import Context, RowFlags
 
 ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
@@ -18,21 +19,25 @@ ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 def connection(plan: Connection, parent: Row | None, context: Context, write: ObjectWriter) -> Fragment:
     """The JSON of a connection; `write` gives the members of one row's object."""
     row = own_row(plan.entity, context.alias())
-    counted = matching_rows(plan, parent, row, context)
-    matching = best_rows(plan, parent, row, context) if by_rank(plan) else counted
+    matching = (best_rows if by_rank(plan) else matching_rows)(plan, parent, row, context)
     keys = sort_keys(plan.order, row, context.compiler(), context.catalog)
-    return _ConnectionWriter(plan, row, context, matching, counted, keys, write).write()
+    return _ConnectionWriter(plan, parent, row, context, matching, keys, write).write()
 
 
 @dataclass
 class _ConnectionWriter:
     plan: Connection
+    parent: Row | None
     row: Row
     context: Context
     matching: Matching
-    counted: Matching
     keys: list[SortKey]
     object: ObjectWriter
+
+    @cached_property
+    def counted(self) -> Matching:
+        """All that is counted; compiled where something is."""
+        return counted_rows(self.plan, self.parent, self.row, self.context)
 
     def write(self) -> Fragment:
         listed = [p for p in self.plan.parts if p.part in (Part.NODES, Part.EDGES)]

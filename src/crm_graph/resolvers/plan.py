@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 from typing import Any
 
 from crm_graph.catalog import EntityType, Field, Kind, Relation, Searched
@@ -38,11 +39,23 @@ class Limits:
     search_sample: int = 512
     search_usual: int = 5
     """The newest records that tell whether a text is common, and how many of them it finds then."""
+    search_rare: int = 5
+    """Rows are rare of which no more are among the newest."""
     search_anywhere: int = 1_024
     """The records from a moment taken by chance on, of which one tells that a text is common."""
+    search_some: int = 256
+    search_broad: int = 16
+    """The records taken by chance that tell whether a word is broad, which more than so many of them then have."""
     search_newest: int = 25_000
     """The newest records that are read for a common text, before all that it finds are."""
     lookup_rows: int = 10
+
+    @property
+    def counting(self) -> "Limits":
+        """The limits of a searched list that holds as many as are counted, and one more."""
+        window = self.counted(searched=True) + 1
+        usual = ceil(self.search_usual * window / self.search_window)
+        return replace(self, search_window=window, search_usual=usual)
 
     def counted(self, *, searched: bool) -> int:
         """The records of a list that are counted at most."""

@@ -23,6 +23,13 @@ def unranked(plan: Connection) -> Sequence[OrderKey]:
     return [key for key in plan.order if key.field is not RANK]
 
 
+def counted_rows(plan: Connection, parent: Row | None, row: Row, context: Context) -> Matching:
+    """The rows of a list, at least as many as are counted: of a text that many have, the best are soon found."""
+    if plan.search is None or plan.relation is not None:
+        return matching_rows(plan, parent, row, context)
+    return best_rows(plan, parent, row, replace(context, limits=context.limits.counting))
+
+
 def best_rows(plan: Connection, parent: Row | None, row: Row, context: Context) -> Matching:
     """The rows that a list by relevance can page through: the best, with their ranks."""
     if plan.search is None:

@@ -8,11 +8,11 @@ from crm_graph.access import RowScope
 from crm_graph.criteria.ways import ids_by
 from crm_graph.fragments import EMPTY, TRUE, Fragment, all_of, any_of, join, name, number, sql
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.search.queries import Tier
+from crm_graph.resolvers.search.queries import FoundIn, NewIn, Tagged, Tier
 from crm_graph.resolvers.search.ranking import DOCUMENT, Group, Searching
 
 _D = name(DOCUMENT)
-_SAMPLED, _ANYWHERE, _ASIDE = name("sampled"), name("anywhere"), name("aside")
+_SAMPLED, _ANYWHERE, _SOME, _ASIDE = name("sampled"), name("anywhere"), name("some"), name("aside")
 
 
 def ranked(search: Searching, rows: Fragment, matching: Fragment, limits: Limits) -> Fragment:
@@ -52,13 +52,25 @@ class _Best:
         return [group for group in self.search.groups if group.readable != TRUE]
 
     @property
-    def _of_more(self) -> Fragment:
-        """What the index knows of the rows on which more may be read."""
-        return self.search.among(self._scopes_of_more)
-
-    @property
     def _scopes_of_more(self) -> dict[RowScope, None]:
         return dict.fromkeys(chain.from_iterable(group.scopes or () for group in self._more))
+
+    @property
+    def _keyed(self) -> Fragment:
+        """What the index knows of the rows on which more may be read, by the rules that it knows; TRUE for none."""
+        return self.search.among(scope for scope in self._scopes_of_more if self._has_keys(scope))
+
+    @property
+    def _unkeyed(self) -> list[RowScope]:
+        """The other rules by which more may be read."""
+        return [scope for scope in self._scopes_of_more if not self._has_keys(scope)]
+
+    @property
+    def _not_keyed(self) -> Fragment:
+        return TRUE if self._keyed == TRUE else sql("({keyed}) IS NOT TRUE", keyed=self._keyed)
+
+    def _has_keys(self, scope: RowScope) -> bool:
+        return self.search.among([scope]) != TRUE
 
     def samples(self) -> Iterator[Fragment]:
         """Those of the newest records that the asker sees the text on."""
@@ -74,13 +86,33 @@ class _Best:
             found=all_of([search.of_viewer, search.candidate(Tier.SIMILAR)]),
             seen=self._seen(Tier.SIMILAR, join("", flags), join("", known)),
         )
-        if self._more and self._of_more == TRUE:
+        yield self._some()
+        if self._unkeyed:
             yield self._anywhere()
             yield self._aside()
 
     def _anywhere(self) -> Fragment:
-        """What the text finds among the records after a moment taken by chance, whoever may see it there: how common it
-        is. The time that a search takes tells nothing of a single record so, which is seldom among them.
+        """What the text finds among records taken by chance, whoever may see it there: how common it is."""
+        return sql(
+            "{anywhere} AS MATERIALIZED (SELECT {d}.entity_id, {d}.keys FROM {chance} WHERE {found})",
+            anywhere=_ANYWHERE,
+            d=_D,
+            chance=self._chance(self.limits.search_anywhere),
+            found=self.search.meets(self._with_more),
+        )
+
+    def _some(self) -> Fragment:
+        """The keys of records taken by chance, which tell of a text of several words what each of them finds."""
+        return sql(
+            "{some} AS MATERIALIZED (SELECT {d}.keys FROM {chance})",
+            some=_SOME,
+            d=_D,
+            chance=self._chance(self.limits.search_some),
+        )
+
+    def _chance(self, count: int) -> Fragment:
+        """The records after a moment taken by chance, as a FROM item. The time that a search takes tells nothing of a
+        single record so, which is seldom among them.
         """
         ends = [
             sql(
@@ -100,25 +132,30 @@ class _Best:
             last=ends[1],
         )
         return sql(
-            "{anywhere} AS MATERIALIZED (SELECT {d}.entity_id, {d}.keys FROM (SELECT * FROM {document}"
-            " WHERE {type} AND {d}.entity_id >= {moment} ORDER BY {d}.entity_id LIMIT {count}) AS {d} WHERE {found})",
-            anywhere=_ANYWHERE,
-            d=_D,
+            "(SELECT * FROM {document} WHERE {type} AND {d}.entity_id >= {moment}"
+            " ORDER BY {d}.entity_id LIMIT {count}) AS {d}",
             document=self.search.document,
             type=self.search.of_type,
+            d=_D,
             moment=moment,
-            count=number(self.limits.search_anywhere),
-            found=self._with_more(),
+            count=number(count),
         )
 
-    def _with_more(self, tier: Tier = Tier.SIMILAR, *, new: bool = False) -> Fragment:
-        return self.search.found_with(tuple(chain.from_iterable(g.fields for g in self._more)), tier, new=new)
+    @property
+    def _with_more(self) -> FoundIn:
+        return FoundIn(self.search.fields, Tier.SIMILAR, self._fields_of_more)
+
+    @property
+    def _fields_of_more(self) -> tuple[Tagged, ...]:
+        return tuple(chain.from_iterable(group.fields for group in self._more))
 
     def _aside(self) -> Fragment:
-        """All records that may be found by more than what is read on every row, on rows where that may be read. If the
-        text is common there and such rows are rare, they are read, else what the index finds.
+        """All records that may be found by more than what is read on every row, on rows where that may be read by rules
+        of which the index knows nothing. If the text is common there and such rows are rare, they are read, else what
+        the index finds.
         """
-        search, usual, found = self.search, number(self.limits.search_usual), self._with_more()
+        search = self.search
+        found = all_of([search.meets(self._with_more), self._not_keyed])
         readable = sql(
             "LATERAL (SELECT 1 FROM {rows} WHERE {of_row} AND {more} OFFSET 0) AS r",
             rows=self.rows,
@@ -127,20 +164,21 @@ class _Best:
         )
         rare = sql(
             "(SELECT CASE WHEN EXISTS (SELECT FROM {anywhere} AS {d} WHERE {found})"
-            " THEN (SELECT count(*) FROM {newest} CROSS JOIN {readable}) <= {usual} ELSE FALSE END)",
+            " THEN (SELECT count(*) FROM {newest} CROSS JOIN {readable} WHERE {unkeyed}) <= {few} ELSE FALSE END)",
             anywhere=_ANYWHERE,
             d=_D,
             found=found,
             newest=self._newest(self.limits.search_sample, TRUE),
             readable=readable,
-            usual=usual,
+            unkeyed=self._not_keyed,
+            few=number(self.limits.search_rare),
         )
         return sql(
             "{aside} AS MATERIALIZED ("
-            "SELECT {d}.entity_id, {d}.keys FROM (SELECT id FROM (SELECT id FROM ({rows}) AS m WHERE {rare} OFFSET 0) AS m ORDER BY id) AS m"
-            " CROSS JOIN {keys} WHERE {found} UNION ALL"
+            "SELECT {d}.entity_id, {d}.keys FROM (SELECT id FROM (SELECT id FROM ({rows}) AS m WHERE {rare} OFFSET 0)"
+            " AS m ORDER BY id) AS m CROSS JOIN {keys} WHERE {found} UNION ALL"
             " SELECT {d}.entity_id, {d}.keys FROM (SELECT * FROM {document}"
-            " WHERE NOT {rare} AND {type} AND {found} OFFSET 0) AS {d} CROSS JOIN {readable})",
+            " WHERE NOT {rare} AND {type} AND {narrowly} AND {unkeyed} OFFSET 0) AS {d} CROSS JOIN {readable})",
             aside=_ASIDE,
             d=_D,
             rows=join(" UNION ", self._rows_of_more()),
@@ -149,15 +187,15 @@ class _Best:
             found=found,
             document=search.document,
             type=search.of_type,
+            narrowly=self._narrowly(self._with_more),
+            unkeyed=self._not_keyed,
             readable=readable,
         )
 
     def _rows_of_more(self) -> list[Fragment]:
-        """Queries for the ids of the rows on which more may be read."""
+        """Queries for the ids of the rows on which more may be read by rules of which the index knows nothing."""
         search = self.search
-        return [
-            query for scope in self._scopes_of_more for query in ids_by(search.compiler, search.row, self.rows, scope)
-        ]
+        return [query for scope in self._unkeyed for query in ids_by(search.compiler, search.row, self.rows, scope)]
 
     def tier(self, tier: Tier) -> Iterator[Fragment]:
         """One tier, in two steps: if the sample says that it is common, the newest that the asker sees among the newest
@@ -166,11 +204,12 @@ class _Best:
         n, p, window, rank = name(f"n{tier.value}"), _best(tier), number(self.limits.search_window), number(tier.value)
         unlike, room, keyed = self._not_before(tier), self._room(tier), len(self.search.groups) > 1
         readable = [name(f"r{i}") for i in range(len(self.search.groups))]
+        new = self.search.meets(NewIn(self.search.fields, tier))
         usual = sql(
             "(SELECT count(*) FROM {sampled} AS {d} WHERE {new}) >= {usual}",
             sampled=_SAMPLED,
             d=_D,
-            new=all_of([self.search.candidate(tier, new=True), self.search.rights(tier, readable), unlike]),
+            new=all_of([new, self.search.rights(tier, readable), unlike]),
             usual=number(self.limits.search_usual),
         )
         # `IS TRUE` keeps the index on keys out of it: the order by id is to come from the primary key.
@@ -180,7 +219,7 @@ class _Best:
             n=n,
             newest=self._newest(self.limits.search_newest, all_of([room, usual])),
             seen=self._seen(tier),
-            found=all_of([self.search.of_viewer, self.search.candidate(tier, new=True)]),
+            found=all_of([self.search.of_viewer, new]),
             unlike=unlike,
             window=window,
         )
@@ -203,40 +242,48 @@ class _Best:
         """The ids of all records that a tier finds in what may be read of some row."""
         search, more = self.search, self._more
         if not more:
-            return self._found(tier, when, search.candidate(tier, new=True))
-        known = search.found_in(
-            tuple(chain.from_iterable(g.fields for g in search.groups if g not in more)), tier, new=True
-        )
-        unknown = sql("({found} AND ({known}) IS NOT TRUE)", found=self._with_more(tier, new=True), known=known)
-        if self._of_more != TRUE:
-            unknown = all_of([unknown, self._of_more])
-            return sql(
-                "{known} UNION ALL {unknown}",
-                known=self._found(tier, when, known),
-                unknown=self._found(tier, when, unknown),
-            )
-        often = sql(
-            "EXISTS (SELECT FROM {anywhere} AS {d} WHERE {unknown})",
-            anywhere=_ANYWHERE,
-            d=_D,
-            unknown=unknown,
-        )
-        return sql(
-            "{known} UNION ALL {seldom} UNION ALL SELECT {d}.entity_id FROM {aside} AS {d} WHERE {often}",
-            known=self._found(tier, when, known),
-            seldom=self._found(tier, all_of([when, sql("NOT ({often})", often=often)]), unknown),
+            return self._found(tier, when, NewIn(search.fields, tier))
+        known = NewIn(tuple(chain.from_iterable(g.fields for g in search.groups if g not in more)), tier)
+        unknown = NewIn(search.fields, tier, self._fields_of_more)
+        unlike_known = sql("({known}) IS NOT TRUE", known=search.meets(known))
+        found = [self._found(tier, when, known)]
+        if self._keyed != TRUE:
+            found.append(self._found(tier, all_of([when, unlike_known, self._keyed]), unknown))
+        if self._unkeyed:
+            found.extend(self._found_unkeyed(tier, all_of([when, unlike_known, self._not_keyed]), unknown))
+        return join(" UNION ALL ", found)
+
+    def _found_unkeyed(self, tier: Tier, when: Fragment, asked: FoundIn) -> Iterator[Fragment]:
+        """What is found on rows of which the index knows nothing: of a common text what stands aside, else by it."""
+        new = all_of([when, self.search.meets(asked)])
+        often = sql("EXISTS (SELECT FROM {anywhere} AS {d} WHERE {new})", anywhere=_ANYWHERE, d=_D, new=new)
+        yield self._found(tier, all_of([sql("NOT {often}", often=often), when]), asked)
+        yield sql(
+            "SELECT {d}.entity_id FROM {aside} AS {d} WHERE {often}",
             d=_D,
             aside=_ASIDE,
-            often=all_of([when, often, unknown, self._not_before(tier)]),
+            often=all_of([often, new, self._not_before(tier)]),
         )
 
-    def _found(self, tier: Tier, when: Fragment, found: Fragment) -> Fragment:
+    def _found(self, tier: Tier, when: Fragment, asked: FoundIn) -> Fragment:
         return sql(
             "SELECT {d}.entity_id FROM {document} WHERE {found}",
             d=_D,
             document=self.search.document,
-            found=all_of([when, self.search.of_type, self.search.of_viewer, found, self._not_before(tier)]),
+            found=all_of(
+                [when, self.search.of_type, self.search.of_viewer, self._narrowly(asked), self._not_before(tier)]
+            ),
         )
+
+    def _narrowly(self, asked: FoundIn) -> Fragment:
+        """What is asked for, of the index without the words that are broad among some records."""
+        broad = sql(
+            "(SELECT count(*) FROM {some} AS {d} WHERE {d}.keys @@ part::tsquery) > {broad}",
+            some=_SOME,
+            d=_D,
+            broad=number(self.limits.search_broad),
+        )
+        return self.search.narrowly(asked, broad)
 
     def _newest(self, count: int, when: Fragment) -> Fragment:
         """The newest records of the type, as a FROM item."""

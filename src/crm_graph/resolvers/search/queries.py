@@ -43,6 +43,13 @@ class Tier(IntEnum):
     INITIALS = 6
     SIMILAR = 7
 
+    @property
+    def of_words(self) -> "Tier":
+        """The tier of the words of a text of several, of which those that are spelled in pinyin or initials are all of
+        one: each further tier takes as long as a search of its own.
+        """
+        return Tier.PART if Tier.PINYIN_EXACT <= self <= Tier.INITIALS_EXACT else self
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -91,10 +98,10 @@ class Likeness:
         """The query for one word; empty where nothing can be like it."""
         return _any(_of_fields(self.fields, word, self.tier))
 
-    def new(self, word: str) -> str:
-        """Of that query what the tier before does not ask."""
-        before = set(_of_fields(self.fields, word, Tier(self.tier - 1))) if self.tier else set()
-        return _any(each for each in _of_fields(self.fields, word, self.tier) if each not in before)
+    def new(self, word: str, before: Tier | None) -> str:
+        """Of that query what a tier before does not ask."""
+        asked = set() if before is None else set(_of_fields(self.fields, word, before))
+        return _any(each for each in _of_fields(self.fields, word, self.tier) if each not in asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +113,56 @@ class FoundIn(Likeness):
     more: tuple[Tagged, ...] | None = None
 
     def __call__(self, raw: Any) -> str:
-        return _found_in(self, wanted_text(raw))
+        return _asked(self, wanted_text(raw))
+
+    def whole(self, text: Wanted) -> str:
+        """The query for the text without its spaces."""
+        return self._of_whole.word(text.whole)
+
+    def apart(self, text: Wanted) -> list[str]:
+        """The queries for the words of a text of several; a record is to meet all of them."""
+        return [self._of_words.word(word) for word in text.apart]
 
     @property
-    def whole(self) -> Likeness:
-        """Where the text without its spaces is looked for."""
+    def _of_whole(self) -> Likeness:
         return self if self.more is None else Likeness(self.more, self.tier)
+
+    @property
+    def _of_words(self) -> Likeness:
+        return Likeness(self.fields, self.tier.of_words)
 
 
 @dataclass(frozen=True, slots=True)
 class NewIn(FoundIn):
     """The same, but only by what the tier before does not ask: the others are among what it finds."""
 
-    def __call__(self, raw: Any) -> str:
-        return _new_in(self, wanted_text(raw))
+    def whole(self, text: Wanted) -> str:
+        return self._of_whole.new(text.whole, self._before)
+
+    def apart(self, text: Wanted) -> list[str]:
+        before = None if self._before is None else self._before.of_words
+        new = _any(filter(None, (self._of_words.new(word, before) for word in text.apart)))
+        return [*FoundIn.apart(self, text), new] if text.apart else []
+
+    @property
+    def _before(self) -> Tier | None:
+        return Tier(self.tier - 1) if self.tier else None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Parses a text of several words into what the query is made of: the one for the whole, and those for the words,
+    where there is a record that could meet all of them. Empty for a text of one word.
+    """
+
+    of: FoundIn
+
+    def __call__(self, raw: Any) -> list[str]:
+        text = wanted_text(raw)
+        if not text.apart:
+            return []
+        apart = self.of.apart(text)
+        return [self.of.whole(text), *(apart if all(apart) else ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +178,13 @@ class WordsIn(Likeness):
     """The same for each word of a text of several."""
 
     def __call__(self, raw: Any) -> list[str]:
-        return [self.word(word) for word in wanted_text(raw).apart]
+        words = Likeness(self.fields, self.tier.of_words)
+        return [words.word(word) for word in wanted_text(raw).apart]
 
 
 @lru_cache(maxsize=256)
-def _found_in(likeness: FoundIn, text: Wanted) -> str:
-    each = [likeness.word(word) for word in text.apart]
-    return _any(filter(None, (likeness.whole.word(text.whole), _all(each))))
-
-
-@lru_cache(maxsize=256)
-def _new_in(likeness: NewIn, text: Wanted) -> str:
-    each = [likeness.word(word) for word in text.apart]
-    new = _any(filter(None, map(likeness.new, text.apart)))
-    return _any(filter(None, (likeness.whole.new(text.whole), _all([*each, new]))))
+def _asked(likeness: FoundIn, text: Wanted) -> str:
+    return _any(filter(None, (likeness.whole(text), _all(likeness.apart(text)))))
 
 
 def _of_fields(fields: tuple[Tagged, ...], word: str, tier: Tier) -> Iterator[str]:

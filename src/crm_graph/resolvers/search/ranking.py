@@ -30,7 +30,7 @@ from crm_graph.fragments import (
 from crm_graph.models.roles import RowRule
 from crm_graph.resolvers.arguments import Leaf, given
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.search.queries import FoundIn, NewIn, Tagged, Tier, WholeIn, WordsIn
+from crm_graph.resolvers.search.queries import FoundIn, Parts, Tagged, Tier, WholeIn, WordsIn
 from crm_graph.services.search_index import SOURCE
 from crm_graph.services.search_keys import ROW_KEY_DIGITS, RowKey, value_key
 
@@ -184,19 +184,33 @@ class Searching:
         """The fields that the asker may read on some row."""
         return tuple(chain.from_iterable(group.fields for group in self.groups))
 
-    def candidate(self, tier: Tier, *, new: bool = False) -> Fragment:
-        """Whether the keys are at least as like as `tier`, in any field that the asker may read on some row; with
-        `new`, never where the tier before asks the same.
+    def candidate(self, tier: Tier) -> Fragment:
+        """Whether the keys are at least as like as `tier`, in any field that the asker may read on some row."""
+        return self.meets(FoundIn(self.fields, tier))
+
+    def meets(self, asked: FoundIn) -> Fragment:
+        """Whether the keys are as they are asked for."""
+        return self._has(self._query(asked))
+
+    def narrowly(self, asked: FoundIn, broad: Fragment) -> Fragment:
+        """The same, asking the index for the words alone that are not `broad`, a condition on the query `q.part`: a
+        word that a tenth of all records have takes the index longer than it saves. All are asked for if all are so.
         """
-        return self.found_in(self.fields, tier, new=new)
-
-    def found_in(self, fields: tuple[Tagged, ...], tier: Tier, *, new: bool = False) -> Fragment:
-        """Whether the keys are at least as like as `tier` in some fields."""
-        return self._has(self._query(NewIn(fields, tier) if new else FoundIn(fields, tier))) if fields else FALSE
-
-    def found_with(self, more: tuple[Tagged, ...], tier: Tier, *, new: bool = False) -> Fragment:
-        """Whether the keys are at least as like as `tier`, and may be so by some fields more than by the others."""
-        return self._has(self._query((NewIn if new else FoundIn)(self.fields, tier, more)))
+        parts = sql("({parts})", parts=param(given(self.text, Parts(asked)), "text[]"))
+        narrow = sql(
+            "(SELECT CASE WHEN {parts} = '{{}}' THEN {query} ELSE concat_ws(' | ', nullif({parts}[1], ''), (SELECT"
+            " coalesce(string_agg(part, ' & ') FILTER (WHERE NOT broad), string_agg(part, ' & '))"
+            " FROM (SELECT part, {broad} AS broad FROM unnest({parts}[2:]) AS q (part) OFFSET 0) AS w))::tsquery END)",
+            parts=parts,
+            query=self._query(asked),
+            broad=broad,
+        )
+        return all_of(
+            [
+                self._has(narrow),
+                sql("({parts} = '{{}}' OR {meets})", parts=parts, meets=self.meets(asked)),
+            ]
+        )
 
     def rights(self, tier: Tier, readable: Sequence[Fragment] = ()) -> Fragment:
         """Whether a candidate is as like in the fields that the asker may read on this very row: each group of fields
