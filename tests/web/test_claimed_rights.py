@@ -4,7 +4,8 @@ come by it are kept from.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import asyncpg
 import orjson
 import pytest
 from joserfc.util import urlsafe_b64encode
+from structlog.testing import capture_logs
 
 from crm_graph.access import Access
 from crm_graph.catalog import build_catalog
@@ -190,13 +192,51 @@ async def test_nobody_is_admitted_by_a_map_that_was_changed_meanwhile(ruled: Crm
     assert await ruled.count("users WHERE username IN ('late', 'suspended')") == 0
 
 
+async def test_issuer_takes_the_last_administrator_away_and_it_is_told_aloud(ruled: Crm) -> None:
+    """Root's right has an end for a while, so that the one by a claim is the last that lasts."""
+    async with mapping(ruled, rule("admins", "admin"), rule("some", "sales")) as issuer:
+        version: int = await ruled.database.fetchval("SELECT version FROM issuers WHERE id = $1", issuer)
+        newest = person(issuer, version, "boss")
+        boss = replace(newest, issued_at=newest.issued_at - timedelta(seconds=9), roles=frozenset({"admin", "sales"}))
+        async with _writing(ruled) as tx:
+            admitted = await admit(tx, boss)
+        assert admitted is not None
+        others = await ruled.database.fetch(
+            "UPDATE user_roles h SET expires_at = now() + '1 day' FROM roles r WHERE r.id = h.role_id"
+            " AND r.key = 'admin' AND h.expires_at IS NULL AND h.user_id <> $1 RETURNING h.user_id, h.role_id",
+            admitted.user_id,
+        )
+        try:
+            with capture_logs() as logs:
+                async with _writing(ruled, admitted.user_id) as tx:
+                    await admit(tx, newest)
+        finally:
+            await ruled.database.executemany(
+                "UPDATE user_roles SET expires_at = NULL WHERE user_id = $1 AND role_id = $2",
+                [tuple(o) for o in others],
+            )
+        async with _writing(ruled, admitted.user_id) as tx:
+            again = replace(newest, issued_at=newest.issued_at + timedelta(seconds=9), roles=frozenset())
+            with capture_logs() as later:
+                await admit(tx, again)
+    told = {
+        "user": str(admitted.user_id),
+        "issuer": str(issuer),
+        "log_level": "error",
+        "event": "nobody_manages_rights",
+    }
+    assert [log for log in logs if log["log_level"] == "error"] == [told]
+    assert [log for log in later if log["log_level"] == "error"] == []
+    assert await ruled.count("user_roles WHERE user_id = $1", admitted.user_id) == 0
+
+
 @asynccontextmanager
-async def _writing(crm: Crm) -> AsyncIterator[Transaction]:
-    """A transaction in the name of somebody who is not there yet."""
+async def _writing(crm: Crm, user: UUID | None = None) -> AsyncIterator[Transaction]:
+    """A transaction in the name of a user, or of somebody who is not there yet."""
     engine, ids = write_engine(str(crm.settings.database_url), crm.settings), IdSource(crm.clock)
     try:
         nothing = Access((), {}, frozenset(), 0)
-        who = Principal(ids.new(EntityCode.USER), "", None, "oidc", (), None, (), (), nothing, "en", "UTC")
+        who = Principal(user or ids.new(EntityCode.USER), "", None, "oidc", (), None, (), (), nothing, "en", "UTC")
         async with begin(engine, who, build_catalog(), crm.clock, ids, source="oidc") as tx:
             yield tx
     finally:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -30,8 +31,11 @@ from crm_graph.permissions.people import Admitted, IssuerChanged, Person
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE
 from crm_graph.permissions.store import Connection, raise_policy_version
+from crm_graph.services.role_rules import has_admin, standing
 from crm_graph.services.texts import clean
 from crm_graph.transaction import EventDraft, Transaction, begin
+
+log = structlog.get_logger(__name__)
 
 SOURCE = "oidc"
 WAIT_S = 5.0
@@ -205,6 +209,7 @@ async def _update(tx: Transaction, person: Person, known: Known) -> bool:
     if not news and not other:
         return False
     user = await tx.session.get_one(User, known.user_id, with_for_update=True)
+    rights = await standing(tx) if known.roles.goes else None
     before: dict[str, Any] = {name: known.profile[name] for name in news}
     after: dict[str, Any] = dict(news)
     for name, value in news.items():
@@ -215,6 +220,9 @@ async def _update(tx: Transaction, person: Person, known: Known) -> bool:
     user.version += 1
     user.updated_at = tx.now
     await tx.session.flush()
+    if rights is not None and rights.has_admin and not await has_admin(tx.driver(), rights.policy):
+        # The issuer's word holds all the same: who is kept an administrator against it may be why it was said.
+        log.error("nobody_manages_rights", user=str(user.id), issuer=str(person.issuer_id))
     if after.keys() & _OF_PRINCIPALS:
         await raise_policy_version(tx.session)
     _tell(tx, "updated", user.version, before, after)

@@ -100,7 +100,7 @@ async def standing(tx: Transaction) -> Standing:
         if lost:
             raise NotGranted(action=lost[0])
     roles: frozenset[str] = frozenset() if row is None else frozenset((*row["held"], *row["claimed"]))
-    return Standing(policy, await _has_admin(driver, policy), roles)
+    return Standing(policy, await has_admin(driver, policy), roles)
 
 
 async def may_still(tx: Transaction, policy: Policy, user: UUID, action: str) -> bool:
@@ -133,7 +133,7 @@ async def require_unclaimed(tx: Transaction, key: str, *at: str) -> None:
         raise RuleViolated("role_claimed", path=at, issuers=", ".join(naming))
 
 
-async def _has_admin(connection: Connection, policy: Policy) -> bool:
+async def has_admin(connection: Connection, policy: Policy) -> bool:
     """Whether a person who may act manages roles and gives them, without an end."""
     able = [
         [key for key in policy.roles if any(action in role.actions for role in policy.held([key]))]
@@ -145,7 +145,7 @@ async def _has_admin(connection: Connection, policy: Policy) -> bool:
 
 async def require_an_admin(tx: Transaction, before: Standing, after: Policy) -> None:
     """Raise RuleViolated where what was written takes the last lasting administrator away."""
-    if before.has_admin and not await _has_admin(tx.driver(), after):
+    if before.has_admin and not await has_admin(tx.driver(), after):
         raise RuleViolated("last_admin")
 
 
