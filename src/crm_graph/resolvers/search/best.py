@@ -10,6 +10,7 @@ from crm_graph.fragments import EMPTY, TRUE, Fragment, all_of, any_of, join, nam
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.search.queries import FoundIn, NewIn, Tagged, Tier
 from crm_graph.resolvers.search.ranking import DOCUMENT, Group, Searching
+from crm_graph.resolvers.search.samples import by_chance, newest
 
 _D = name(DOCUMENT)
 _SAMPLED, _ANYWHERE, _SOME, _ASIDE = name("sampled"), name("anywhere"), name("some"), name("aside")
@@ -82,7 +83,7 @@ class _Best:
             " WHERE {found} OFFSET 0) AS {d} CROSS JOIN {seen})",
             sampled=_SAMPLED,
             d=_D,
-            newest=self._newest(self.limits.search_sample, TRUE),
+            newest=newest(self.search, self.limits.search_sample, TRUE),
             found=all_of([search.of_viewer, search.candidate(Tier.SIMILAR)]),
             seen=self._seen(Tier.SIMILAR, join("", flags), join("", known)),
         )
@@ -97,7 +98,7 @@ class _Best:
             "{anywhere} AS MATERIALIZED (SELECT {d}.entity_id, {d}.keys FROM {chance} WHERE {found})",
             anywhere=_ANYWHERE,
             d=_D,
-            chance=self._chance(self.limits.search_anywhere),
+            chance=by_chance(self.search, self.limits.search_anywhere),
             found=self.search.meets(self._with_more),
         )
 
@@ -107,38 +108,7 @@ class _Best:
             "{some} AS MATERIALIZED (SELECT {d}.keys FROM {chance})",
             some=_SOME,
             d=_D,
-            chance=self._chance(self.limits.search_some),
-        )
-
-    def _chance(self, count: int) -> Fragment:
-        """The records after a moment taken by chance, as a FROM item. The time that a search takes tells nothing of a
-        single record so, which is seldom among them.
-        """
-        ends = [
-            sql(
-                "(SELECT ('x' || translate(left({d}.entity_id::text, 13), '-', ''))::bit(48)::bigint"
-                " FROM {document} WHERE {type} ORDER BY {d}.entity_id {way} LIMIT 1)",
-                d=_D,
-                document=self.search.document,
-                type=self.search.of_type,
-                way=way,
-            )
-            for way in (sql("ASC"), sql("DESC"))
-        ]
-        moment = sql(
-            "(SELECT rpad(lpad(to_hex(e.first + floor(random() * (e.last - e.first + 1))::bigint), 12, '0'), 32, '0')"
-            "::uuid FROM (SELECT {first} AS first, {last} AS last) AS e)",
-            first=ends[0],
-            last=ends[1],
-        )
-        return sql(
-            "(SELECT * FROM {document} WHERE {type} AND {d}.entity_id >= {moment}"
-            " ORDER BY {d}.entity_id LIMIT {count}) AS {d}",
-            document=self.search.document,
-            type=self.search.of_type,
-            d=_D,
-            moment=moment,
-            count=number(count),
+            chance=by_chance(self.search, self.limits.search_some),
         )
 
     @property
@@ -168,7 +138,7 @@ class _Best:
             anywhere=_ANYWHERE,
             d=_D,
             found=found,
-            newest=self._newest(self.limits.search_sample, TRUE),
+            newest=newest(self.search, self.limits.search_sample, TRUE),
             readable=readable,
             unkeyed=self._not_keyed,
             few=number(self.limits.search_rare),
@@ -217,7 +187,7 @@ class _Best:
             "{n} AS MATERIALIZED (SELECT r.id FROM {newest} CROSS JOIN {seen}"
             " WHERE ({found}) IS TRUE AND {unlike} LIMIT {window})",
             n=n,
-            newest=self._newest(self.limits.search_newest, all_of([room, usual])),
+            newest=newest(self.search, self.limits.search_newest, all_of([room, usual])),
             seen=self._seen(tier),
             found=all_of([self.search.of_viewer, new]),
             unlike=unlike,
@@ -284,16 +254,6 @@ class _Best:
             broad=number(self.limits.search_broad),
         )
         return self.search.narrowly(asked, broad)
-
-    def _newest(self, count: int, when: Fragment) -> Fragment:
-        """The newest records of the type, as a FROM item."""
-        return sql(
-            "(SELECT * FROM {document} WHERE {when} ORDER BY {d}.entity_id DESC LIMIT {count}) AS {d}",
-            document=self.search.document,
-            when=all_of([when, self.search.of_type]),
-            d=_D,
-            count=number(count),
-        )
 
     def _keys_of(self, id_: Fragment) -> Fragment:
         """The keys of one record, as a FROM item that comes after it."""
