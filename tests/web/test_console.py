@@ -366,6 +366,41 @@ async def test_keyboard_alone_suffices(at: Desk) -> None:
     assert {"dataClass": "CONTACT", "level": "MASKED"} in kept["levels"]
 
 
+async def test_focus_stays_where_one_was_when_the_page_is_drawn_anew(at: Desk) -> None:
+    page = await at.at("people?search=qian")
+    keys = page.keyboard
+    await page.get_by_role("button", name="Suspend qian").focus()
+    await keys.press("Enter")
+    await keys.type("Away")
+    await keys.press("Enter")
+    await expect(line(page, "qian")).to_contain_text("Suspended")
+    # What had the focus is gone: Tab goes on in the content.
+    await expect(page.locator("main")).to_be_focused()
+    await page.get_by_role("button", name="Resume qian").focus()
+    await keys.press("Enter")
+    await keys.type("Back")
+    await keys.press("Enter")
+    await expect(line(page, "qian")).to_contain_text("Active")
+    await page.get_by_role("button", name="Give a role: qian").focus()
+    await keys.press("Enter")
+    await keys.press("Escape")
+    await expect(page.get_by_role("button", name="Give a role: qian")).to_be_focused()
+    await page.get_by_role("link", name="Roles", exact=True).focus()
+    await keys.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+async def test_long_list_of_roles_is_filtered(at: Desk) -> None:
+    for number in range(21):
+        await done(at.crm, "createRole", input=new_role(f"console_many_{number}"))
+    page = await at.at("roles")
+    await page.get_by_label("Filter roles").fill("many_2")
+    names = page.get_by_role("navigation", name="Roles").get_by_role("list").first.get_by_role("link")
+    await expect(names).to_have_count(2)
+    for number in range(21):
+        await done(at.crm, "removeRole", key=f"console_many_{number}")
+
+
 async def test_what_is_not_answered_is_told_in_place_and_can_be_sent_again(at: Desk) -> None:
     page = await at.at("clients")
     await page.get_by_role("button", name="Register client").click()

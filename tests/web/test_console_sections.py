@@ -176,7 +176,7 @@ async def test_somebody_looks_as_another_role_at_a_list_and_a_record_and_asks_wh
     await page.get_by_label("Search").fill("角色视角甲")
     await page.get_by_role("button", name="Look", exact=True).click()
 
-    await expect(page.locator(".simulating")).to_contain_text("You look as Finance.")
+    await expect(page.locator(".simulating")).to_contain_text("You are looking as Finance.")
     await expect(page.get_by_text("Finance sees 1 of the 1 that you see.")).to_be_visible()
     await expect(line(page, "角色视角甲").locator("[data-state=MASKED]")).to_have_text(["138****6001"])
     await page.get_by_role("link", name="角色视角甲").click()

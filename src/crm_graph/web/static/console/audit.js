@@ -95,7 +95,7 @@ async function list(answer, words, given, asked) {
         ? h(
             "div",
             { class: "scroll", tabindex: "0", role: "region", "aria-label": t("audit") },
-            h("table", {}, h("thead", {}, h("tr", {}, ["when", "whoRead", "whatRead", "field", "records", "record", "why"].map((one) => h("th", { scope: "col", class: one === "records" ? "number" : null }, t(one))))), body),
+            h("table", {}, h("thead", {}, h("tr", {}, ["when", "whoRead", "whatRead", "field", "howMany", "record", "why"].map((one) => h("th", { scope: "col", class: one === "howMany" ? "number" : null }, t(one))))), body),
           )
         : h("p", { class: "empty" }, t("noReads")),
       more,
@@ -137,15 +137,19 @@ function row(words, given, read) {
     h("th", { scope: "row" }, read.actorId ? narrowed("who", read.actorId, read.actorName ?? read.actorId) : "–", read.clientId && h("code", { class: "under" }, read.clientId)),
     h("td", {}, kind, type && h("small", { class: "under" }, words.type(type.name))),
     h("td", {}, fields.join(", "), read.lookedFor && h("small", { class: "under" }, narrowed("same", read.lookedFor, t("sameValue")))),
-    h("td", { class: "number" }, number(read.records)),
+    h("td", { class: "number" }, read.recordType === "role" ? "" : number(read.records)),
     h("td", {}, read.recordId && narrowed("record", read.recordId, h("code", {}, read.recordId)), read.customerId && read.customerId !== read.recordId && h("small", { class: "under" }, `${t("customer")} `, narrowed("customer", read.customerId, h("code", {}, read.customerId)))),
     h("td", { class: "words" }, read.reason, details(read.details)),
   );
 }
 
-/** What else is said of a read, in one line. */
+/** What else is said of a read: in one line, what has parts of its own behind a word. */
 function details(given) {
-  const said = Object.entries(given ?? {}).filter(([, value]) => value !== null);
-  if (!said.length) return null;
-  return h("small", { class: "under" }, said.map(([name, value]) => `${name}: ${typeof value === "object" ? (Array.isArray(value) ? value.join(", ") : JSON.stringify(value)) : value}`).join("; "));
+  const said = Object.entries(given ?? {}).filter(([, value]) => value !== null && value !== undefined);
+  const plain = said.filter(([, value]) => Array.isArray(value) || typeof value !== "object");
+  const whole = said.filter((one) => !plain.includes(one));
+  return [
+    plain.length > 0 && h("small", { class: "under" }, plain.map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : value}`).join("; ")),
+    whole.map(([name, value]) => h("details", {}, h("summary", {}, value.role ? `${name}: ${value.role}` : name), h("pre", { tabindex: "0" }, JSON.stringify(value, null, 1)))),
+  ];
 }

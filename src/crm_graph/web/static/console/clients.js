@@ -107,16 +107,17 @@ const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 function settings({ roles }, given, wrong) {
   const input = (name, text, hint, required = true) =>
     field(t(text), (with_) => h("input", { ...with_, type: "text", value: given[name], required, autocomplete: "off", spellcheck: "false", oninput: (event) => (given[name] = event.target.value) }), { hint: hint && t(hint), error: wrong(name) });
+  const scopes = field(t("scopes"), (with_) => h("textarea", { ...with_, rows: "3", required: true, spellcheck: "false", value: given.scopes, oninput: (event) => (given.scopes = event.target.value) }), { hint: t("scopesHint"), error: wrong("scopes") });
   const tick = (key, on) => (given.roles = [...words(given.roles).filter((one) => one !== key), ...(on ? [key] : [])].join(" "));
   const ticks = () =>
     h(
       "fieldset",
       {},
       h("legend", {}, t("roles")),
-      h("div", { class: "ticks" }, roles.filter((one) => one.key !== "everyone").map(({ key, label: labels }) => h("label", {}, h("input", { type: "checkbox", checked: words(given.roles).includes(key), onchange: (event) => tick(key, event.target.checked) }), " ", label(labels)))),
+      h("div", { class: "ticks" }, roles.filter((one) => one.key !== "everyone").map(({ key, label: labels }) => h("label", { title: key }, h("input", { type: "checkbox", checked: words(given.roles).includes(key), onchange: (event) => tick(key, event.target.checked) }), " ", label(labels)))),
       wrong("roles") && h("p", { class: "error" }, wrong("roles")),
     );
-  return [input("name", "name"), roles ? ticks() : input("roles", "roles", null, false), input("scopes", "scopes", "scopesHint")];
+  return [input("name", "name"), roles ? ticks() : input("roles", "roles", null, false), scopes];
 }
 
 function register(page) {

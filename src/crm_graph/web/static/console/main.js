@@ -54,7 +54,11 @@ function frame() {
       ),
     h("div", { class: "me" }, me && h("span", { class: "who", title: t("signedInAs", { name: me.name }) }, me.name), other, me && h("button", { type: "button", class: "plain", onclick: leave }, t("signOut"))),
   );
+  reveal();
 }
+
+/** On a narrow screen the sections scroll sideways. */
+const reveal = () => document.querySelector("#top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 async function translate() {
   await choose(language() === "zh" ? "en" : "zh");

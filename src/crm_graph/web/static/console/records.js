@@ -24,9 +24,9 @@ export class Shape {
     const shown = type.fields.filter((one) => one.name !== "id" && (seen === null || seen.get(type.name)?.has(one.name)));
     const custom = shown.filter((one) => one.custom).map((one) => one.name.split(".")[1]);
     const plain = shown.filter((one) => !one.custom).map((one) => this.#selected(one, seen));
-    return `query List($first: Int, $where: ${type.name}Where${search ? ", $search: String" : ""}) {
-      page: ${root.name}(first: $first, where: $where${search ? ", search: $search" : ""}) {
-        nodes { id maskedFields ${plain.join(" ")} ${custom.length ? `custom { ${custom.join(" ")} }` : ""} } totalCount totalCountCapped
+    return `query List($first: Int, $after: String, $where: ${type.name}Where${search ? ", $search: String" : ""}) {
+      page: ${root.name}(first: $first, after: $after, where: $where${search ? ", search: $search" : ""}) {
+        nodes { id maskedFields ${plain.join(" ")} ${custom.length ? `custom { ${custom.join(" ")} }` : ""} } pageInfo { hasNextPage endCursor } totalCount totalCountCapped
       }
     }`;
   }

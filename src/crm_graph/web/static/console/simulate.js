@@ -80,14 +80,14 @@ function form({ roles, shape, given }) {
 }
 
 /** What both see of the records of a type: rows of one's own, with what the role sees of each. */
-async function compared(page, { first, where, search }) {
+async function compared(page, { first, after = null, where, search }) {
   const { shape, given, as } = page;
   const type = shape.types.get(given.type);
   const root = shape.root(given.type);
   if (type === undefined || root === undefined) return null;
   const { entityMetadata } = await ask(SEEN, {}, as);
   const theirs = new Map(entityMetadata.map((one) => [one.name, new Set(one.fields.map((field_) => field_.name))]));
-  const mine = await ask(shape.query(root, type, null, { search }), { first, where, search });
+  const mine = await ask(shape.query(root, type, null, { search }), { first, after, where, search });
   const own = mine.page;
   const found = { type, own, fields: type.fields.filter((one) => one.name !== "id"), visible: theirs.get(type.name), seen: new Map(), total: 0 };
   if (found.visible === undefined || !shape.root(given.type)) return found;
@@ -114,45 +114,47 @@ function cell(page, found, row, one) {
 async function list(page) {
   const { given, shape } = page;
   const searches = given.search && shape.root(given.type)?.searches;
-  const found = await compared(page, { first: SHOWN, where: given.search && !searches ? { name: { contains: given.search } } : null, search: searches ? given.search : null });
+  const asked = { first: SHOWN, where: given.search && !searches ? { name: { contains: given.search } } : null, search: searches ? given.search : null };
+  const found = await compared(page, asked);
   if (found === null || found.visible === undefined) return nothing(page);
-  const { own, fields, seen, total } = found;
+  const { own, fields, total } = found;
+  if (!own.nodes.length) return h("p", { class: "empty" }, t("noRecords"));
   const hidden = fields.filter((one) => !found.visible.has(one.name));
   const columns = fields.filter((one) => found.visible.has(one.name));
-  const sum = t("seenOf", { role: page.as.map(page.called).join(" + "), n: number(total.totalCount), all: number(own.totalCount), more: total.totalCountCapped ? "+" : "", allMore: own.totalCountCapped ? "+" : "" });
-  if (!own.nodes.length) return h("p", { class: "empty" }, t("noRecords"));
+  const body = h("tbody", {}, rows(page, found, columns));
+  let { pageInfo } = own;
+  const more = h("button", { type: "button", hidden: !pageInfo.hasNextPage, onclick: follow }, t("more"));
+  async function follow() {
+    const next = await compared(page, { ...asked, after: pageInfo.endCursor });
+    const added = rows(page, next, columns);
+    body.append(...added);
+    pageInfo = next.own.pageInfo;
+    more.hidden = !pageInfo.hasNextPage;
+    added[0]?.querySelector("a").focus();
+  }
   return [
-    h("p", {}, h("strong", {}, sum), own.nodes.length < own.totalCount && ` ${t("firstShown", { n: own.nodes.length })}`),
+    h("p", {}, h("strong", {}, t("seenOf", { role: page.as.map(page.called).join(" + "), n: number(total.totalCount), all: number(own.totalCount), more: total.totalCountCapped ? "+" : "", allMore: own.totalCountCapped ? "+" : "" })), " ", t("rowLink")),
     hidden.length > 0 && h("p", { class: "quiet" }, t("neverSeen"), " ", hidden.map((one) => label(one.label)).join(", ")),
     h(
       "div",
       { class: "scroll seen", tabindex: "0", role: "region", "aria-label": shape.called(given.type) },
-      h(
-        "table",
-        {},
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("recordYouSee")), h("th", { scope: "col" }, t("seenAsRole")), columns.map((one) => h("th", { scope: "col", title: one.name }, label(one.label))))),
-        h(
-          "tbody",
-          {},
-          own.nodes.map((node) => {
-            const row = seen.get(node.id);
-            return h(
-              "tr",
-              { class: row ? null : "off" },
-              h("th", { scope: "row" }, h("a", { href: link({ ...given, search: "", id: node.id }) }, shape.title(found.type, node))),
-              h("td", {}, row ? t("yes") : t("no")),
-              columns.map((one) => {
-                const [state, text] = cell(page, found, row, one);
-                return h("td", { "data-state": row ? state : null, title: text }, row ? text : "");
-              }),
-            );
-          }),
-        ),
-      ),
+      h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("recordYouSee")), h("th", { scope: "col" }, t("seenAsRole")), columns.map((one) => h("th", { scope: "col", title: one.name }, label(one.label))))), body),
     ),
-    h("p", { class: "legend" }, ["MASKED", "READ"].map((one) => h("span", {}, h("b", { "data-state": one }, t(one)), ` ${t(one === "READ" ? "legendRead" : "legendMasked")}`)), h("span", {}, t("rowLink"))),
+    more,
   ];
 }
+
+/** One row for each record that one sees, with what the role sees of it. */
+const rows = (page, found, columns) =>
+  found.own.nodes.map((node) => {
+    const row = found.seen.get(node.id);
+    const cells = columns.map((one) => {
+      const [state, text] = cell(page, found, row, one);
+      return h("td", { "data-state": row ? state : null, title: state === "MASKED" ? t("MASKED") : text }, row ? text : "");
+    });
+    const name = page.shape.title(found.type, node);
+    return h("tr", { class: row ? null : "off" }, h("th", { scope: "row" }, h("a", { href: link({ ...page.given, search: "", id: node.id }), title: name }, name)), h("td", {}, row ? t("yes") : t("no")), cells);
+  });
 
 async function record(page) {
   const { given, shape, me } = page;

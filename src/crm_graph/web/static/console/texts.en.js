@@ -310,7 +310,7 @@ export default {
   // Simulation
   simulate: "View as",
   simulateHint: "See what a role sees: never more than you see yourself, and only to read. The log keeps that you looked.",
-  simulating: "You look as {role}.",
+  simulating: "You are looking as {role}.",
   simulatingHint: "Nothing beyond your own rights is shown, and nothing can be changed. The log keeps it.",
   stop: "Stop",
   togetherWith: "Together with",
@@ -324,11 +324,10 @@ export default {
   lookAs: "Look",
   simulatedNothing: "This role sees nothing of {type}, or you do not.",
   seenOf: "{role} sees {n}{more} of the {all}{allMore} that you see.",
-  firstShown: "The first {n}:",
   neverSeen: "Never seen:",
   recordYouSee: "Record",
   seenAsRole: "Seen",
-  rowLink: "A record's name leads to all of its fields, and why.",
+  rowLink: "A record’s name leads to all of its fields, and why.",
   noRecords: "You see no such record.",
   rowUnseen: "The role does not see this record.",
   youSee: "You see",
@@ -380,4 +379,5 @@ export default {
   asIfHadBy: "As if somebody had it",
   previewIt: "Preview",
   choose: "Choose…",
+  howMany: "Records",
 };

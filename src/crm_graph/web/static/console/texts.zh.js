@@ -316,7 +316,6 @@ export default {
   lookAs: "查看",
   simulatedNothing: "此角色或您自己看不到任何{type}。",
   seenOf: "您能看到 {all}{allMore} 条，其中{role}能看到 {n}{more} 条。",
-  firstShown: "以下为前 {n} 条：",
   neverSeen: "一律不可见：",
   recordYouSee: "记录",
   seenAsRole: "可见",
@@ -370,4 +369,5 @@ export default {
   asIfHadBy: "假设某人拥有此角色",
   previewIt: "预览",
   choose: "请选择…",
+  howMany: "条数",
 };
