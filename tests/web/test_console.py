@@ -24,7 +24,7 @@ SECTIONS = (
     "people",
     "clients",
     "issuers/new",
-    "explain",
+    "explain?as=role&who=service&type=Customer&field=phone",
     "simulate?role=sales&what=list&type=User",
     "simulate?role=sales&what=query",
 )
