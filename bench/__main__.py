@@ -62,6 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="rounds, of which the median counts (5)")
     parser.add_argument("--seconds", type=int, default=4, help="seconds per server and round (4)")
     parser.add_argument("--interactions", type=int, default=10_000_000, help="interactions at the end (10000000)")
+    parser.add_argument("--many", type=int, default=1_000_000, help="customers under rights (1000000)")
     parser.add_argument("--soak-seconds", type=int, default=600, help="how long the soak takes (600)")
     parser.add_argument("--role", default="crm_manager", help="whose token crm-graph is asked with (crm_manager)")
     parser.add_argument("--peer", default=os.environ.get("PEER", ""), help="command that serves the peer (PEER)")
@@ -79,6 +80,10 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
         status = stack.enter_context(console.status("starting"))
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="crm-graph-bench-")))
         home = options.home or scratch
+        if "rights" in options.only:
+            outcome.add(measure_rights(home, scratch, options.many, status.update))
+        if options.only == ["rights"]:
+            return
         database = (
             Database(options.database)
             if options.database
@@ -101,10 +106,6 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
             _measure_pages(hub, home, scratch, options=options, outcome=outcome, status=status)
         if "soak" in options.only:
             outcome.add(measure_soak(hub, options.role, options.soak_seconds, status.update))
-        if "rights" in options.only:
-            # Last, since it takes the roles of those who own most.
-            status.update("what rights cost")
-            outcome.add(measure_rights(hub))
 
 
 def _measure_pages(

@@ -1,5 +1,6 @@
 """The hub that is measured: where it listens, its process, and what it answers to one client after another."""
 
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from typing import Any
 import httpx
 import psutil
 
+from bench.contenders import Contender
 from bench.database import CRM_GRAPH, Database, crm_graph
 from bench.processes import BenchError, free_port, serving
 
+_END = b"\r\n\r\n"
 UNLIMITED = {"CRM_GRAPH_COST_PER_MINUTE": "1000000000000"}
 """A budget that no benchmark spends: it asks as fast as it is answered, and pays for the charging."""
 
@@ -74,6 +77,37 @@ class Client:
             self.ask(document, **variables)
             taken.append((time.perf_counter() - began) * 1000)
         return median(taken[10:])
+
+
+class Wire:
+    """A connection on which one request is asked again and again, by a client that costs next to nothing."""
+
+    def __init__(self, asked: Contender, size: int) -> None:
+        body = asked.body(size)
+        head = f"POST /graphql HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {asked.token}\r\n"
+        head += f"Content-Type: application/json\r\nAccept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._request = head.encode() + body
+        self._socket = socket.create_connection(("127.0.0.1", asked.port), timeout=120)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self) -> None:
+        """Wait for the whole answer. Raises BenchError for anything but success."""
+        self._socket.sendall(self._request)
+        received, whole = b"", None
+        while whole is None or len(received) < whole:
+            more = self._socket.recv(1 << 20)
+            if not more:
+                raise BenchError("the hub hung up")
+            received += more
+            if whole is None and _END in received:
+                head, _, _ = received.partition(_END)
+                whole = len(head) + len(_END) + int(head.lower().partition(b"content-length:")[2].split()[0])
+        if not received.startswith(b"HTTP/1.1 200"):
+            raise BenchError(f"the hub answers {received[:500]!r}")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
 
 
 @contextmanager

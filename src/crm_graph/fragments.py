@@ -183,6 +183,21 @@ def negation(condition: Fragment) -> Fragment:
     return sql("NOT {condition}", condition=condition)
 
 
+_COLUMN = re.compile(r'\."?([a-z_][a-z0-9_]*)')
+
+
+def columns_of(alias: str, fragment: Fragment) -> list[str]:
+    """The columns of a FROM item that a fragment names, each once."""
+    item, parts = f'"{alias}"', fragment.parts
+    found: dict[str, None] = {}
+    for at, part in enumerate(parts):
+        if part == item:
+            column = _COLUMN.match("".join(p for p in parts[at + 1 : at + 3] if isinstance(p, str)))
+            if column:
+                found[column[1]] = None
+    return list(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """SQL text with `$1…` and the sources of its parameters, each once."""

@@ -1,7 +1,7 @@
 """Predicates and rights become SQL conditions."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import LiteralString
 
@@ -36,11 +36,16 @@ from crm_graph.models.roles import RowRule
 
 @dataclass
 class Compiler:
-    """Turns criteria and rights into SQL conditions. Without `access` it compiles with system rights."""
+    """Turns criteria and rights into SQL conditions. Without `access` it compiles with system rights.
+
+    With `few`, conditions are for the rows of a page: related rows are looked up row by row. Postgres, which knows no
+    page size, would rather gather in a hash all that anyone has to do with.
+    """
 
     catalog: Catalog
     access: Access | None
     aliases: Iterator[int] = field(default_factory=lambda: count(1))
+    few: bool = False
 
     def alias(self) -> str:
         """A fresh table alias."""
@@ -82,7 +87,8 @@ class Compiler:
                 return self._in_teams(row, "team_ids")
             case RowRule.TEAM_AND_BELOW:
                 return self._in_teams(row, "team_tree_ids")
-        return Compiler(self.catalog, None, self.aliases).condition(self.predicate(row.entity, scope), row)
+        system = Compiler(self.catalog, None, self.aliases, self.few)
+        return system.condition(self.predicate(row.entity, scope), row)
 
     def predicate(self, entity: EntityType, scope: RowScope) -> Criteria:
         """The stored predicate of a WHERE scope."""
@@ -96,11 +102,17 @@ class Compiler:
         return (
             sql("{owner} = {viewer}", owner=row.column("owner_id"), viewer=viewer),
             sql(
-                "EXISTS (SELECT 1 FROM collaborations k WHERE k.entity_id = {id} AND k.user_id = {viewer})",
+                "EXISTS (SELECT 1 FROM collaborations k WHERE k.entity_id = {id} AND k.user_id = {viewer}{by_row})",
                 id=row.column("id"),
                 viewer=viewer,
+                by_row=self._by_row,
             ),
         )
+
+    @property
+    def _by_row(self) -> Fragment:
+        """What keeps Postgres from making a hash or a join of an EXISTS."""
+        return sql(" OFFSET 0") if self.few else EMPTY
 
     def _in_teams(self, row: Row, which: str) -> Fragment:
         column = row.column("team_id" if row.entity.owned else "id")
@@ -161,10 +173,12 @@ class Compiler:
         shortcut = self._by_key(related, row)
         if shortcut:
             return shortcut
-        term = self.condition(related.term, inner, self.visible(inner))
+        below = replace(self, few=False) if self.few else self
+        term = below.condition(related.term, inner, below.visible(inner))
         if related.quantifier is Quantifier.EVERY:
             term = _complement(term)
-        exists = sql("EXISTS (SELECT 1 {rows})", rows=self._rows(related.relation, row, inner, term))
+        rows = self._rows(related.relation, row, inner, term)
+        exists = sql("EXISTS (SELECT 1 {rows}{by_row})", rows=rows, by_row=self._by_row)
         return exists if related.quantifier is Quantifier.SOME else negation(exists)
 
     def _counted(self, counted: Counted, row: Row) -> Fragment:

@@ -7,11 +7,11 @@ from functools import cached_property
 from crm_graph.criteria.rows import Row, own_row
 from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, all_of, any_of, join, name, negation, number, sql, text
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
-from crm_graph.resolvers.matching import Matching, matching_rows
+from crm_graph.resolvers.matching import First, Matching, matching_rows
 from crm_graph.resolvers.paging import SortKey, cursor, key_columns, keyset, order_by, sort_keys
 from crm_graph.resolvers.plan import Connection, ConnectionPart, ObjectPlan, Part
 from crm_graph.resolvers.relevance import best_rows, by_rank, counted_rows
-from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.rows import Context, RowFlags, columns_used
 
 ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 
@@ -122,11 +122,14 @@ class _ConnectionWriter:
         if page.offset:
             window = sql("{window} OFFSET {offset}", window=window, offset=page.offset)
             reach = sql("{size} + {offset}", size=size, offset=page.offset)
+        order, made = order_by(keys), {*flags.names, *(f"k{i}" for i in range(1, len(keys) + 1))}
+        seen = columns_used(self.row, [self.row.column("id"), columns, extra, order], made)
+        base = sql("{used}{extra}", used=columns_used(self.row, [columns], made), extra=extra)
         rows = sql(
             "SELECT {columns} FROM {rows} ORDER BY {order} LIMIT {cap}",
-            columns=sql("{a}.*{extra}", a=a, extra=extra) if extra else columns,
-            rows=self.matching.in_order(bounds, order_by(keys), cap, reach),
-            order=order_by(keys),
+            columns=base if extra else columns,
+            rows=self.matching.in_order(First(seen, bounds, order, cap, reach)),
+            order=order,
             cap=cap,
         )
         if not extra:

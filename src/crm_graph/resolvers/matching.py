@@ -33,26 +33,24 @@ class Matching:
         ]
         return sql("({seen}) AS {a}", seen=join(" UNION ALL ", seen), a=self.alias)
 
-    def in_order(self, bounds: Sequence[Fragment], order: Fragment, cap: Fragment, reach: Fragment) -> Fragment:
-        """A FROM item of at least the first `reach` rows, at most `cap`, from each way in which rows are seen."""
-        where = [self.condition, *bounds]
+    def in_order(self, first: "First") -> Fragment:
+        """A FROM item of the first rows of each way in which rows are seen."""
         if len(self.ways) == 1 and not self.ways[0].each:
-            way = self.ways[0].condition
-            return sql("{table} WHERE {where}", table=self.table, where=all_of([way, *where]))
-        first = [self._first(way, where, order, cap, reach) for way in self.ways]
-        reached = sql("{first}", first=join(" UNION ALL ", first))
-        if len(first) > 1:
-            reached = sql("SELECT DISTINCT ON (r.id) r.* FROM ({first}) AS r ORDER BY r.id DESC", first=reached)
+            where = all_of([self.ways[0].condition, self.condition, *first.bounds])
+            return sql("{table} WHERE {where}", table=self.table, where=where)
+        reached = join(" UNION ALL ", [self._along(way, first) for way in self.ways])
+        if len(self.ways) > 1:
+            reached = sql("SELECT DISTINCT ON (r.id) r.* FROM ({reached}) AS r ORDER BY r.id DESC", reached=reached)
         return sql("({reached}) AS {a}", reached=reached, a=self.alias)
 
-    def _first(self, way: Way, where: Sequence[Fragment], order: Fragment, cap: Fragment, reach: Fragment) -> Fragment:
+    def _along(self, way: Way, first: "First") -> Fragment:
         rows = sql(
-            "SELECT {a}.* FROM {table} WHERE {where} ORDER BY {order} LIMIT {cap}",
-            a=self.alias,
+            "SELECT {columns} FROM {table} WHERE {where} ORDER BY {order} LIMIT {cap}",
+            columns=first.columns,
             table=self.table,
-            where=all_of([way.one if way.each else way.condition, *where]),
-            order=order,
-            cap=cap,
+            where=all_of([way.one if way.each else way.condition, self.condition, *first.bounds]),
+            order=first.order,
+            cap=first.cap,
         )
         if not way.each:
             return sql("({rows})", rows=rows)
@@ -62,10 +60,23 @@ class Matching:
             a=self.alias,
             each=way.each,
             rows=rows,
-            reach=reach,
-            order=order,
-            cap=cap,
+            reach=first.reach,
+            order=first.order,
+            cap=first.cap,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What is wanted of the first rows in an order: these columns, the id among them, within bounds; at least the first
+    `reach` rows, at most `cap`.
+    """
+
+    columns: Fragment
+    bounds: Sequence[Fragment]
+    order: Fragment
+    cap: Fragment
+    reach: Fragment
 
 
 def matching_rows(plan: RowSet, parent: Row | None, row: Row, context: Context) -> Matching:

@@ -1,6 +1,6 @@
 """The rows that an object's JSON is built from: scoped, ordered and limited before anything is joined to them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -8,7 +8,7 @@ from crm_graph.access import Access, RowScope
 from crm_graph.catalog import Catalog
 from crm_graph.criteria.compiling import Compiler
 from crm_graph.criteria.rows import Row
-from crm_graph.fragments import FALSE, TRUE, Fragment, join, name, sql
+from crm_graph.fragments import FALSE, TRUE, Fragment, columns_of, join, name, sql
 from crm_graph.resolvers.plan import Limits
 
 
@@ -25,12 +25,20 @@ class Context:
         """A compiler of conditions that stand beside the table itself."""
         return Compiler(self.catalog, self.access, self.aliases)
 
-    def flags(self, row: Row) -> "RowFlags":
-        """A compiler of conditions that stand outside the base rows of `row`."""
-        return RowFlags(self.catalog, self.access, self.aliases, row)
+    def flags(self, row: Row, *, few: bool = True) -> "RowFlags":
+        """A compiler of conditions that stand outside the base rows of `row`, which are few in a page."""
+        return RowFlags(self.catalog, self.access, self.aliases, few, row)
 
     def alias(self) -> str:
         return f"t{next(self.aliases)}"
+
+
+def columns_used(row: Row, above: Iterable[Fragment], made: Collection[str]) -> Fragment:
+    """The columns of a row's table that are named above its base rows, but for those `made` beside them. All columns of
+    a wide table would cost in every node of a plan, used or not.
+    """
+    columns = [column for column in columns_of(row.alias, join("", above)) if column not in made]
+    return join(", ", [row.column(column) for column in columns or ["id"]])
 
 
 @dataclass
@@ -49,6 +57,11 @@ class RowFlags(Compiler):
                 return condition
             self.columns[scope] = (f"s{len(self.columns) + 1}", condition)
         return sql("{a}.{s}", a=name(row.root_alias), s=name(self.columns[scope][0]))
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the columns to add."""
+        return {s for s, _ in self.columns.values()}
 
     def flag_columns(self) -> Fragment:
         """The columns to add to the base rows."""

@@ -54,7 +54,7 @@ from crm_graph.resolvers.plan import (
     ValueLookup,
     WhoAsks,
 )
-from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.rows import Context, RowFlags, columns_used
 from crm_graph.resolvers.search.hits import search
 from crm_graph.resolvers.search.lookup import value_lookup
 from crm_graph.resolvers.timeline.sql import timeline
@@ -167,9 +167,10 @@ class Writer:
             return sql("(SELECT {json} FROM {source} WHERE {where})", json=json, source=source, where=where)
         # OFFSET 0 keeps the planner from pulling the flags up and computing them once per cell.
         return sql(
-            "(SELECT {json} FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} OFFSET 0) AS {a})",
+            "(SELECT {json} FROM (SELECT {columns}{flags} FROM {source} WHERE {where} OFFSET 0) AS {a})",
             json=json,
             a=name(row.alias),
+            columns=columns_used(row, [json], flags.names),
             flags=flags.flag_columns(),
             source=source,
             where=where,
@@ -222,10 +223,11 @@ class Writer:
         where = all_of([related_join(relation, parent, row.alias), rights.visible(row), in_use])
         return sql(
             "array_to_json(ARRAY(SELECT {item} FROM (SELECT {columns}"
-            " FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} ORDER BY {a}.id LIMIT {limit}) AS {a}) AS x))",
+            " FROM (SELECT {used}{flags} FROM {source} WHERE {where} ORDER BY {a}.id LIMIT {limit}) AS {a}) AS x))",
             item=item,
             columns=columns,
             a=name(row.alias),
+            used=columns_used(row, [columns], own.names),
             flags=EMPTY if plan.entity.is_child else own.flag_columns(),
             source=related_rows(relation, plan.entity, row.alias),
             where=where,

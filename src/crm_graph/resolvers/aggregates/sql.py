@@ -26,7 +26,7 @@ from crm_graph.resolvers.cells import NULL
 from crm_graph.resolvers.json_sql import as_object
 from crm_graph.resolvers.matching import matching_rows
 from crm_graph.resolvers.plan import Typename
-from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.rows import Context, RowFlags, columns_used
 
 _UNITS: dict[DateBucket, LiteralString] = {
     DateBucket.DAY: "'day'",
@@ -41,7 +41,7 @@ _GROUP = "g"
 def aggregate(plan: Aggregate, parent: Row | None, context: Context) -> Fragment:
     """The JSON of an aggregate."""
     row = own_row(plan.entity, context.alias())
-    return _AggregateWriter(plan, row, parent, context, context.flags(row)).write()
+    return _AggregateWriter(plan, row, parent, context, context.flags(row, few=False)).write()
 
 
 @dataclass
@@ -154,9 +154,10 @@ class _AggregateWriter:
                 where=matching.condition,
             )
         return sql(
-            "(SELECT {columns} FROM (SELECT {a}.*{flags} FROM {source} WHERE {where} OFFSET 0) AS {a}{joins})",
+            "(SELECT {columns} FROM (SELECT {used}{flags} FROM {source} WHERE {where} OFFSET 0) AS {a}{joins})",
             columns=columns,
             a=name(self.row.alias),
+            used=columns_used(self.row, [columns, joins], self.flags.names),
             flags=self.flags.flag_columns(),
             source=matching.source,
             joins=joins,

@@ -25,7 +25,7 @@ from crm_graph.resolvers.paging import order_by, sort_keys
 from crm_graph.resolvers.plan import Connection, Limits, ObjectPlan, Part, ReadPlan
 from crm_graph.resolvers.planner import Planner
 from crm_graph.resolvers.relevance import unranked
-from crm_graph.resolvers.rows import Context
+from crm_graph.resolvers.rows import Context, columns_used
 from crm_graph.resolvers.selection import TYPENAME, Selected, SelectionReader, reader_of
 from crm_graph.resolvers.sql import Writer
 from crm_graph.scalars import parse_int
@@ -147,17 +147,18 @@ def _row_of(plan: Connection) -> ObjectPlan:
 def _rows(plan: Connection, row_plan: ObjectPlan, row_limit: int | None, context: Context) -> Fragment:
     row = own_row(plan.entity, context.alias())
     matching = matching_rows(plan, None, row, context)
-    flags = context.flags(row)
+    flags = context.flags(row, few=False)
     item, columns = as_items(Writer(context).object(row_plan, row, flags))
     limit = EMPTY
     if row_limit is not None:
         limit = sql(" LIMIT {rows}", rows=param(given(Leaf((), row_limit), parse_int), "integer"))
     return sql(
         "SELECT to_json({item}) FROM (SELECT {columns} FROM ("
-        "SELECT {a}.*{flags} FROM {source} WHERE {matching} ORDER BY {order}{limit}) AS {a}) AS x",
+        "SELECT {used}{flags} FROM {source} WHERE {matching} ORDER BY {order}{limit}) AS {a}) AS x",
         item=item,
         columns=columns,
         a=name(row.alias),
+        used=columns_used(row, [columns], flags.names),
         flags=flags.flag_columns(),
         source=matching.source,
         matching=matching.condition,

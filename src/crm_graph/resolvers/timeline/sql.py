@@ -11,7 +11,7 @@ from crm_graph.resolvers.connections import ObjectWriter
 from crm_graph.resolvers.json_sql import as_object
 from crm_graph.resolvers.paging import cursor_text
 from crm_graph.resolvers.plan import ObjectPlan, Part, Timeline, TimelineBranch, TimelinePart, Typename
-from crm_graph.resolvers.rows import Context
+from crm_graph.resolvers.rows import Context, columns_used
 
 NONE = sql("SELECT 0 AS b, NULL::uuid AS id, NULL::timestamptz AS m WHERE FALSE")
 
@@ -152,19 +152,21 @@ class _TimelineWriter:
             return sql("(SELECT {json} FROM {found} WHERE {by_id})", json=json, found=found, by_id=by_id)
         if not row.entity.is_child:
             return sql(
-                "(SELECT {json} FROM (SELECT {a}.*{flags} FROM {found} WHERE {by_id} OFFSET 0) AS {a})",
+                "(SELECT {json} FROM (SELECT {used}{flags} FROM {found} WHERE {by_id} OFFSET 0) AS {a})",
                 json=json,
                 a=name(row.alias),
+                used=columns_used(row, [json], flags.names),
                 flags=flags.flag_columns(),
                 found=found,
                 by_id=by_id,
             )
         return sql(
             "(SELECT {json} FROM {found} CROSS JOIN LATERAL"
-            " (SELECT {r}.*{flags} FROM {roots} AS {r} WHERE {join} OFFSET 0) AS {r} WHERE {by_id})",
+            " (SELECT {used}{flags} FROM {roots} AS {r} WHERE {join} OFFSET 0) AS {r} WHERE {by_id})",
             json=json,
             found=found,
             r=name(root.alias),
+            used=columns_used(root, [json], flags.names),
             flags=flags.flag_columns(),
             roots=name(root.entity.table),
             join=related_join(relation, root, row.alias),
