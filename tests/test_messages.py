@@ -9,7 +9,7 @@ import pytest
 
 import crm_graph
 from crm_graph.errors import CrmError, Invalid, NotFound, Unauthenticated
-from crm_graph.messages import MESSAGES, PHRASES, locale_of, render
+from crm_graph.messages import MESSAGES, PHRASES, _together, locale_of, render
 from crm_graph.transaction import CONSTRAINTS
 
 SOURCES = Path(crm_graph.__file__).parent
@@ -107,6 +107,12 @@ def test_parts_of_explanations_say_the_same_in_both_languages(key: str) -> None:
     assert _placeholders(english) == _placeholders(chinese)
     assert english.isascii()
     assert english.endswith(".") is chinese.endswith("。")
+
+
+def test_a_key_stands_in_one_theme_only() -> None:
+    one, other = {"a": ("A.", "甲。"), "b": ("B.", "乙。")}, {"c": ("C.", "丙。"), "b": ("B!", "乙！")}
+    with pytest.raises(ValueError, match="these keys have several texts: b"):
+        _together(one, other)
 
 
 def test_renders_in_the_language_asked_for() -> None:

@@ -7,7 +7,7 @@ Path = Sequence[str | int]
 
 
 class CrmError(Exception):
-    """What a caller is told. `code` never changes; `message` is a template of the catalogue in `messages.py`,
+    """What a caller is told. `code` never changes; `message` is a template of the catalogue in `texts/`,
     filled with `details`; `path` leads to the offending input.
     """
 

@@ -1,0 +1,1 @@
+"""What people read, in English and Chinese, by template key; one module for each theme. These texts may change."""
