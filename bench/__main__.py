@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="crm-graph-bench-")))
         home = options.home or scratch
         if "rights" in options.only:
-            outcome.add(measure_rights(home, scratch, options.many, status.update))
+            outcome.add(*measure_rights(home, scratch, options.many, status.update))
         if options.only == ["rights"]:
             return
         database = (

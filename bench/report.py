@@ -78,10 +78,11 @@ class Report:
         self._console = Console()
         self._parts: list[Any] = []
 
-    def add(self, section: Section) -> None:
-        """Print a section and keep it."""
-        self._console.print(section.table())
-        self._parts.append(asdict(section))
+    def add(self, *sections: Section) -> None:
+        """Print sections and keep them."""
+        for section in sections:
+            self._console.print(section.table())
+            self._parts.append(asdict(section))
 
     def add_series(self, series: Sequence[Series]) -> None:
         """Print the side by side and keep every sample."""

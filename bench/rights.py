@@ -17,6 +17,7 @@ from bench.contenders import Contender
 from bench.database import Database
 from bench.hub import Client, Hub, Wire, running_hub
 from bench.million import large_company
+from bench.previews import measure_previews
 from bench.processes import BenchError
 from bench.report import Section
 from crm_graph.db import connect
@@ -78,8 +79,8 @@ class Reads:
     seen: int
 
 
-def measure_rights(home: Path, scratch: Path, customers: int, progress: Callable[[str], None]) -> Section:
-    """Give somebody a role of each rule, and ask as them and as who sees all, in turn."""
+def measure_rights(home: Path, scratch: Path, customers: int, progress: Callable[[str], None]) -> tuple[Section, ...]:
+    """Give somebody a role of each rule, and ask as them and as who sees all, in turn; then preview edits of roles."""
     with ExitStack() as stack:
         database = stack.enter_context(large_company(home / "large", customers, progress))
         hub = stack.enter_context(running_hub(database, scratch))
@@ -87,11 +88,10 @@ def measure_rights(home: Path, scratch: Path, customers: int, progress: Callable
         reads = _reads(hub, asyncio.run(_prepare(database)))
         _check(reads)
         costs = {size: _measured(hub, reads, size, ROUNDS) for size in SIZES}
-    return Section(
-        f"What rights cost, {customers:,} customers: time (CPU), to the read beside it",
-        ("read", *(f"N={size}" for size in SIZES)),
-        tuple(_rows(reads, costs)),
-    )
+        progress("previews")
+        previews = measure_previews(hub)
+    title = f"What rights cost, {customers:,} customers: time of a page (CPU of hub and PostgreSQL)"
+    return Section(title, ("read", *(f"N={size}" for size in SIZES)), tuple(_rows(reads, costs))), previews
 
 
 def _rows(reads: Mapping[str, Reads], costs: Mapping[int, Mapping[str, Sequence[Cost]]]) -> Iterator[tuple[str, ...]]:
