@@ -16,7 +16,7 @@ from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, define_type, empty, enum_of, list_of
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.mutations import Mutation
-from crm_graph.schema.role_administration import PROPOSAL, REASON, plain, proposal_of, reason_of
+from crm_graph.schema.rights_proposals import PROPOSAL, REASON, plain, proposal_of, reason_of
 from crm_graph.schema.scalars import JSON
 from crm_graph.services import clients, rights_proposals
 from crm_graph.services.client_list import CLIENT_LIST

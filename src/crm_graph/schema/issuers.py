@@ -11,7 +11,7 @@ from crm_graph.permissions.issuers import ALGORITHMS
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, enum_of
 from crm_graph.schema.mutations import Mutation
-from crm_graph.schema.role_administration import PROPOSAL, REASON, plain, proposal_of, reason_of
+from crm_graph.schema.rights_proposals import PROPOSAL, REASON, plain, proposal_of, reason_of
 from crm_graph.services import issuers, rights_proposals
 from crm_graph.services.issuers import DEFAULT_ALGORITHMS, MANAGE, MAX_LEEWAY_S, SETTABLE, IssuerView
 
