@@ -93,6 +93,14 @@ async def until_no_backend(crm: Crm) -> None:
             pass
 
 
+async def served_again(crm: Crm, url: str, http: httpx.AsyncClient | None = None) -> httpx.Response:
+    """The download of sun's, once the place of one that was broken off is free, which is soon after its connection."""
+    async with asyncio.timeout(SOON_S):
+        while (answer := await download(crm, url, http=http)).status_code == 503:
+            pass
+    return answer
+
+
 async def hire(crm: Crm, name: str, *roles: str, team: str | None = None) -> None:
     """A person with these roles who may export, unless they are here already."""
     if name in crm.users:
