@@ -34,12 +34,13 @@ from crm_graph.lanes import Lanes
 from crm_graph.messages import Locale
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.allowances import Allowance
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.authorization_server import ADDRESS_FACTOR, Authority, Limits
 from crm_graph.permissions.budgets import Budgets
 from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.people import People
 from crm_graph.permissions.policy import DEFAULT_ROLES
-from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rate_limits import RateLimit
 from crm_graph.permissions.store import sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms

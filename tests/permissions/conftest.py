@@ -17,9 +17,9 @@ from crm_graph.models import Team, TeamMember, User, UserRole
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.models.teams import TeamKind
 from crm_graph.models.users import UserKind
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.clients import register_client
 from crm_graph.permissions.keys import ensure_signing_key
-from crm_graph.permissions.principals import Principals
 from crm_graph.permissions.store import raise_policy_version, sync_default_policy
 from crm_graph.permissions.tokens import TokenTerms, issue_user_token
 from crm_graph.settings import Settings

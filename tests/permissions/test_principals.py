@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm_graph.access import Level
 from crm_graph.db import ReadPool
 from crm_graph.errors import Unauthenticated, Unavailable
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.keys import KeyRing, rotate_keys
-from crm_graph.permissions.principals import Principals
 from crm_graph.permissions.tokens import issue_access_token, issue_user_token
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from structlog.testing import capture_logs
 
-from crm_graph.permissions.principals import Principals
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.validation import unreadable_predicates
 
 SOURCES = str(Path(__file__).parents[2] / "src")

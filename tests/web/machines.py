@@ -19,10 +19,10 @@ from crm_graph.db import ReadPool
 from crm_graph.models import User, UserRole
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.models.users import UserKind
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.authorization_server import Authority, Limits
 from crm_graph.permissions.clients import register_client
 from crm_graph.permissions.keys import ensure_signing_key
-from crm_graph.permissions.principals import Principals
 from crm_graph.permissions.store import raise_policy_version, sync_default_policy
 from crm_graph.permissions.tokens import TokenTerms
 from crm_graph.web.oauth import audiences, routes

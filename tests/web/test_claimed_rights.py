@@ -20,8 +20,9 @@ from crm_graph.catalog import build_catalog
 from crm_graph.db import write_engine
 from crm_graph.errors import Unauthenticated
 from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.permissions.authentication import Bearer, Principals
 from crm_graph.permissions.people import Admitted, IssuerChanged, People, Person
-from crm_graph.permissions.principals import Bearer, Principal, Principals
+from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.tokens import TokenClaims
 from crm_graph.services.people import admit
 from crm_graph.transaction import Transaction, begin

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.db import ReadPool
 from crm_graph.errors import Unauthenticated
-from crm_graph.permissions.principals import Principals
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.revocations import MAX_PER_CLIENT
 from crm_graph.permissions.tokens import LEEWAY_S, issue_user_token
 

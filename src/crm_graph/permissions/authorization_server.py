@@ -21,10 +21,10 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.errors import Unauthenticated
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.client_authentication import OAuthRequest, authenticated, credentials_of
 from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE, RegisteredClient, could_be, load_client
 from crm_graph.permissions.keys import KeyRing
-from crm_graph.permissions.principals import Principals
 from crm_graph.permissions.rate_limits import RateLimit
 from crm_graph.permissions.revocations import TooManyRevoked, revoke
 from crm_graph.permissions.store import utc_now

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from crm_graph.errors import Unauthenticated
-from crm_graph.permissions.principals import Bearer, Principal, Principals
+from crm_graph.permissions.authentication import Bearer, Principals
+from crm_graph.permissions.principals import Principal
 
 
 def known(principals: Principals, headers: Mapping[bytes, bytes], now: datetime) -> Principal | None:

@@ -27,7 +27,8 @@ from crm_graph.errors import (
     Unavailable,
 )
 from crm_graph.messages import Locale, locale_of
-from crm_graph.permissions.principals import Bearer, Principal, Principals
+from crm_graph.permissions.authentication import Bearer, Principals
+from crm_graph.permissions.principals import Principal
 from crm_graph.resolvers.cost import cost_of_refusal
 from crm_graph.resolvers.derived import Compute
 from crm_graph.resolvers.exports.encoders import Encoder, encoder_for

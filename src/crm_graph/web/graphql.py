@@ -29,8 +29,9 @@ from crm_graph.errors import (
     ValidationFailed,
 )
 from crm_graph.messages import Locale, locale_of, render
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.budgets import Budgets
-from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.permissions.principals import Principal
 from crm_graph.replicas.positions import HEADER
 from crm_graph.resolvers.cost import REFUSED_CHARACTER, cost_of_mutation, require_within
 from crm_graph.resolvers.documents import Document, Operation

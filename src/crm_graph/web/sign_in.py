@@ -24,8 +24,8 @@ from starlette.routing import Route
 from crm_graph.db import DATABASE_FAILURES
 from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.messages import Locale, locale_of
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.issuers import IssuerRule
-from crm_graph.permissions.principals import Principals
 from crm_graph.permissions.rate_limits import RateLimit
 from crm_graph.permissions.sessions import could_be, end_session, session_user, start_session, use_link
 from crm_graph.permissions.sign_in import ATTEMPT_LIFETIME_S, Attempt, SignInRefused, begin, finish

@@ -8,7 +8,8 @@ from uuid import UUID
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog
 from crm_graph.errors import BadVariables
-from crm_graph.permissions.principals import Principal, Principals
+from crm_graph.permissions.authentication import Principals
+from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.simulation import simulated
 from crm_graph.services.reads import Audit, AuditedRead
 
