@@ -122,6 +122,28 @@ async def test_who_only_reads_roles_is_shown_issuers_and_may_change_none(at: Des
     await expect(page.get_by_role("button", name="Save")).to_have_count(0)
 
 
+async def test_person_is_linked_to_a_subject_of_an_issuer_and_unlinked(at: Desk) -> None:
+    url = "https://login.example.com/linking"
+    given: dict[str, Any] = {"url": url, "name": "Linking", "audiences": ["urn:crm-graph"], "roleMap": []}
+    assert (await edit(at.crm, "saveIssuer", **given))["errors"] == []
+    page = await at.at("issuers")
+    await page.get_by_role("button", name="Link person: Linking").click()
+    await filled(page, {"Person": "nobody.there", "Subject": "s-wang", "Reason": "Moves over"})
+    await page.get_by_role("button", name="Link person", exact=True).click()
+    await expect(page.get_by_role("textbox", name="Person")).to_have_attribute("aria-invalid", "true")
+    await filled(page, {"Person": "wang"})
+    await page.get_by_role("button", name="Link person", exact=True).click()
+    await expect(page.get_by_role("status").filter(has_text="wang can come through it.")).to_be_visible()
+    linked = "identities WHERE subject = 's-wang' AND user_id = $1"
+    assert await at.crm.count(linked, at.crm.users["wang"]) == 1
+
+    await page.get_by_role("button", name="Unlink: Linking").click()
+    await filled(page, {"Subject": "s-wang", "Reason": "Back"})
+    await page.get_by_role("button", name="Unlink", exact=True).click()
+    await expect(page.get_by_role("status").filter(has_text="Done.")).to_be_visible()
+    assert await at.crm.count(linked, at.crm.users["wang"]) == 0
+
+
 async def test_auditor_finds_who_looked_up_what_and_follows_it(at: Desk) -> None:
     crm = at.crm
     made = await crm.make("sun", "customer", kind="PERSON", name="审计页", phone="13871945001")

@@ -3,6 +3,7 @@
 import { ask, change } from "./api.js";
 import { announce, field, fill, h, sending } from "./dom.js";
 import { asking, picks, reasonField, wrongAt } from "./forms.js";
+import { idOf } from "./people.js";
 import { WAITING, waiting } from "./proposals.js";
 import { loading, refusals, told } from "./states.js";
 import { label, number, t } from "./texts.js";
@@ -23,6 +24,12 @@ const SAVE = `mutation Save(
     status: $status, reason: $reason
   ) { issuer { url } proposal { id } errors { code message path } }
 }`;
+const LINK = `mutation Link($user: ID!, $issuer: String!, $subject: String!, $reason: String) {
+  linkIdentity(user: $user, issuer: $issuer, subject: $subject, reason: $reason) { user { id } proposal { id } errors { code message path } }
+}`;
+const UNLINK = `mutation Unlink($issuer: String!, $subject: String!, $reason: String) {
+  unlinkIdentity(issuer: $issuer, subject: $subject, reason: $reason) { user { id } errors { code message path } }
+}`;
 const NEW = { url: "", name: "", audiences: [], clients: [], algorithms: ["ES256", "EdDSA", "PS256", "RS256"], plainTokens: false, leewaySeconds: 5, signInClient: null, signInScope: "openid profile email", roleMap: [] };
 const SETTINGS = Object.keys(NEW).filter((one) => one !== "url");
 
@@ -42,7 +49,7 @@ export async function show(into, asked) {
   const page = { into, me, issuers, roles, words: new Words(roles, []), again: () => show(into, asked), canEdit: me.actions.has("roles:manage") && me.actions.has("roles:assign") };
   const [what] = below;
   if (what === undefined) {
-    const waits = await waiting(page, rightsProposals.filter((one) => one.verb === "saveIssuer"));
+    const waits = await waiting(page, rightsProposals.filter((one) => one.verb === "saveIssuer" || one.verb === "linkIdentity"));
     if (asked.current()) list(page, waits);
     return;
   }
@@ -101,12 +108,44 @@ function row(page, issuer) {
       "td",
       { class: "acts" },
       h("a", { class: "button", "aria-label": `${t(page.canEdit ? "edit" : "look")}: ${name}`, href: `#/issuers/edit?url=${encodeURIComponent(url)}` }, t(page.canEdit ? "edit" : "look")),
+      page.canEdit && [h("button", { type: "button", "aria-label": `${t("link")}: ${name}`, onclick: () => link(page, issuer) }, t("link")), h("button", { type: "button", "aria-label": `${t("unlink")}: ${name}`, onclick: () => unlink(page, issuer) }, t("unlink"))],
       page.canEdit &&
         (active
           ? h("button", { type: "button", "aria-label": t("suspendWhom", { name }), onclick: () => turn("suspend", "SUSPENDED", "suspended") }, t("suspend"))
           : h("button", { type: "button", "aria-label": t("resumeWhom", { name }), onclick: () => turn("resume", "ACTIVE", "resumed") }, t("resume"))),
     ),
   );
+}
+
+const text = (given, name, label_, hint, wrong) =>
+  field(t(label_), (with_) => h("input", { ...with_, type: "text", required: true, autocomplete: "off", spellcheck: "false", value: given[name], oninput: (event) => (given[name] = event.target.value) }), { hint: t(hint), error: wrong(name) });
+
+/** Let a subject of an issuer be a user who is there already. */
+function link(page, issuer) {
+  const given = { user: "", subject: "" };
+  asking(`${t("link")}: ${issuer.name}`, "link", {
+    shown: ["user", "subject"],
+    fields: (wrong) => [h("p", { class: "quiet" }, t("linkHint")), text(given, "user", "person", "whoReadHint", wrong), text(given, "subject", "subject", "subjectHint", wrong)],
+    send: async (reason) => {
+      const user = await idOf(given.user.trim());
+      return user === undefined ? { errors: [{ path: ["user"], message: t("nobody") }] } : change(LINK, { user, issuer: issuer.url, subject: given.subject, reason });
+    },
+    again: page.again,
+    said: () => t("linked", { name: given.user }),
+  });
+}
+
+/** Let a subject of an issuer be nobody. */
+function unlink(page, issuer) {
+  const given = { subject: "" };
+  asking(`${t("unlink")}: ${issuer.name}`, "unlink", {
+    danger: true,
+    shown: ["subject"],
+    fields: (wrong) => [h("p", { class: "quiet" }, t("unlinkHint")), text(given, "subject", "subject", "subjectHint", wrong)],
+    send: (reason) => change(UNLINK, { issuer: issuer.url, subject: given.subject, reason }),
+    again: page.again,
+    said: () => t("done"),
+  });
 }
 
 /** One issuer with all that is set of it, as a form; an edit of it stays in `drafts`. */

@@ -380,4 +380,13 @@ export default {
   previewIt: "Preview",
   choose: "Choose…",
   howMany: "Records",
+
+  // Who somebody is at an issuer
+  link: "Link person",
+  unlink: "Unlink",
+  linkHint: "For somebody who had a user here before they first come through this issuer.",
+  unlinkHint: "Who comes with this subject again is somebody new.",
+  subject: "Subject",
+  subjectHint: "What its tokens name as sub, to the letter.",
+  linked: "{name} can come through it.",
 };

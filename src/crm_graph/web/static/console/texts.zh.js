@@ -370,4 +370,12 @@ export default {
   previewIt: "预览",
   choose: "请选择…",
   howMany: "条数",
+
+  link: "关联人员",
+  unlink: "取消关联",
+  linkHint: "用于首次经由此签发者登录之前，在这里已有用户的人。",
+  unlinkHint: "此后再以该主体登录的人将是新用户。",
+  subject: "主体（sub）",
+  subjectHint: "与令牌中的 sub 逐字一致。",
+  linked: "{name}可以经由它登录了。",
 };
