@@ -213,10 +213,22 @@ async def test_records_that_a_role_does_not_see_are_told_as_such(looking: Desk) 
     await looking.crm.make("wang", "customer", kind="PERSON", name="角色视角乙")
     page = await looking.at("simulate?role=sales&what=list&type=Customer&search=角色视角乙", who="sun")
     await expect(page.get_by_text("Sales sees 0 of the 1 that you see.")).to_be_visible()
+    await expect(line(page)).to_have_count(0)
+    await page.get_by_role("link", name="Show all that you see").click()
     await page.get_by_role("link", name="角色视角乙").click()
     await expect(page.locator(".verdict")).to_contain_text("The role does not see this record.")
     await page.get_by_role("link", name="Stop").click()
     await expect(page.locator(".simulating")).to_have_count(0)
+
+
+async def test_more_of_what_a_role_sees_is_shown_behind_it(looking: Desk) -> None:
+    for number in range(21):
+        await looking.crm.make("sun", "customer", kind="PERSON", name=f"翻页{number:02}")
+    page = await looking.at("simulate?role=finance&what=list&type=Customer&search=翻页", who="sun")
+    await expect(line(page)).to_have_count(20)
+    await page.get_by_role("button", name="More").click()
+    await expect(line(page)).to_have_count(21)
+    await expect(line(page).last.get_by_role("link")).to_be_focused()
 
 
 async def test_query_runs_as_a_role_and_nothing_is_written_as_one(looking: Desk) -> None:

@@ -95,7 +95,7 @@ async function list(answer, words, given, asked) {
         ? h(
             "div",
             { class: "scroll", tabindex: "0", role: "region", "aria-label": t("audit") },
-            h("table", {}, h("thead", {}, h("tr", {}, ["when", "whoRead", "whatRead", "field", "howMany", "record", "why"].map((one) => h("th", { scope: "col", class: one === "howMany" ? "number" : null }, t(one))))), body),
+            h("table", {}, h("thead", {}, h("tr", {}, ["when", "whoRead", "whatRead", "field", "howMany", "record", "notes"].map((one) => h("th", { scope: "col", class: one === "howMany" ? "number" : null }, t(one))))), body),
           )
         : h("p", { class: "empty" }, t("noReads")),
       more,

@@ -16,7 +16,7 @@ const SHOWN = 20;
 
 export async function show(into, asked) {
   const { values, me } = asked;
-  const given = Object.fromEntries(["role", "also", "what", "type", "id", "search"].map((name) => [name, values.get(name) ?? ""]));
+  const given = Object.fromEntries(["role", "also", "what", "type", "id", "search", "all"].map((name) => [name, values.get(name) ?? ""]));
   given.what ||= "list";
   fill(into, loading());
   const [{ roles }, known] = await Promise.all([me.actions.has("roles:read") ? ask(ROLES) : { roles: [] }, ask(KNOWN)]);
@@ -79,22 +79,27 @@ function form({ roles, shape, given }) {
   );
 }
 
-/** What both see of the records of a type: rows of one's own, with what the role sees of each. */
-async function compared(page, { first, after = null, where, search }) {
+/** What both see of a type: one's own rows in `own`, with what the role sees of each in `seen`, by id; `total` and `whole`
+ * count what either sees. Rows are those that the role sees, or, with `all`, those that one sees oneself. */
+async function compared(page, { first, after = null, where, search, all }) {
   const { shape, given, as } = page;
   const type = shape.types.get(given.type);
+  if (type === undefined) return null;
+  const theirs = new Map((await ask(SEEN, {}, as)).entityMetadata.map((one) => [one.name, new Set(one.fields.map((field_) => field_.name))]));
+  if (!theirs.has(type.name)) return null;
   const root = shape.root(given.type);
-  if (type === undefined || root === undefined) return null;
-  const { entityMetadata } = await ask(SEEN, {}, as);
-  const theirs = new Map(entityMetadata.map((one) => [one.name, new Set(one.fields.map((field_) => field_.name))]));
-  const mine = await ask(shape.query(root, type, null, { search }), { first, after, where, search });
-  const own = mine.page;
-  const found = { type, own, fields: type.fields.filter((one) => one.name !== "id"), visible: theirs.get(type.name), seen: new Map(), total: 0 };
-  if (found.visible === undefined || !shape.root(given.type)) return found;
-  const ids = own.nodes.map((one) => one.id);
-  const [told, all] = await Promise.all([ask(shape.query(root, type, theirs, {}), { first: ids.length, where: { id: { in: ids } } }, as), ask(shape.count(root, type, { search }), { where, search }, as)]);
-  for (const node of told.page.nodes) found.seen.set(node.id, node);
-  found.total = all.page;
+  const found = { type, fields: type.fields.filter((one) => one.name !== "id"), visible: theirs.get(type.name) };
+  const wanted = { first, after, where, search };
+  const listed = (seen, variables) => ask(shape.query(root, type, seen, variables), variables, seen && as);
+  const these = (list) => ({ first: list.page.nodes.length, where: { id: { in: list.page.nodes.map((one) => one.id) } } });
+  const [base, count] = await Promise.all([listed(all ? null : theirs, wanted), ask(shape.count(root, type, { search }), { where, search }, all ? as : null)]);
+  const other = await listed(all ? theirs : null, these(base));
+  const [own, seen] = all ? [base, other] : [other, base];
+  const mine = new Map(own.page.nodes.map((one) => [one.id, one]));
+  found.own = base.page.nodes.map((one) => mine.get(one.id)).filter(Boolean);
+  found.seen = new Map(seen.page.nodes.map((one) => [one.id, one]));
+  [found.total, found.whole] = all ? [count.page, base.page] : [base.page, count.page];
+  found.pageInfo = base.page.pageInfo;
   return found;
 }
 
@@ -114,53 +119,56 @@ function cell(page, found, row, one) {
 async function list(page) {
   const { given, shape } = page;
   const searches = given.search && shape.root(given.type)?.searches;
-  const asked = { first: SHOWN, where: given.search && !searches ? { name: { contains: given.search } } : null, search: searches ? given.search : null };
-  const found = await compared(page, asked);
-  if (found === null || found.visible === undefined) return nothing(page);
-  const { own, fields, total } = found;
-  if (!own.nodes.length) return h("p", { class: "empty" }, t("noRecords"));
+  const wanted = { first: SHOWN, where: given.search && !searches ? { name: { contains: given.search } } : null, search: searches ? given.search : null, all: given.all !== "" };
+  const found = await compared(page, wanted);
+  if (found === null) return nothing(page);
+  const { fields, total, whole } = found;
+  if (!whole.totalCount) return h("p", { class: "empty" }, t("noRecords"));
   const hidden = fields.filter((one) => !found.visible.has(one.name));
   const columns = fields.filter((one) => found.visible.has(one.name));
   const body = h("tbody", {}, rows(page, found, columns));
-  let { pageInfo } = own;
+  let { pageInfo } = found;
   const more = h("button", { type: "button", hidden: !pageInfo.hasNextPage, onclick: follow }, t("more"));
   async function follow() {
-    const next = await compared(page, { ...asked, after: pageInfo.endCursor });
+    const next = await compared(page, { ...wanted, after: pageInfo.endCursor });
     const added = rows(page, next, columns);
     body.append(...added);
-    pageInfo = next.own.pageInfo;
+    pageInfo = next.pageInfo;
     more.hidden = !pageInfo.hasNextPage;
     added[0]?.querySelector("a").focus();
   }
+  const counted = (one) => number(one.totalCount) + (one.totalCountCapped ? "+" : "");
   return [
-    h("p", {}, h("strong", {}, t("seenOf", { role: page.as.map(page.called).join(" + "), n: number(total.totalCount), all: number(own.totalCount), more: total.totalCountCapped ? "+" : "", allMore: own.totalCountCapped ? "+" : "" })), " ", t("rowLink")),
+    h("p", {}, h("strong", {}, t("seenOf", { role: page.as.map(page.called).join(" + "), n: counted(total), all: counted(whole) })), " ", h("a", { href: link({ ...given, all: wanted.all ? "" : "yes" }) }, t(wanted.all ? "onlySeen" : "allYouSee"))),
     hidden.length > 0 && h("p", { class: "quiet" }, t("neverSeen"), " ", hidden.map((one) => label(one.label)).join(", ")),
-    h(
-      "div",
-      { class: "scroll seen", tabindex: "0", role: "region", "aria-label": shape.called(given.type) },
-      h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("recordYouSee")), h("th", { scope: "col" }, t("seenAsRole")), columns.map((one) => h("th", { scope: "col", title: one.name }, label(one.label))))), body),
-    ),
+    found.own.length > 0 &&
+      h(
+        "div",
+        { class: "scroll seen", tabindex: "0", role: "region", "aria-label": shape.called(given.type) },
+        h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("recordYouSee")), wanted.all && h("th", { scope: "col" }, t("seenAsRole")), columns.map((one) => h("th", { scope: "col", title: one.name }, label(one.label))))), body),
+      ),
+    found.own.length > 0 && h("p", { class: "quiet" }, t("rowLink")),
     more,
   ];
 }
 
 /** One row for each record that one sees, with what the role sees of it. */
 const rows = (page, found, columns) =>
-  found.own.nodes.map((node) => {
+  found.own.map((node) => {
     const row = found.seen.get(node.id);
     const cells = columns.map((one) => {
       const [state, text] = cell(page, found, row, one);
       return h("td", { "data-state": row ? state : null, title: state === "MASKED" ? t("MASKED") : text }, row ? text : "");
     });
     const name = page.shape.title(found.type, node);
-    return h("tr", { class: row ? null : "off" }, h("th", { scope: "row" }, h("a", { href: link({ ...page.given, search: "", id: node.id }), title: name }, name)), h("td", {}, row ? t("yes") : t("no")), cells);
+    return h("tr", { class: row ? null : "off" }, h("th", { scope: "row" }, h("a", { href: link({ ...page.given, search: "", id: node.id }), title: name }, name)), page.given.all && h("td", {}, row ? t("yes") : t("no")), cells);
   });
 
 async function record(page) {
   const { given, shape, me } = page;
-  const found = await compared(page, { first: 1, where: { id: { eq: given.id } } });
-  if (found === null || found.visible === undefined) return nothing(page);
-  const [node] = found.own.nodes;
+  const found = await compared(page, { first: 1, where: { id: { eq: given.id } }, all: true });
+  if (found === null) return nothing(page);
+  const [node] = found.own;
   if (node === undefined) return h("p", { class: "empty" }, t("notFound"));
   const row = found.seen.get(node.id);
   const explains = me.actions.has("access:explain");

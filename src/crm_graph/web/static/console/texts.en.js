@@ -323,7 +323,7 @@ export default {
   listHint: "Empty: a list.",
   lookAs: "Look",
   simulatedNothing: "This role sees nothing of {type}, or you do not.",
-  seenOf: "{role} sees {n}{more} of the {all}{allMore} that you see.",
+  seenOf: "{role} sees {n} of the {all} that you see.",
   neverSeen: "Never seen:",
   recordYouSee: "Record",
   seenAsRole: "Seen",
@@ -389,4 +389,7 @@ export default {
   subject: "Subject",
   subjectHint: "What its tokens name as sub, to the letter.",
   linked: "{name} can come through it.",
+  allYouSee: "Show all that you see",
+  onlySeen: "Show only those",
+  notes: "Notes",
 };

@@ -315,7 +315,7 @@ export default {
   listHint: "留空表示列表。",
   lookAs: "查看",
   simulatedNothing: "此角色或您自己看不到任何{type}。",
-  seenOf: "您能看到 {all}{allMore} 条，其中{role}能看到 {n}{more} 条。",
+  seenOf: "您能看到 {all} 条，其中{role}能看到 {n} 条。",
   neverSeen: "一律不可见：",
   recordYouSee: "记录",
   seenAsRole: "可见",
@@ -378,4 +378,7 @@ export default {
   subject: "主体（sub）",
   subjectHint: "与令牌中的 sub 逐字一致。",
   linked: "{name}可以经由它登录了。",
+  allYouSee: "显示您能看到的全部",
+  onlySeen: "只显示该角色能看到的",
+  notes: "备注",
 };
