@@ -128,7 +128,7 @@ function row(words, given, read) {
   const type = [...words.types.values()].find((one) => snake(one.name) === read.recordType);
   const [, verb] = read.type.split(".");
   const narrowed = (name, value, ...said) => h("a", { href: link({ ...given, [name]: value }), title: t("onlyThis") }, said);
-  const fields = read.fields.map((one) => (type ? words.field(type.name, one) : one));
+  const fields = (read.recordType === "export" ? [] : read.fields).map((one) => (type ? words.field(type.name, one) : one));
   const kind = OF_RECORDS.includes(verb) ? t(`read_${verb}`) : OF_OTHERS.includes(read.type) ? t(`read_${read.type}`) : read.type;
   return h(
     "tr",

@@ -79,8 +79,10 @@ function form({ roles, shape, given }) {
   );
 }
 
-/** What both see of a type: one's own rows in `own`, with what the role sees of each in `seen`, by id; `total` and `whole`
- * count what either sees. Rows are those that the role sees, or, with `all`, those that one sees oneself. */
+/**
+ * What both see of a type: one's own rows in `own`, with what the role sees of each in `seen`, by id; `total` and `whole`
+ * count what either sees. Rows are those that the role sees, or, with `all`, those that one sees oneself.
+ */
 async function compared(page, { first, after = null, where, search, all }) {
   const { shape, given, as } = page;
   const type = shape.types.get(given.type);
@@ -139,7 +141,7 @@ async function list(page) {
   }
   const counted = (one) => number(one.totalCount) + (one.totalCountCapped ? "+" : "");
   return [
-    h("p", {}, h("strong", {}, t("seenOf", { role: page.as.map(page.called).join(" + "), n: counted(total), all: counted(whole) })), " ", h("a", { href: link({ ...given, all: wanted.all ? "" : "yes" }) }, t(wanted.all ? "onlySeen" : "allYouSee"))),
+    h("p", { class: "bar" }, h("strong", {}, t("seenOf", { role: page.as.map(page.called).join(" + "), n: counted(total), all: counted(whole) })), " ", h("a", { class: "button", href: link({ ...given, all: wanted.all ? "" : "yes" }) }, t(wanted.all ? "onlySeen" : "allYouSee"))),
     hidden.length > 0 && h("p", { class: "quiet" }, t("neverSeen"), " ", hidden.map((one) => label(one.label)).join(", ")),
     found.own.length > 0 &&
       h(
@@ -174,7 +176,7 @@ async function record(page) {
   const explains = me.actions.has("access:explain");
   return [
     h("h2", {}, shape.title(found.type, node), " ", h("code", {}, node.id)),
-    !row && h("p", { class: "verdict", "data-state": "HIDDEN" }, t("rowUnseen"), " ", explains && h("a", { href: explaining(page, "", node.id) }, t("why"))),
+    !row && h("p", { class: "verdict", "data-state": "HIDDEN" }, t("rowUnseen"), " ", explains && h("a", { class: "button", href: explaining(page, "", node.id) }, t("why"))),
     row &&
       h(
         "div",
