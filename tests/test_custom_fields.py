@@ -7,10 +7,10 @@ from graphql import print_type
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_graph.app import open_hub, prepare
 from crm_graph.catalog import Kind, build_catalog
 from crm_graph.custom_fields import MOST_FIELDS, BadCustomField, CustomDefinition, load_custom_fields
 from crm_graph.db import ReadPool
+from crm_graph.hub import open_hub, prepare
 from crm_graph.models.custom_fields import CustomKind
 from crm_graph.models.fields import DataClass
 from crm_graph.permissions.effective import full_access

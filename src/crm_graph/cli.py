@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from crm_graph import maintenance
-from crm_graph.app import NotMigrated, build_app, open_hub
+from crm_graph.app import build_app
 from crm_graph.catalog import build_catalog
 from crm_graph.db import UnfitServer
 from crm_graph.demo import (
@@ -33,6 +33,7 @@ from crm_graph.demo import (
 )
 from crm_graph.embedded import EmbeddedServerError
 from crm_graph.errors import CrmError
+from crm_graph.hub import NotMigrated, open_hub
 from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity
 from crm_graph.messages import render
 from crm_graph.permissions.rules import UnknownRole

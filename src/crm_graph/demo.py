@@ -14,9 +14,11 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from crm_graph import app, migrations
+from crm_graph import migrations
+from crm_graph.app import build_app
 from crm_graph.db import connect, dsn, write_engine
 from crm_graph.embedded import EmbeddedServer
+from crm_graph.hub import prepare
 from crm_graph.permissions.keys import load_keys
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
@@ -102,7 +104,7 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
     await migrations.migrate(url, settings)
     engine = write_engine(url, settings)
     try:
-        await app.prepare(engine)
+        await prepare(engine)
         report = await seed_demo(engine, today=datetime.now(UTC).date())
     finally:
         await engine.dispose()
@@ -115,7 +117,7 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
     note.write_text(settings.token_issuer)
     welcome = await _welcome(settings)
     try:
-        await serve(app.build_app(settings), listener, on_ready=lambda: say(welcome))
+        await serve(build_app(settings), listener, on_ready=lambda: say(welcome))
     finally:
         note.unlink(missing_ok=True)
 

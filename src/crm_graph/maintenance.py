@@ -13,12 +13,12 @@ from graphql import print_schema
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm_graph import app, migrations
-from crm_graph.app import Hub, open_hub
+from crm_graph import migrations
 from crm_graph.catalog import EntityType, build_catalog, camel
 from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import connect, write_engine
 from crm_graph.embedded import EmbeddedServer
+from crm_graph.hub import Hub, open_hub, prepare, transactions
 from crm_graph.messages import Locale
 from crm_graph.migrations import Migrated
 from crm_graph.models import User
@@ -61,7 +61,7 @@ async def migrate(url: str, settings: Settings, progress: Callable[[Progress], N
     done = await migrations.migrate(url, settings)
     engine = write_engine(url, settings)
     try:
-        await app.prepare(engine, filling=lambda plural, done: progress(Progress(f"search: {plural}", done, done)))
+        await prepare(engine, filling=lambda plural, done: progress(Progress(f"search: {plural}", done, done)))
     finally:
         await engine.dispose()
     return done
@@ -191,7 +191,7 @@ async def import_records(
     async with open_hub(settings) as hub:
         entity = _entity(hub, plural)
         principal = await (_own_user(hub, *IMPORTER) if username is None else _user(hub, username))
-        opened = app.transactions(hub, principal, source=source)
+        opened = transactions(hub, principal, source=source)
         return await import_file(
             path,
             entity,
@@ -212,7 +212,7 @@ async def save_issuer(settings: Settings, told: Any) -> dict[str, Any]:
         raise ValueError(f"an issuer is a JSON object with url and some of: {', '.join(sorted(names))}")
     async with open_hub(settings) as hub:
         operator = await _own_user(hub, *OPERATOR)
-        async with app.transactions(hub, operator, source=API_SOURCE)() as tx:
+        async with transactions(hub, operator, source=API_SOURCE)() as tx:
             return _as_json(await issuers.save_as_told(tx, told))
 
 
@@ -220,7 +220,7 @@ async def all_issuers(settings: Settings) -> list[dict[str, Any]]:
     """All issuers, as `save_issuer` takes them."""
     async with open_hub(settings) as hub:
         operator = await _own_user(hub, *OPERATOR)
-        async with app.transactions(hub, operator, source=API_SOURCE)() as tx:
+        async with transactions(hub, operator, source=API_SOURCE)() as tx:
             return [_as_json(issuer) for issuer in await issuers.all_issuers(tx)]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from crm_graph.app import prepare
+from crm_graph.hub import prepare
 from crm_graph.models.ids import EntityCode
 from crm_graph.services import customers, leads, search_index
 from crm_graph.services.commands import Archive, Create, Mode, Restore, Update

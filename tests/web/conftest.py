@@ -22,9 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from crm_graph.app import Front, Hub, build_app, graphql_endpoint, open_hub, prepare, routes
+from crm_graph.app import Front, build_app, graphql_endpoint, routes
 from crm_graph.catalog import build_catalog
 from crm_graph.db import connect, with_database, write_engine
+from crm_graph.hub import Hub, open_hub, prepare
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.permissions.clients import register_client
 from crm_graph.permissions.keys import KeyRing, load_keys

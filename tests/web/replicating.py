@@ -12,8 +12,9 @@ import psutil
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from crm_graph.app import Front, Hub, graphql_endpoint, open_hub, routes
+from crm_graph.app import Front, graphql_endpoint, routes
 from crm_graph.embedded import EmbeddedServer
+from crm_graph.hub import Hub, open_hub
 from crm_graph.replicas.watch import State
 from crm_graph.settings import Settings
 from crm_graph.standby import StandbyServer

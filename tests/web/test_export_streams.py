@@ -9,8 +9,8 @@ import httpx
 import orjson
 import pytest
 
-from crm_graph.app import open_hub
 from crm_graph.db import connect
+from crm_graph.hub import open_hub
 
 from .conftest import Answer, Crm, front_of
 from .exporting import (

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from crm_graph.app import Hub, open_hub
 from crm_graph.db import LaneConnection, connect, read_connection, write_engine
+from crm_graph.hub import Hub, open_hub
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.settings import Settings

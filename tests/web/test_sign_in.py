@@ -18,8 +18,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from crm_graph.app import build_app, open_hub, signing_in
+from crm_graph.app import build_app, signing_in
 from crm_graph.db import write_engine
+from crm_graph.hub import open_hub
 from crm_graph.permissions.authorization_server import ADDRESS_FACTOR
 from crm_graph.permissions.sessions import LINK_LIFETIME, MAX_PER_USER, make_link
 from crm_graph.permissions.sign_in import ATTEMPT_LIFETIME_S

@@ -12,7 +12,8 @@ import httpx
 import orjson
 import pytest
 
-from crm_graph.app import build_app, open_hub
+from crm_graph.app import build_app
+from crm_graph.hub import open_hub
 from crm_graph.resolvers.manifests import BadManifest
 from crm_graph.resolvers.trusted_documents import BUILT_IN
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from crm_graph.app import NotMigrated
 from crm_graph.catalog import Catalog, EntityType, Field, Relation, build_catalog
 from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import connect
+from crm_graph.hub import NotMigrated
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import load_policy
 from crm_graph.proof.datasets import Likely
