@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from crm_graph.access import EVERY_ROW, Level, RowScope, TypeGrant
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.rules import where
-from crm_graph.services.grant_previews import Change, ChangeKind, shifts
+from crm_graph.services.grant_changes import Change, ChangeKind, shifts
 
 SCOPES = (EVERY_ROW, RowScope(RowRule.OWN), RowScope(RowRule.TEAM), where({"kind": {"eq": "PERSON"}}))
 grants = st.lists(

@@ -5,7 +5,7 @@ import strawberry
 from crm_graph.schema.building import enum_of
 from crm_graph.schema.explanations import AccessLevel
 from crm_graph.schema.role_definitions import GrantInput
-from crm_graph.services.grant_previews import ChangeKind
+from crm_graph.services.grant_changes import ChangeKind
 
 CHANGE_KIND = enum_of(
     ChangeKind,

@@ -4,48 +4,33 @@ and which trusted documents. It reads, within limits of its own, and changes not
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
-from crm_graph.catalog import CUSTOM, Catalog, EntityType
-from crm_graph.criteria.compiling import row_scope
+from crm_graph.access import Access
+from crm_graph.catalog import Catalog
 from crm_graph.errors import BadVariables, CrmError
-from crm_graph.fragments import (
-    TRUE,
-    Fragment,
-    Param,
-    Viewer,
-    all_of,
-    any_of,
-    name,
-    negation,
-    number,
-    param,
-    sql,
-)
 from crm_graph.messages import Locale, phrase
-from crm_graph.permissions.effective import STRUCTURE, effective_access
+from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE, Policy, RoleRule
 from crm_graph.permissions.store import Connection, load_policy
 from crm_graph.scalars import parse_id, parse_list
 from crm_graph.services.commands import Problems
+from crm_graph.services.grant_changes import MAX_ROWS, ChangeKind, TypeChange, by_type, counting
 from crm_graph.services.reads import AuditedRead, Note
 from crm_graph.services.rights import api_paths
 from crm_graph.services.role_inputs import Raw, RoleReader
 from crm_graph.services.role_rules import Edit, Standing, require_sound_edit
-from crm_graph.transaction import Input, fetch
+from crm_graph.transaction import fetch
 
 MAX_VIEWERS = 200
 """Of so many users, those with the lowest ids, own and team records are counted."""
-MAX_ROWS = 10_000
 MAX_DOCUMENTS = 100
 MAX_ROLE_SETS = 200
 """Role sets are told apart up to here, those that most users have first."""
@@ -59,15 +44,6 @@ TOLD_FIELDS = 5
 """So many fields stand in a sentence."""
 
 
-class ChangeKind(StrEnum):
-    """Which way rights change."""
-
-    GAIN = "GAIN"
-    LOSE = "LOSE"
-    GAIN_WRITE = "GAIN_WRITE"
-    LOSE_WRITE = "LOSE_WRITE"
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """A set of roles, how many active users have it, and some of them; `becomes` is what they would have."""
@@ -76,32 +52,6 @@ class Held:
     becomes: frozenset[str]
     users: int
     ids: tuple[UUID, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A field of which a kind of change is told, at the level that is shown from then on. It is about the rows that
-    match one of each set in `some`, and none in `none`.
-    """
-
-    kind: ChangeKind
-    level: Level | None
-    some: tuple[frozenset[RowScope], ...]
-    none: frozenset[RowScope]
-
-
-@dataclass(frozen=True, slots=True)
-class _OfType:
-    """What becomes of fields of a type: in the pairs of rights that `parts` tell by number, on rows that meet one of
-    `rows`, each with whether it differs from user to user.
-    """
-
-    entity: EntityType
-    kind: ChangeKind
-    level: Level | None
-    paths: tuple[str, ...]
-    parts: tuple[tuple[int, Change], ...]
-    rows: tuple[tuple[Fragment, bool], ...]
 
 
 Valid = Callable[[Access, str], Awaitable[Sequence[str] | None]]
@@ -222,7 +172,7 @@ class Previewing:
     async def _changes(self, pairs: Sequence[tuple[Held, Access, Access]]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         viewers = _viewers([one for one, _, _ in pairs])
-        changes = list(_by_type(self.catalog, pairs))
+        changes = list(by_type(self.catalog, [(was, becomes) for _, was, becomes in pairs]))
         counts = await self._counts(changes, viewers)
         for of_type, count in zip(changes, counts, strict=True):
             names = api_paths(self.catalog, of_type.entity)
@@ -244,7 +194,7 @@ class Previewing:
             )
         return found
 
-    async def _counts(self, changes: Sequence["_OfType"], viewers: Sequence[tuple[UUID, ...]]) -> Sequence[int | None]:
+    async def _counts(self, changes: Sequence[TypeChange], viewers: Sequence[tuple[UUID, ...]]) -> Sequence[int | None]:
         """How many records in use each change is about, up to a limit; None where that takes long. Each has its share
         of the time, twice over since most are counted at once, and once more of what is left: one that nobody can count
         does not take it from others.
@@ -263,12 +213,12 @@ class Previewing:
                 counts[place] = await self._counted(changes[place], inputs, share_ms) if share_ms > 0 else None
         return [counts[place] for place in range(len(changes))]
 
-    async def _counted(self, of_type: "_OfType", inputs: Mapping[str, Any], within_ms: int) -> int | None:
+    async def _counted(self, of_type: TypeChange, inputs: Mapping[str, Any], within_ms: int) -> int | None:
         try:
             async with self.connection.transaction(readonly=True):
                 await self.connection.execute("SELECT set_config('statement_timeout', $1, true)", str(within_ms))
-                counting = _counting(of_type.entity, [condition for condition, _ in of_type.rows])
-                ((count,),) = await fetch(self.connection, self.asker, self.now, counting, **inputs)
+                matching = counting(of_type.entity, [condition for condition, _ in of_type.rows])
+                ((count,),) = await fetch(self.connection, self.asker, self.now, matching, **inputs)
         except asyncpg.QueryCanceledError:
             return None
         return int(count)
@@ -313,17 +263,6 @@ def _viewers(held: Sequence[Held]) -> list[tuple[UUID, ...]]:
     return found
 
 
-def _by_type(catalog: Catalog, pairs: Sequence[tuple[Held, Access, Access]]) -> Iterator[_OfType]:
-    for entity in catalog.roots:
-        found: dict[tuple[ChangeKind, Level | None, tuple[str, ...]], list[tuple[int, Change]]] = {}
-        for group, (_, was, becomes) in enumerate(pairs):
-            for change, paths in shifts(was.grants(entity.name), becomes.grants(entity.name)).items():
-                found.setdefault((change.kind, change.level, paths), []).append((group, change))
-        for (kind, level, paths), parts in found.items():
-            rows = tuple(_rows(catalog, entity, *part) for part in parts)
-            yield _OfType(entity, kind, level, paths, tuple(parts), rows)
-
-
 def _actions(pairs: Sequence[tuple[Held, Access, Access]]) -> list[dict[str, Any]]:
     users: dict[tuple[str, str], int] = {}
     for one, was, becomes in pairs:
@@ -334,100 +273,6 @@ def _actions(pairs: Sequence[tuple[Held, Access, Access]]) -> list[dict[str, Any
             for action in actions:
                 users[action, kind.value] = users.get((action, kind.value), 0) + one.users
     return [{"action": action, "kind": kind, "users": count} for (action, kind), count in sorted(users.items())]
-
-
-def shifts(was: Sequence[TypeGrant], becomes: Sequence[TypeGrant]) -> dict[Change, tuple[str, ...]]:
-    """The changes between grants on a type, each with its fields; what comes with every row is not told."""
-    named = {path for grant in (*was, *becomes) for path in (*grant.levels, *grant.writes)}
-    paths = (path for path in named if path.rpartition(".")[2] not in STRUCTURE or path.startswith(f"{CUSTOM}."))
-    found: dict[Change, list[str]] = {}
-    for path in sorted(paths):
-        for change in _of_field(was, becomes, path):
-            found.setdefault(change, []).append(path)
-    return {change: tuple(fields) for change, fields in found.items()}
-
-
-def _of_field(was: Sequence[TypeGrant], becomes: Sequence[TypeGrant], path: str) -> Iterator[Change]:
-    for level in Level:
-        shown, more = _at_least(becomes, path, level), _at_least(becomes, path, level + 1)
-        if level > Level.HIDDEN:
-            yield from _possible(ChangeKind.GAIN, level, (shown,), more | _at_least(was, path, level))
-        if level < Level.READ:
-            exactly = (_at_least(was, path, level + 1), *((shown,) if level > Level.HIDDEN else ()))
-            yield from _possible(ChangeKind.LOSE, level, exactly, more)
-    wrote, writes = _writing(was, path), _writing(becomes, path)
-    yield from _possible(ChangeKind.GAIN_WRITE, None, (writes,), wrote)
-    yield from _possible(ChangeKind.LOSE_WRITE, None, (wrote,), writes)
-
-
-def _possible(
-    kind: ChangeKind, level: Level | None, some: tuple[frozenset[RowScope], ...], none: frozenset[RowScope]
-) -> Iterator[Change]:
-    """The change, where a row can be found that it is about."""
-    some = tuple(scopes - none for scopes in some)
-    if all(some) and EVERY_ROW not in none:
-        yield Change(kind, level, tuple(scopes for scopes in some if EVERY_ROW not in scopes), none)
-
-
-def _at_least(grants: Iterable[TypeGrant], path: str, level: int) -> frozenset[RowScope]:
-    return frozenset(grant.scope for grant in grants if grant.level(path) >= level) if level <= Level.READ else _NONE
-
-
-def _writing(grants: Iterable[TypeGrant], path: str) -> frozenset[RowScope]:
-    return frozenset(grant.scope for grant in grants if path in grant.writes)
-
-
-_NONE: frozenset[RowScope] = frozenset()
-
-
-def _counting(entity: EntityType, rows: Iterable[Fragment]) -> Fragment:
-    return sql(
-        _COUNTING,
-        table=name(entity.table),
-        rows=all_of([sql("t.archived_at IS NULL") if entity.tracked else TRUE, any_of(rows)]),
-        limit=number(MAX_ROWS + 1),
-        groups=_GROUPS,
-        ids=_IDS,
-    )
-
-
-_COUNTING: LiteralString = """
-WITH viewers AS MATERIALIZED (
-    SELECT w.grp, w.id,
-           ARRAY(SELECT m.team_id FROM team_members m WHERE m.user_id = w.id) AS team_ids,
-           ARRAY(SELECT DISTINCT below.id FROM team_members m JOIN teams own ON own.id = m.team_id
-                 JOIN teams below ON starts_with(below.path, own.path) WHERE m.user_id = w.id) AS team_tree_ids
-    FROM unnest({groups}, {ids}) AS w (grp, id)
-)
-SELECT count(*) FROM (SELECT 1 FROM {table} AS t WHERE {rows} LIMIT {limit}) AS n
-"""
-_GROUPS, _IDS = param(Input("groups"), "integer[]"), param(Input("ids"), "uuid[]")
-
-
-def _rows(catalog: Catalog, entity: EntityType, group: int, change: Change) -> tuple[Fragment, bool]:
-    """Whether the row `t` is one that the change is about, for some user of a group; and whether users differ in it."""
-
-    def matches(scopes: frozenset[RowScope]) -> Fragment:
-        return any_of(row_scope(catalog, entity, scope, "t") for scope in sorted(scopes, key=repr))
-
-    condition = all_of([*(matches(scopes) for scopes in change.some), negation(matches(change.none))])
-    parts = [_of_row(part) for part in condition.parts]
-    if parts == list(condition.parts):
-        return condition, False
-    of_user = sql(
-        "EXISTS (SELECT 1 FROM viewers AS v WHERE v.grp = {group} AND {condition})",
-        group=number(group),
-        condition=Fragment(tuple(parts)),
-    )
-    return of_user, True
-
-
-def _of_row(part: str | Param) -> str | Param:
-    """A value of who asks as a column of the row `v`."""
-    if not isinstance(part, Param) or not isinstance(part.source, Viewer):
-        return part
-    (column,) = name(part.source.name).parts
-    return f"v.{column}"
 
 
 def _sentence(catalog: Catalog, change: Mapping[str, Any], locale: Locale) -> str:
