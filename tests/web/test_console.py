@@ -204,6 +204,7 @@ async def test_edit_that_needs_a_second_approver_waits_until_somebody_else_appro
         await expect(page.locator(".waiting")).to_have_count(0)
         assert (await role(ruled, "console_careful"))["version"] == 2
         await _client_and_its_secrets_wait(at)
+        await _issuer_waits(at)
         await at.end()
     await done(ruled, "revokeRole", user=str(ruled.users["sun"]), role="admin")
 
@@ -230,6 +231,29 @@ async def _client_and_its_secrets_wait(at: Desk) -> None:
     assert await _tokens(at, first, second) == [200, 401]
     await _approved(at, "Client console_slow: new secret")
     assert await _tokens(at, first, second) == [200, 200]
+
+
+async def _issuer_waits(at: Desk) -> None:
+    """What gives rights is kept until it is approved, and no secret is kept in it."""
+    url = "https://login.example.com/waiting"
+    page = await at.at("issuers/new")
+    await page.get_by_label("Name", exact=True).fill("Waiting")
+    await page.get_by_label("URL", exact=True).fill(url)
+    await page.get_by_label("Audiences").fill("urn:crm-graph")
+    await page.get_by_label("Client secret").fill("s3cret")
+    await page.get_by_label("Reason").fill("New provider")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_label("Client secret")).to_have_attribute("aria-invalid", "true")
+    await page.get_by_label("Client secret").fill("")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("status").filter(has_text="Proposed.")).to_be_visible()
+    assert await at.crm.count("issuers WHERE url = $1", url) == 0
+
+    page = await at.at("issuers", who="sun")
+    await page.get_by_text("1 edit waits for a second approver").click()
+    await page.get_by_role("button", name=f"Approve: Issuer {url}: ").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    await expect(line(page, "Waiting")).to_contain_text("Active")
 
 
 async def _rotated(page: Page) -> None:
@@ -466,6 +490,15 @@ async def shown(page: Page, where: str) -> None:
     await page.goto(f"{PUBLIC}/console#/{where}")
     await page.locator("main :is(h1, table)").first.wait_for()
     await expect(page.locator(".loading")).to_have_count(0)
+
+
+async def test_auditor_is_offered_the_audit_and_an_administrator_is_not(at: Desk) -> None:
+    page = await at.at("audit", who="mo")
+    names = page.get_by_role("navigation", name="Sections").get_by_role("link")
+    await expect(names).to_have_text(["Roles", "People", "Issuers", "Explain", "Audit"])
+    page = await at.at("audit")
+    await expect(page.get_by_text("Your roles do not include this.")).to_be_visible()
+    await expect(page.get_by_role("link", name="Audit")).to_have_count(0)
 
 
 async def test_every_section_is_accessible(at: Desk) -> None:
