@@ -13,15 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from crm_graph import migrations
 from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.custom_fields import load_custom_fields
-from crm_graph.db import (
-    ReadPool,
-    command_timeout,
-    connect,
-    read_connection,
-    read_pool,
-    require_server,
-    write_engine,
-)
+from crm_graph.db import ReadPool, command_timeout, connect, read_connection, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
 from crm_graph.models.ids import IdSource
 from crm_graph.permissions.allowances import Allowance

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from crm_graph.access import Access, Level
+from crm_graph.access import Access
 from crm_graph.catalog import CUSTOM, Catalog, EntityType, Field, Kind, Relation, Shape, custom_type
-from crm_graph.criteria.predicates import MANY, YES_OR_NO, Criteria, Op, operand_type
-from crm_graph.criteria.reading import MAX_LIST, Holder, PredicateReader
-from crm_graph.errors import BadVariables, CrmError, Invalid, ValidationFailed
-from crm_graph.fragments import Const, Fragment, Param, Reckoned, param
+from crm_graph.criteria.predicates import MANY, Criteria, Op
+from crm_graph.criteria.reading import PredicateReader
+from crm_graph.errors import BadVariables, CrmError, ValidationFailed
+from crm_graph.fragments import Fragment, Param, param
 from crm_graph.permissions.rules import READ_ROLES
 from crm_graph.resolvers.aggregates.plan import AGGREGATE, Aggregate
 from crm_graph.resolvers.aggregates.planner import plan_aggregate
@@ -18,6 +18,8 @@ from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
 from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
 from crm_graph.resolvers.listings import LISTINGS, plan_listing
+from crm_graph.resolvers.operands import api_leaf
+from crm_graph.resolvers.ordering import OrderReader
 from crm_graph.resolvers.plan import (
     ROW_ID,
     Archived,
@@ -57,15 +59,7 @@ from crm_graph.resolvers.selection import TYPENAME, Selected
 from crm_graph.resolvers.timeline.planner import TIMELINE_SIGNATURE, plan_timeline, timeline_order
 from crm_graph.resolvers.timeline.sources import moment_of, open_ways
 from crm_graph.resolvers.viewer import VIEWER, plan_viewer
-from crm_graph.scalars import (
-    Parser,
-    is_timed,
-    operand_parser,
-    parse_boolean,
-    parse_id,
-    parse_int,
-    parse_text,
-)
+from crm_graph.scalars import Parser, parse_id, parse_int, parse_text
 
 MAX_LOOKED_UP = 20
 """Values of one field that one condition looks up."""
@@ -108,29 +102,6 @@ class Range:
         if not 0 <= number <= self.limit:
             raise BadVariables("page_size", argument=self.argument, limit=self.limit)
         return number
-
-
-def api_leaf(raw: Any, member: Field, op: Op, most: int = MAX_LIST) -> Fragment:
-    """A leaf of a `where` argument as a bound parameter; a list has at most so many values."""
-    parse = parse_boolean if op in YES_OR_NO else operand_parser(member.kind, member.enum)
-    type_ = operand_type(member, op)
-    if op in MANY:
-        leaf = given_list(raw, ManyOf(parse, most), type_.removesuffix("[]"))
-    elif isinstance(raw, Leaf):
-        leaf = param(given(raw, parse), type_)
-    else:
-        raise Invalid("predicate_value")
-    timed = op not in YES_OR_NO and is_timed(member.kind)
-    return Fragment(tuple(part if isinstance(part, str) else _operand(part, timed=timed) for part in leaf.parts))
-
-
-def _operand(operand: Param, *, timed: bool) -> Param:
-    """What a literal says is known now, what a variable says with each request."""
-    source = operand.source
-    if not source.path:
-        value = source.value({})
-        source = Const(tuple(value) if isinstance(value, list) else value)
-    return Param(Reckoned(source) if timed else source, operand.type)
 
 
 @dataclass(frozen=True)
@@ -257,7 +228,8 @@ class Planner:
 
     def connection(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Connection:
         search, order_by = selected.argument("search"), selected.argument("orderBy")
-        order = by_relevance(entity) if search and not order_by else self._order(entity, order_by)
+        reader = OrderReader(self.catalog, self.access)
+        order = by_relevance(entity) if search and not order_by else reader.read(entity, order_by)
         if search:
             self._wanted(search, (selected.key, "search"))
         sign = signature(entity.name, [(".".join(r.name for r in k.path), k.field.name, k.direction) for k in order])
@@ -365,49 +337,6 @@ class Planner:
         value = given(leaf, parse, at)
         self.given.append(value)
         return param(value, type_)
-
-    def _order(self, entity: EntityType, tree: Any) -> tuple[OrderKey, ...]:
-        keys: list[OrderKey] = []
-        for item in tree or ():
-            for key in self._order_keys(entity, item, (), Holder(entity.name, "")):
-                if not any((k.path, k.field) == (key.path, key.field) for k in keys):
-                    keys.append(key)
-        by_id = entity.fields["id"]
-        if any(k.field is by_id and not k.path for k in keys):
-            end = next(i for i, k in enumerate(keys) if k.field is by_id and not k.path)
-            return tuple(keys[: end + 1])
-        descending = keys[-1].descending if keys else True
-        return (*keys, OrderKey((), by_id, descending, nulls_first=False))
-
-    def _order_keys(
-        self, entity: EntityType, tree: Any, path: tuple[Relation, ...], holder: Holder
-    ) -> Iterable[OrderKey]:
-        for name, value in (tree or {}).items():
-            if value is None:
-                continue
-            member = entity.by_api_name.get(name)
-            if isinstance(member, Relation):
-                target = self.catalog[member.target]
-                yield from self._order_keys(target, value, (*path, member), holder.into(member, target))
-            elif name == CUSTOM and entity.custom:
-                for key, direction in value.items():
-                    if direction is not None:
-                        yield self._order_key(entity.custom.get(key), key, direction, path, holder)
-            else:
-                yield self._order_key(member, name, value, path, holder)
-
-    def _order_key(
-        self, member: Field | None, name: str, leaf: Leaf, path: tuple[Relation, ...], holder: Holder
-    ) -> OrderKey:
-        if (
-            member is None
-            or not member.orderable
-            or self.access.ceiling(holder.entity, holder.prefix + member.name) is not Level.READ
-        ):
-            raise ValidationFailed("unknown_field").at(name)
-        direction, _, nulls = leaf.value.partition("_NULLS_")
-        descending = direction == "DESC"
-        return OrderKey(path, member, descending, nulls == "FIRST" if nulls else descending)
 
 
 def _for_the_log(entity: EntityType, lookups: tuple[ExactValue, ...]) -> tuple[Cell | MatchedValue, ...]:

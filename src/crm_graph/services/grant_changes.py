@@ -8,19 +8,7 @@ from typing import LiteralString
 from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
 from crm_graph.catalog import CUSTOM, Catalog, EntityType
 from crm_graph.criteria.compiling import row_scope
-from crm_graph.fragments import (
-    TRUE,
-    Fragment,
-    Param,
-    Viewer,
-    all_of,
-    any_of,
-    name,
-    negation,
-    number,
-    param,
-    sql,
-)
+from crm_graph.fragments import TRUE, Fragment, Param, Viewer, all_of, any_of, name, negation, number, param, sql
 from crm_graph.permissions.effective import STRUCTURE
 from crm_graph.transaction import Input
 
