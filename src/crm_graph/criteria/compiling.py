@@ -145,7 +145,7 @@ class Compiler:
         match criteria:
             case Compare(member, op) if op in _INDEXED:
                 readable = self.cell(row, member, criteria.least)
-                return {member: readable} if _looks(readable) else {}
+                return {member: readable} if looks(readable) else {}
             case AllOf(terms):
                 return {field_: right for term in terms for field_, right in self._rights(term, row).items()}
             case AnyOf((first, *others)):
@@ -163,7 +163,7 @@ class Compiler:
         if compare.op not in _NEGATIVE and (compare.op not in _INDEXED or compare.field.custom):
             # Nothing is lost by looking at the value last.
             compared = _after(readable, compared)
-        found = [] if _looks(readable) else implied(compare, row)
+        found = [] if looks(readable) else implied(compare, row)
         positive = all_of([readable, *found, compared])
         return _complement(positive) if compare.op in _NEGATIVE else positive
 
@@ -253,14 +253,14 @@ _INDEXED = frozenset({Op.EQ, Op.IN, Op.LT, Op.LTE, Op.GT, Op.GTE})
 """Operators that an index can answer."""
 
 
-def _looks(condition: Fragment) -> bool:
+def looks(condition: Fragment) -> bool:
     """Whether a condition looks at other rows: what does not is cheap, and comes first anyway."""
     return any(isinstance(part, str) and "SELECT" in part for part in condition.parts)
 
 
 def _after(given: Fragment, condition: Fragment) -> Fragment:
     """A condition that is asked only where `given` holds, which stands beside it in a conjunction."""
-    if not _looks(given) or condition in (TRUE, FALSE):
+    if not looks(given) or condition in (TRUE, FALSE):
         return condition
     return sql("CASE WHEN {given} THEN {condition} END", given=given, condition=condition)
 

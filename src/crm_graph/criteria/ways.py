@@ -10,7 +10,7 @@ from itertools import islice, product
 
 from crm_graph.access import RowScope, broadest
 from crm_graph.catalog import Shape
-from crm_graph.criteria.compiling import Compiler
+from crm_graph.criteria.compiling import Compiler, looks
 from crm_graph.criteria.predicates import AllOf, AnyOf, Criteria, Quantifier, Related
 from crm_graph.criteria.rows import Row
 from crm_graph.fragments import EMPTY, FALSE, TRUE, Fragment, Param, Viewer, all_of, any_of, name, param, sql
@@ -38,6 +38,23 @@ def apart(ways: Sequence[Way]) -> list[Fragment]:
         all_of([condition, sql("({others}) IS NOT TRUE", others=any_of(conditions[:index]))]) if index else condition
         for index, condition in enumerate(conditions)
     ]
+
+
+def exclusive(ways: Sequence[Way]) -> tuple[Way, ...] | None:
+    """The same ways, such that each row is reached by only one of them, where comparing columns of the row is enough to
+    tell; None where it is not.
+    """
+    looking = [way for way in ways if way.each or looks(way.condition)]
+    if len(looking) > 1:
+        return None
+    first = [way for way in ways if way not in looking]
+    found: list[Way] = []
+    for way in (*first, *looking):
+        others = any_of(before.condition for before in first[: len(found)])
+        beside = sql("({others}) IS NOT TRUE", others=others) if found else TRUE
+        one = all_of([way.one, beside]) if way.each else EMPTY
+        found.append(Way(all_of([way.condition, beside]), way.each, one))
+    return tuple(found)
 
 
 def ways(compiler: Compiler, row: Row) -> tuple[Way, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crm_graph.criteria.rows import Row, related_join, related_rows
-from crm_graph.criteria.ways import Way, apart, ways
+from crm_graph.criteria.ways import Way, apart, exclusive, ways
 from crm_graph.fragments import TRUE, Fragment, all_of, join, name, sql
 from crm_graph.resolvers.plan import Archived, Connection, RowSet
 from crm_graph.resolvers.rows import Context
@@ -38,8 +38,9 @@ class Matching:
         if len(self.ways) == 1 and not self.ways[0].each:
             where = all_of([self.ways[0].condition, self.condition, *first.bounds])
             return sql("{table} WHERE {where}", table=self.table, where=where)
-        reached = join(" UNION ALL ", [self._along(way, first) for way in self.ways])
-        if len(self.ways) > 1:
+        once = exclusive(self.ways)
+        reached = join(" UNION ALL ", [self._along(way, first) for way in once or self.ways])
+        if once is None:
             reached = sql("SELECT DISTINCT ON (r.id) r.* FROM ({reached}) AS r ORDER BY r.id DESC", reached=reached)
         return sql("({reached}) AS {a}", reached=reached, a=self.alias)
 
