@@ -1,6 +1,7 @@
 """The console in a real browser: what an admin does there takes effect in the hub, and what may not be is refused."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,10 @@ async def test_intern_made_previewed_and_given_in_the_page_sees_the_names_of_one
     await page.get_by_label("Type", exact=True).select_option("Customer")
     await page.get_by_label("Records", exact=True).select_option("WHERE")
     await page.get_by_role("button", name="Add grant").click()
-    await page.get_by_label("Condition (JSON)").fill('{ "city": { "eq": "控制城" } }')
+    await page.get_by_label("Condition: field").select_option("City")
+    await page.get_by_label("Value", exact=True).fill("控制城")
+    await page.get_by_role("button", name="Add condition").click()
+    await expect(page.get_by_label("Condition (JSON)")).to_have_value(re.compile("控制城"))
     await chosen(page, "Name: Shown", "READ")
     await chosen(page, "City: Shown", "READ")
 
@@ -363,6 +367,33 @@ async def test_explains_which_grant_decides(at: Desk) -> None:
     await page.get_by_label("Field").fill("nonsense")
     await page.get_by_role("button", name="Explain").click()
     await expect(page.get_by_role("alert").locator("code")).to_have_text("field")
+
+
+async def test_conditions_are_made_by_choosing_and_both_of_one_field_hold(at: Desk) -> None:
+    await done(at.crm, "createRole", input=new_role("console_chosen", grant(row_rule="ALL", **READ_BASIC)))
+    page = await at.at("roles/console_chosen")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.get_by_role("button", name="Fields of Customer · All").click()
+    await page.locator(".details").get_by_label("Records").select_option("WHERE")
+    for field, how, value in (
+        ("City", "is one of", "杭州, 上海"),
+        ("Employees", "at least", "5"),
+        ("Employees", "at most", "50"),
+    ):
+        await page.get_by_label("Condition: field").select_option(field)
+        await page.get_by_label("Condition: compared").select_option(how)
+        await page.get_by_label("Value", exact=True).fill(value)
+        await page.get_by_label("Value", exact=True).press("Enter")
+    await saved(page, "Middling")
+    await expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_attached()
+
+    (kept,) = (await role(at.crm, "console_chosen"))["grants"]
+    assert kept["where"] == {
+        "and": [
+            {"city": {"in": ["杭州", "上海"]}, "employeeCount": {"gte": 5}},
+            {"employeeCount": {"lte": 50}},
+        ]
+    }
 
 
 async def test_keyboard_alone_suffices(at: Desk) -> None:

@@ -8,7 +8,7 @@ from web.administering import done, grant, new_role
 from web.conftest import Crm
 
 QUERY = """{ grantable { actions types {
-  name owned label { zh en } fields { name label { zh en } dataClass personal writable }
+  name owned label { zh en } fields { name label { zh en } kind dataClass personal writable }
 } } }"""
 
 
@@ -23,8 +23,12 @@ async def test_admin_who_sees_no_customers_is_told_their_fields_by_name_class_an
 
     assert (customer["label"], customer["owned"]) == ({"zh": "客户", "en": "Customer"}, True)
     assert fields["phone"] == {
-        "label": {"zh": "电话", "en": "Phone"}, "dataClass": "CONTACT", "personal": True, "writable": True
-    }  # fmt: skip
+        "label": {"zh": "电话", "en": "Phone"},
+        "kind": "TEXT",
+        "dataClass": "CONTACT",
+        "personal": True,
+        "writable": True,
+    }
     assert fields["contactPoints.e164"]["label"]["zh"].startswith("联系方式 · ")
     assert (fields["poolState"]["dataClass"], fields["poolState"]["writable"]) == ("BASIC", False)
     assert "leads:assign" in told["actions"]
@@ -35,7 +39,7 @@ async def test_parents_are_told_as_what_can_be_written_alone(told: Any) -> None:
     (contract,) = (type_ for type_ in told["types"] if type_["name"] == "Contract")
     (customer,) = (field for field in contract["fields"] if field["name"] == "customer")
 
-    assert (customer["dataClass"], customer["writable"]) == (None, True)
+    assert (customer["kind"], customer["dataClass"], customer["writable"]) == ("RECORD", None, True)
 
 
 async def test_whatever_it_names_a_grant_takes(ruled: Crm, told: Any) -> None:

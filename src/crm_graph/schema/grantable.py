@@ -13,6 +13,7 @@ from crm_graph.schema.building import Member
 from crm_graph.schema.declarations import Label, TypeDeclaration
 from crm_graph.schema.entities import COMMON_LABELS, declarations_of
 from crm_graph.schema.labels import Labels
+from crm_graph.schema.metadata import FieldKind
 from crm_graph.services.rights import api_paths
 
 
@@ -20,6 +21,7 @@ from crm_graph.services.rights import api_paths
 class GrantableField:
     name: str = strawberry.field(description="Its name in grants: `phone`, `contactPoints.raw`, `custom.loyaltyCard`.")
     label: Labels = strawberry.field(description="What people call it.")
+    kind: FieldKind = strawberry.field(description="What it holds, for conditions on it.")
     data_class: DataClass | None = strawberry.field(description="The class whose level it has; null for parents.")
     personal: bool = strawberry.field(description="Whether it tells something of a person.")
     writable: bool = strawberry.field(description="Whether clients can ever write it.")
@@ -79,6 +81,7 @@ def _fields(catalog: Catalog, entity: EntityType, declarations: Declarations) ->
         yield {
             "name": names[path],
             "label": _told(label),
+            "kind": FieldKind(member.kind.value).value,
             "dataClass": member.data_class.value,
             "personal": member.info.personal,
             "writable": member.custom is None and member.info.write is not Write.SERVICE,
@@ -88,7 +91,14 @@ def _fields(catalog: Catalog, entity: EntityType, declarations: Declarations) ->
 def _parents(catalog: Catalog, entity: EntityType, declarations: Declarations) -> Iterator[Mapping[str, Any]]:
     for relation in catalog.parents(entity):
         label = _told(_label(declarations[entity.name], relation.name))
-        yield {"name": relation.api_name, "label": label, "dataClass": None, "personal": False, "writable": True}
+        yield {
+            "name": relation.api_name,
+            "label": label,
+            "kind": FieldKind.RECORD.value,
+            "dataClass": None,
+            "personal": False,
+            "writable": True,
+        }
 
 
 def _label(declaration: TypeDeclaration, member: str) -> Label:

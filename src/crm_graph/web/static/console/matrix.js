@@ -1,5 +1,6 @@
 // The matrix: grants by data class, as a table that is read and, where there is a draft, edited by cell.
 
+import { conditionMaker } from "./conditions.js";
 import { fill, gridKeys, h, select } from "./dom.js";
 import { CLASSES, COLUMNS, RULES, LEVELS, cell, exceptions, fieldLevel, fieldWritten, setCell, setFieldWritten } from "./rights.js";
 import { t } from "./texts.js";
@@ -103,10 +104,11 @@ export function grantDetails(line, words, { onchange: told, onmove, onremove }) 
   const personal = edit
     ? h("label", {}, t("personalLevel"), " ", select(LEVELS.slice(1).map((one) => [one, t(one)]), grant.personalLevel, { "data-of": "personalLevel", onchange: (event) => ((grant.personalLevel = event.target.value), onchange()) }))
     : grant.personalLevel !== "READ" && h("p", {}, `${t("personalLevel")}: ${t(grant.personalLevel)}`);
+  const area = h("textarea", { rows: "5", spellcheck: "false", "data-of": "where", value: grant.where, oninput: (event) => ((grant.where = event.target.value), onchange()) });
   const where =
     grant.rowRule === "WHERE" &&
     (edit
-      ? h("label", { class: "where" }, t("where"), h("textarea", { rows: "5", spellcheck: "false", "data-of": "where", value: grant.where, oninput: (event) => ((grant.where = event.target.value), onchange()) }), h("small", {}, t("whereHint")))
+      ? [h("label", { class: "where" }, t("where"), area, h("small", {}, t("whereHint"))), conditionMaker(words, grant.type, () => grant.where, (text) => ((grant.where = area.value = text), onchange()))]
       : h("pre", { tabindex: "0" }, grant.where));
   return h(
     "div",

@@ -14,7 +14,7 @@ import { Words, gist } from "./words.js";
 const LOAD = `query Roles {
   roles { ${ROLE} }
   ${WAITING}
-  grantable { actions types { name label { zh en } fields { name label { zh en } dataClass personal writable } } }
+  grantable { actions types { name label { zh en } fields { name label { zh en } kind dataClass personal writable } } }
 }`;
 const CREATE = `mutation Create($input: CreateRoleInput!, $reason: String) { createRole(input: $input, reason: $reason) { role { key } proposal { id } ${ERRORS} } }`;
 const CLONE = `mutation Clone($key: String!, $as: String!, $label: LabelsInput!, $reason: String) {
