@@ -36,6 +36,26 @@ FRONT_CLIENT = {
     "grant_types": ["authorization_code"],
     "response_types": ["code"],
 }
+SAVE = """
+mutation($url: String!, $name: String, $audiences: [String!], $clients: [String!], $algorithms: [String!],
+         $plain: Boolean, $leeway: Int, $map: [ClaimRuleInput!], $status: IssuerStatus) {
+  saveIssuer(url: $url, name: $name, audiences: $audiences, clients: $clients, algorithms: $algorithms,
+             plainTokens: $plain, leewaySeconds: $leeway, roleMap: $map, status: $status) {
+    issuer {
+      url name audiences clients algorithms plainTokens leewaySeconds status
+      roleMap { claim value roles teams }
+    }
+    errors { code path message }
+  }
+}
+"""
+
+
+def rule(value: str, *roles: str, claim: tuple[str, ...] = ("groups",), teams: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"claim": list(claim), "value": value, "roles": list(roles), "teams": list(teams)}
+
+
+GROUPS = [rule("crm-sales", "sales"), rule("crm-finance", "finance"), rule("crm-admin", "admin")]
 
 
 @dataclass
