@@ -208,7 +208,7 @@ class Searching:
         return all_of(
             [
                 self._has(narrow),
-                sql("({parts} = '{{}}' OR {meets})", parts=parts, meets=self.meets(asked)),
+                sql("({parts} = '{{}}' OR {meets}) IS TRUE", parts=parts, meets=self.meets(asked)),
             ]
         )
 
