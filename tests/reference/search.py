@@ -66,7 +66,8 @@ def likeness(how: Search, value: str, word: str) -> Iterator[int]:
         case Search.EMAIL:
             yield from _of_email(value, word)
         case Search.CONTACT:
-            yield from (_of_email if "@" in value else _of_phone)(value, word)
+            digits = word.isascii() and word.isdigit()
+            yield from _of_email(value, word, 4 if digits else 2) if "@" in value else _of_phone(value, word)
 
 
 def _of_text(value: str, word: str) -> Iterator[int]:
@@ -97,12 +98,12 @@ def _of_phone(value: str, word: str) -> Iterator[int]:
         yield from _of_number(number, [form for form in forms if form], word, 4, 4)
 
 
-def _of_email(value: str, word: str) -> Iterator[int]:
+def _of_email(value: str, word: str, prefix: int = 2) -> Iterator[int]:
     whole = squeezed(value)
     local, _, domain = value.partition("@")
     if whole and whole == word:
         yield EXACT
-    if whole.startswith(word) and len(word) > 1:
+    if whole.startswith(word) and len(word) >= prefix:
         yield PREFIX
     if len(word) > 2 and any(squeezed(p).startswith(word) for p in (domain, *re.split(r"[\W_]+", local))):
         yield PART

@@ -36,6 +36,11 @@ def test_words_that_are_spelled_are_of_one_tier() -> None:
     assert [" & " in each for each in new] == [True] * 3 + [False] * 3 + [True] * 2
 
 
+@pytest.mark.parametrize(("word", "asked"), [("138", "'cf138'"), ("1380", "'cf1380':*"), ("a1", "'cfa1':*")])
+def test_contact_points_begin_with_four_digits_or_two_letters(word: str, asked: str) -> None:
+    assert FoundIn((Tagged("c", Search.CONTACT),), Tier.PREFIX)(word) == asked
+
+
 def test_a_part_is_the_query_of_a_word() -> None:
     assert Parts(FoundIn((EMAIL,), Tier.PREFIX))("wang li") == ["'efwangli':*", "'efwang':*", "'efli':*"]
     assert Parts(FoundIn((EMAIL,), Tier.PREFIX))("wang") == []

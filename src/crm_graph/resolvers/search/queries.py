@@ -28,6 +28,7 @@ from crm_graph.services.search_keys import (
 
 LONGEST_TEXT = 200
 MOST_WORDS = 12
+_DIGITS = 4
 _BETWEEN_WORDS = re.compile(r"[\s,;/|、]+")
 
 
@@ -213,13 +214,18 @@ def alternatives(field: Tagged, word: str, tier: Tier) -> Iterator[str]:
         case Search.NUMBER:
             yield from _in_number(field.tag, word, [word], tier, prefix=2, tail=3)
         case Search.PHONE:
-            if word.isascii() and word.isdigit():
-                yield from _in_number(field.tag, word, dialled(word), tier, prefix=4, tail=4)
+            if _is_dialled(word):
+                yield from _in_number(field.tag, word, dialled(word), tier, prefix=_DIGITS, tail=_DIGITS)
         case Search.EMAIL:
             yield from _in_email(field.tag, word, tier)
         case Search.CONTACT:
             yield from alternatives(Tagged(field.tag, Search.PHONE), word, tier)
-            yield from alternatives(Tagged(field.tag, Search.EMAIL), word, tier)
+            # Both have the same keys, and fewer digits than a phone number is found by find no address either.
+            yield from _in_email(field.tag, word, tier, prefix=_DIGITS if _is_dialled(word) else 2)
+
+
+def _is_dialled(word: str) -> bool:
+    return word.isascii() and word.isdigit()
 
 
 def _key(tag: str, key: Key, text: str, *, begins: bool = False) -> str:
@@ -268,7 +274,7 @@ def _in_number(tag: str, word: str, forms: Sequence[str], tier: Tier, *, prefix:
         yield _key(tag, Key.BACKWARD, word[::-1], begins=True)
 
 
-def _in_email(tag: str, word: str, tier: Tier) -> Iterator[str]:
-    yield _key(tag, Key.FORWARD, word, begins=tier >= Tier.PREFIX and len(word) > 1)
+def _in_email(tag: str, word: str, tier: Tier, *, prefix: int = 2) -> Iterator[str]:
+    yield _key(tag, Key.FORWARD, word, begins=tier >= Tier.PREFIX and len(word) >= prefix)
     if tier >= Tier.PART and len(word) > 2:
         yield _key(tag, Key.PART, word, begins=True)
