@@ -1,16 +1,13 @@
-"""The default policy and what becomes of it: cells, unions, scopes, default deny, and what validation refuses."""
+"""The default policy: what each role sees of each type, does, and writes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from types import MappingProxyType
 
 import pytest
 
-from crm_graph.access import EVERY_ROW, Access, Level
-from crm_graph.catalog import Catalog, CatalogError, build_catalog
-from crm_graph.models.fields import DataClass, FieldInfo
+from crm_graph.access import EVERY_ROW, Level
+from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
-from crm_graph.permissions.effective import STRUCTURE, effective_access, field_paths, full_access
+from crm_graph.permissions.effective import STRUCTURE, field_paths
 from crm_graph.permissions.policy import (
     DEFAULT_ROLES,
     IN_POOL,
@@ -21,12 +18,10 @@ from crm_graph.permissions.policy import (
     ORGANIZATIONS,
     table,
 )
-from crm_graph.permissions.rules import ALL, EVERYONE, OWN, TEAM, TEAM_AND_BELOW, Policy, RoleRule, grant, where
-from crm_graph.permissions.validation import problems_of, require_sound
+from crm_graph.permissions.rules import EVERYONE, OWN, TEAM, TEAM_AND_BELOW
+from crm_graph.permissions.validation import require_sound
 
-CATALOG = build_catalog()
-POLICY = Policy(1, DEFAULT_ROLES)
-HIDDEN, MASKED, LOOKUP, READ = Level.HIDDEN, Level.MASKED, Level.LOOKUP, Level.READ
+from .granting import CATALOG, FOR_EVERYONE, HIDDEN, LOOKUP, MASKED, READ, access_of, level
 
 # The highest level that any row can have, by role, type and data class; children of a type count with it.
 # Where the fields of a class differ they are named themselves. What is named is read, or has the level that stands
@@ -87,20 +82,6 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
     "admin": {},
     EVERYONE: {},
 }
-FOR_EVERYONE = {"user": "BASIC CONTACT", "team": "BASIC", "pipeline": "BASIC", "stage": "BASIC"}
-
-
-def access_of(*roles: str, scopes: frozenset[str] | None = None, policy: Policy = POLICY) -> Access:
-    return effective_access(policy, CATALOG, roles, scopes)
-
-
-def level(access: Access, entity_type: str, field: str, rule: RowRule = RowRule.ALL) -> Level:
-    """The level that the grants with this row rule give."""
-    return max((g.level(field) for g in access.grants(entity_type) if g.scope.rule is rule), default=HIDDEN)
-
-
-def with_role(role: RoleRule) -> Policy:
-    return Policy(1, {role.key: role})
 
 
 def test_default_table_is_sound() -> None:
@@ -298,254 +279,3 @@ def test_whoever_has_no_role_sees_the_directory_alone() -> None:
     assert level(access, "user", "name") is READ
     assert level(access, "user", "phone") is HIDDEN
     assert level(access, "user", "phone", RowRule.OWN) is READ
-
-
-def test_unknown_role_gives_nothing() -> None:
-    assert access_of("superuser").fingerprint == access_of().fingerprint
-    assert access_of("superuser").roles == ()
-
-
-def test_union_of_overlapping_grants_is_per_cell() -> None:
-    wide = grant(ALL, read=[DataClass.BASIC], masked=[DataClass.CONTACT])
-    own = grant(OWN, read=[DataClass.CONTACT])
-    policy = Policy(
-        1,
-        {
-            "wide": RoleRule("wide", "w", "w", "", {"customer": (wide,)}),
-            "own": RoleRule("own", "o", "o", "", {"customer": (own,)}),
-        },
-    )
-
-    grants = access_of("wide", "own", policy=policy).grants("customer")
-
-    assert [(g.scope, g.level("name"), g.level("phone")) for g in grants] == [
-        (EVERY_ROW, READ, MASKED),
-        (OWN, HIDDEN, READ),
-    ]
-
-
-def test_grants_on_the_same_rows_become_one_and_weaker_ones_vanish() -> None:
-    access = access_of("sales", "crm_manager")
-
-    assert [g.scope for g in access.grants("customer")] == [EVERY_ROW]
-    assert access.ceiling("customer", "bank_account") is HIDDEN
-
-
-def test_fingerprint_depends_on_rights_and_not_on_the_order_of_roles_or_the_version() -> None:
-    newer = Policy(2, DEFAULT_ROLES)
-
-    assert access_of("sales", "service").fingerprint == access_of("service", "sales").fingerprint
-    assert effective_access(newer, CATALOG, {"sales"}).fingerprint == access_of("sales").fingerprint
-    assert access_of("sales").fingerprint != access_of("service").fingerprint
-
-
-def test_equal_calls_give_one_object() -> None:
-    assert access_of("finance", "sales") is access_of("sales", "finance")
-
-
-def _chain(**above: tuple[str, ...]) -> Policy:
-    """Roles that each read the field of their name, and inherit these."""
-    return Policy(
-        1,
-        {
-            key: RoleRule(
-                key, key, key, "", {"customer": (grant(ALL, fields={key: READ}),)}, frozenset(), inherits=inherits
-            )
-            for key, inherits in above.items()
-        },
-    )
-
-
-def test_role_has_what_the_roles_that_it_inherits_have_to_any_depth() -> None:
-    policy = _chain(name=("city",), city=("phone", "email"), phone=(), email=("phone",), tier=("gone",))
-
-    def shown(*roles: str) -> list[str]:
-        access = access_of(*roles, policy=policy)
-        return [f for f in ("name", "city", "phone", "email", "tier") if access.ceiling("customer", f) is READ]
-
-    assert shown("name") == ["name", "city", "phone", "email"]
-    assert shown("email") == ["phone", "email"]
-    assert shown("tier") == ["tier"]
-    assert access_of("name", policy=policy).roles == ("name",)
-
-
-def test_inheritance_in_a_circle_is_refused_and_would_end() -> None:
-    policy = _chain(name=("city",), city=("phone",), phone=("name",), email=("email",), tier=("name", "gone"))
-
-    assert [(p.template_key, p.path) for p in problems_of(policy.roles, CATALOG)] == [
-        ("role_inherits_itself", ("name", "inherits", "city")),
-        ("role_inherits_itself", ("city", "inherits", "phone")),
-        ("role_inherits_itself", ("phone", "inherits", "name")),
-        ("role_inherits_itself", ("email", "inherits", "email")),
-        ("unknown_role", ("tier", "inherits", "gone")),
-    ]
-    assert access_of("name", policy=policy).ceiling("customer", "phone") is READ
-
-
-def test_what_is_inherited_is_cut_to_the_scopes_of_a_client() -> None:
-    access = access_of("sales_manager", scopes=frozenset({"leads:read"}))
-
-    assert set(access.types) == {"lead", *FOR_EVERYONE}
-    assert access.actions == frozenset()
-
-
-def test_grant_shows_no_more_of_what_is_personal_than_it_says() -> None:
-    rule = grant(ALL, read=[DataClass.BASIC, DataClass.CONTACT], personal=MASKED, fields={"email": READ})
-    policy = with_role(RoleRule("r", "r", "r", "", {"customer": (rule,)}))
-
-    (given,) = access_of("r", policy=policy).grants("customer")
-
-    assert [given.level(f) for f in ("name", "phone", "email", "city")] == [MASKED, MASKED, READ, READ]
-
-
-def test_grant_that_shows_one_field_also_shows_the_structure_of_the_row() -> None:
-    policy = with_role(RoleRule("intern", "i", "i", "", {"customer": (grant(ALL, fields={"name": READ}),)}))
-
-    (given,) = access_of("intern", policy=policy).grants("customer")
-
-    structure = ("id", "version", "created_at", "updated_at", "archived_at")
-    assert dict(given.levels) == dict.fromkeys((*structure, "name"), READ)
-
-
-def test_grant_that_shows_nothing_gives_no_row() -> None:
-    policy = with_role(RoleRule("none", "n", "n", "", {"customer": (grant(ALL, writes=["BASIC"]),)}))
-
-    assert access_of("none", policy=policy).types == {}
-
-
-def test_field_that_is_hidden_cannot_be_written() -> None:
-    rule = grant(ALL, read=[DataClass.BASIC], writes=["BASIC", "CONTACT"])
-    policy = with_role(RoleRule("r", "r", "r", "", {"customer": (rule,)}))
-
-    access = access_of("r", policy=policy)
-
-    assert access.may_write("customer", "name")
-    assert not access.may_write("customer", "phone")
-
-
-def _with_new_field(data_class: DataClass) -> Catalog:
-    customer = CATALOG["customer"]
-    added = replace(customer.fields["city"], name="shoe_size", api_name="shoeSize", info=FieldInfo(data_class))
-    fields = MappingProxyType({**customer.fields, "shoe_size": added})
-    return Catalog({**CATALOG.types, "customer": replace(customer, fields=fields)}, version=2)
-
-
-@pytest.mark.parametrize(
-    ("data_class", "expected"), [(DataClass.KYC, HIDDEN), (DataClass.INTERNAL, HIDDEN), (DataClass.BASIC, READ)]
-)
-def test_new_field_follows_its_class_and_is_denied_where_the_class_is(data_class: DataClass, expected: Level) -> None:
-    access = effective_access(Policy(1, DEFAULT_ROLES), _with_new_field(data_class), {"sales"})
-
-    assert access.ceiling("customer", "shoe_size") is expected
-
-
-def test_full_access_reads_every_field_and_holds_every_action() -> None:
-    access = full_access(CATALOG)
-
-    for entity in CATALOG.roots:
-        for path, _ in field_paths(CATALOG, entity):
-            assert access.ceiling(entity.name, path) is READ
-    assert access.may("backfill")
-    assert not access.may_write("customer", "pool_state")
-
-
-class TestScopes:
-    def test_read_scope_keeps_levels_and_takes_writes_and_actions(self) -> None:
-        access = access_of("erp", scopes=frozenset({"customers:read"}))
-
-        assert access.ceiling("customer", "phone") is READ
-        assert not access.may_write("customer", "phone")
-        assert access.grants("contract") == ()
-        assert access.actions == frozenset()
-
-    def test_write_scope_keeps_everyday_verbs_and_not_the_bulk_one(self) -> None:
-        access = access_of("erp", scopes=frozenset({"customers:write"}))
-
-        assert access.may_write("customer", "phone")
-        assert access.actions == frozenset(f"customers:{v}" for v in ("create", "update", "archive", "restore"))
-
-    def test_sync_scope_keeps_the_bulk_verb_alone(self) -> None:
-        access = access_of("erp", scopes=frozenset({"sync:contracts"}))
-
-        assert access.may_write("contract", "number")
-        assert access.actions == frozenset({"contracts:upsert"})
-
-    def test_scope_never_gives_what_the_roles_do_not(self) -> None:
-        access = access_of("erp", scopes=frozenset({"tickets:write", "backfill", "sync:leads"}))
-
-        assert access.grants("ticket") == ()
-        assert access.actions == frozenset()
-
-    def test_action_by_its_own_name(self) -> None:
-        assert access_of("crm_manager", scopes=frozenset({"backfill"})).actions == frozenset({"backfill"})
-
-    def test_no_scope_leaves_what_everyone_sees_of_the_directory(self) -> None:
-        access = access_of("admin", scopes=frozenset())
-
-        assert set(access.types) == {"user", "team", "pipeline", "stage"}
-        assert level(access, "user", "phone") is HIDDEN
-        assert not access.may_write("user", "name")
-
-
-def _problems(role: RoleRule) -> list[tuple[str, tuple[str | int, ...]]]:
-    return [(p.template_key, p.path) for p in problems_of({role.key: role}, CATALOG)]
-
-
-@pytest.mark.parametrize(
-    ("role", "problem"),
-    [
-        (
-            RoleRule("r", "", "", "", {}, frozenset({"customers:destroy"})),
-            ("unknown_action", ("r", "actions", "customers:destroy")),
-        ),
-        (
-            RoleRule("r", "", "", "", {"address": (grant(ALL, read=[DataClass.BASIC]),)}),
-            ("unknown_type", ("r", "grants", "address")),
-        ),
-        (
-            RoleRule("r", "", "", "", {"customer": (grant(ALL, read=[DataClass.BASIC], fields={"phon": READ}),)}),
-            ("unknown_field", ("r", "grants", "customer", 0, "fields", "phon")),
-        ),
-        (
-            RoleRule("r", "", "", "", {"customer": (grant(ALL, read=[DataClass.INTERNAL, DataClass.BASIC]),)}),
-            ("internal_class", ("r", "grants", "customer", 0, "levels", "INTERNAL")),
-        ),
-        (
-            RoleRule("r", "", "", "", {"customer": (grant(ALL, read=[DataClass.BASIC], writes=["field:phone"]),)}),
-            ("written_but_hidden", ("r", "grants", "customer", 0, "writes", "field:phone")),
-        ),
-        (
-            RoleRule("r", "", "", "", {"customer": (grant(ALL, read=[DataClass.BASIC], writes=["field:version"]),)}),
-            ("field_not_writable", ("r", "grants", "customer", 0, "writes", "field:version")),
-        ),
-        (
-            RoleRule("r", "", "", "", {"stage": (grant(TEAM, read=[DataClass.BASIC]),)}),
-            ("row_rule_without_owner", ("r", "grants", "stage", 0, "scope")),
-        ),
-        (
-            RoleRule(
-                "r", "", "", "", {"customer": (grant(where({"owner": {"nick": {"eq": "x"}}}), read=[DataClass.BASIC]),)}
-            ),
-            ("unknown_field", ("r", "grants", "customer", 0, "scope", "owner", "nick")),
-        ),
-        (
-            RoleRule("r", "", "", "", {"customer": (grant(ALL),)}),
-            ("grant_without_levels", ("r", "grants", "customer", 0, "levels")),
-        ),
-    ],
-)
-def test_validation_names_the_path_of_what_is_wrong(role: RoleRule, problem: tuple[str, tuple[str | int, ...]]) -> None:
-    assert _problems(role) == [problem]
-
-
-def test_start_is_refused_where_the_table_does_not_fit_the_catalog() -> None:
-    role = RoleRule("r", "", "", "", {"customer": (grant(ALL, read=[DataClass.BASIC], fields={"phon": READ}),)})
-
-    with pytest.raises(CatalogError, match=r"r\.grants\.customer\.0\.fields\.phon: unknown_field"):
-        require_sound({"r": role}, CATALOG)
-
-
-def test_stored_predicate_that_no_longer_reads_gives_no_row() -> None:
-    gone = grant(where({"shoeSize": {"eq": 42}}), read=[DataClass.BASIC])
-
-    assert access_of("r", policy=with_role(RoleRule("r", "", "", "", {"customer": (gone,)}))).types == {}
