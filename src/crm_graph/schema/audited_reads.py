@@ -5,8 +5,9 @@ from datetime import datetime
 
 import strawberry
 
-from crm_graph.schema.building import Argument, Member, define_type, empty, list_of
+from crm_graph.schema.building import Member
 from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.listings import listed
 from crm_graph.schema.scalars import JSON
 from crm_graph.services.audited_reads import AUDITED_READS
 
@@ -58,29 +59,5 @@ class AuditedReadWhere:
 
 def audited_reads(types: EntityTypes) -> Mapping[str, Member]:
     """The root field."""
-    edge = define_type(
-        empty("AuditedReadEdge"),
-        "One read in a list, with its place.",
-        {"cursor": Member(str, "Opaque place in this order."), "node": Member(AuditedRead, "The read.")},
-    )
-    page = define_type(
-        empty("AuditedReadConnection"),
-        "A page of reads.",
-        {
-            "nodes": Member(list[AuditedRead], "The reads of the page."),
-            "edges": Member(list_of(edge), "The reads of the page with their cursors."),
-            "page_info": Member(types.page_info, "Where the page stands in the list."),
-            "total_count": Member(int, "How many reads match, up to 10,000."),
-            "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
-        },
-    )
-    arguments = {
-        "first": Argument(int | None, "At most this many reads from the newest, 0 to 200; 50 if nothing is said."),
-        "after": Argument(str | None, "Only reads older than this cursor."),
-        "last": Argument(int | None, "At most this many reads from the oldest, 0 to 200."),
-        "before": Argument(str | None, "Only reads newer than this cursor."),
-        "offset": Argument(int | None, "Leave out this many reads, up to 10,000; not with cursors."),
-        "where": Argument(AuditedReadWhere | None, "Only reads that match."),
-    }
     about = "Reads that matter, the newest first: what was looked up, unmasked, checked, exported, or paged in bulk."
-    return {AUDITED_READS.name: Member(page, about, arguments)}
+    return {AUDITED_READS.name: listed(AUDITED_READS, AuditedRead, AuditedReadWhere, types, one="read", about=about)}

@@ -13,10 +13,11 @@ from crm_graph.models.clients import ClientStatus
 from crm_graph.moments import reckoned
 from crm_graph.permissions.clients import new_secret, secret_id
 from crm_graph.resolvers.write import MutationContext
-from crm_graph.schema.building import Argument, Member, define_type, empty, enum_of, list_of
+from crm_graph.schema.building import Argument, Member, enum_of
 from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.listings import listed
 from crm_graph.schema.mutations import Mutation
-from crm_graph.schema.rights_proposals import PROPOSAL, REASON, plain, proposal_of, reason_of
+from crm_graph.schema.rights_proposals import PROPOSAL, REASON, proposal_of, proposed, reason_of
 from crm_graph.schema.scalars import JSON
 from crm_graph.services import clients, rights_proposals
 from crm_graph.services.client_list import CLIENT_LIST
@@ -74,31 +75,8 @@ class ClientWhere:
 
 def client_list(types: EntityTypes) -> Mapping[str, Member]:
     """The root field."""
-    edge = define_type(
-        empty("ClientEdge"),
-        "One client in a list, with its place.",
-        {"cursor": Member(str, "Opaque place in this order."), "node": Member(Client, "The client.")},
-    )
-    page = define_type(
-        empty("ClientConnection"),
-        "A page of clients.",
-        {
-            "nodes": Member(list[Client], "The clients of the page."),
-            "edges": Member(list_of(edge), "The clients of the page with their cursors."),
-            "page_info": Member(types.page_info, "Where the page stands in the list."),
-            "total_count": Member(int, "How many clients match, up to 10,000."),
-            "total_count_capped": Member(bool, "Whether there are more than `totalCount` says."),
-        },
-    )
-    arguments = {
-        "first": Argument(int | None, "At most this many clients from the start, 0 to 200; 50 if nothing is said."),
-        "after": Argument(str | None, "Only clients behind this cursor."),
-        "last": Argument(int | None, "At most this many clients from the end, 0 to 200."),
-        "before": Argument(str | None, "Only clients in front of this cursor."),
-        "offset": Argument(int | None, "Leave out this many clients, up to 10,000; not with cursors."),
-        "where": Argument(ClientWhere | None, "Only clients that match."),
-    }
-    return {CLIENT_LIST.name: Member(page, "The OAuth clients, in the order of their ids.", arguments)}
+    about = "The OAuth clients, in the order of their ids."
+    return {CLIENT_LIST.name: listed(CLIENT_LIST, Client, ClientWhere, types, one="client", about=about)}
 
 
 _ID = Argument(str, "The client's id.")
@@ -219,7 +197,7 @@ async def _run(name: str, verb: Verb, context: MutationContext, arguments: Mappi
     given = {name: value for name, value in arguments.items() if value is not strawberry.UNSET}
     tx.reason = reason_of(given.pop("reason", None))
     if context.rights_approval and _waits(name, given):
-        return {"proposal": proposal_of(await rights_proposals.propose(tx, name, plain(given)))}
+        return await proposed(tx, name, given)
     return await verb(context, given)
 
 

@@ -11,8 +11,8 @@ from crm_graph.permissions.issuers import ALGORITHMS
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, enum_of
 from crm_graph.schema.mutations import Mutation
-from crm_graph.schema.rights_proposals import PROPOSAL, REASON, plain, proposal_of, reason_of
-from crm_graph.services import issuers, rights_proposals
+from crm_graph.schema.rights_proposals import PROPOSAL, REASON, proposed, reason_of
+from crm_graph.services import issuers
 from crm_graph.services.issuers import DEFAULT_ALGORITHMS, MANAGE, MAX_LEEWAY_S, SETTABLE, IssuerView
 
 ENUMS = (
@@ -119,7 +119,7 @@ async def _save(context: MutationContext, arguments: Mapping[str, Any]) -> Mappi
     if context.rights_approval and issuers.gives_rights(changes):
         if "sign_in_secret" in changes:
             raise RuleViolated("secret_with_rights", path=("signInSecret",))
-        return {"proposal": proposal_of(await rights_proposals.propose(tx, "saveIssuer", plain(arguments)))}
+        return await proposed(tx, "saveIssuer", arguments)
     return {"issuer": _issuer(await issuers.save(tx, arguments["url"], changes))}
 
 

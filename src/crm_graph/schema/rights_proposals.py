@@ -14,7 +14,9 @@ from crm_graph.models.rights_proposals import ProposalState
 from crm_graph.schema.building import Argument, Member, enum_of
 from crm_graph.schema.inputs import read_id
 from crm_graph.schema.scalars import JSON
+from crm_graph.services import rights_proposals
 from crm_graph.services.texts import clean
+from crm_graph.transaction import Transaction
 
 MAX_REASON = 500
 
@@ -80,6 +82,11 @@ def _json(value: Any) -> Any:
 def _fields(value: Any) -> Iterable[StrawberryField]:
     fields: Iterable[StrawberryField] = value.__strawberry_definition__.fields
     return fields
+
+
+async def proposed(tx: Transaction, verb: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The payload of a mutation that waits for a second approver."""
+    return {"proposal": proposal_of(await rights_proposals.propose(tx, verb, plain(arguments)))}
 
 
 def proposal_of(told: Mapping[str, Any]) -> RightsProposal:

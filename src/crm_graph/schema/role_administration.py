@@ -22,6 +22,7 @@ from crm_graph.schema.rights_proposals import (
     RightsProposal,
     plain,
     proposal_of,
+    proposed,
     reason_of,
 )
 from crm_graph.schema.role_definitions import CreateRoleInput, GrantInput, LabelsInput, Role, UpdateRoleInput, role_of
@@ -181,5 +182,5 @@ async def _run(
     # A moment is the one that was meant when it was asked for, also where it waits to be approved.
     arguments = {key: reckoned(value, tx.now, tx.principal.zone) for key, value in arguments.items()}
     if context.rights_approval and camel(name) in VERBS:
-        return {"proposal": proposal_of(await rights_proposals.propose(tx, camel(name), plain(arguments)))}
+        return await proposed(tx, camel(name), arguments)
     return told(await verb(tx, plain(arguments)))
