@@ -210,12 +210,15 @@ def prove(
         list[str] | None,
         typer.Option(help="The rights of this role; several times for a set. Else all roles and sets that are held."),
     ] = None,
-    cases: Annotated[int, typer.Option(min=1, max=1_000_000, help="Try so many of each set of roles.")] = 25,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="With these scopes of a client alone; several times for more.")
+    ] = None,
+    cases: Annotated[int, typer.Option(min=1, max=1_000_000, help="Try so many of each set of roles.")] = proving.CASES,
     number: Annotated[int | None, typer.Option("--seed", min=0, help="The same seed tries the same cases.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="End after so long, whatever was tried.")] = None,
 ) -> None:
     """Look for a leak in the rights of DATABASE_URL or of a running demo, which is read only: made-up databases that
-    look alike to who holds a role, and queries that must not tell them apart. Prints the query that does, and exits 1.
+    look alike to who holds a role, and questions that must not tell them apart. Prints the one that does, and exits 1.
     """
     settings = load_settings()
     url = running_database(settings)
@@ -223,7 +226,7 @@ def prove(
         raise ValueError("set DATABASE_URL, or start a demo: there are no rights to prove")
     effort = proving.Effort(cases, number, seconds)
     with _Bars() as bars:
-        work = proving.prove(url, settings, role or (), effort, say=_tell, progress=bars.show("cases"))
+        work = proving.prove(url, settings, (role or (), scope or ()), effort, say=_tell, progress=bars.show("cases"))
         proof = asyncio.run(work)
     for line in report.lines(proof):
         typer.echo(line)

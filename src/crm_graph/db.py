@@ -10,11 +10,12 @@ from typing import Any, cast
 from urllib.parse import quote, unquote, urlsplit
 
 import asyncpg
+import orjson
 from asyncpg.protocol import NO_TIMEOUT
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from crm_graph.settings import Settings
 
@@ -123,6 +124,20 @@ def write_engine(url: str, settings: Settings) -> AsyncEngine:
             "async_creator_fn": open_connection,
             "prepared_statement_cache_size": min(settings.statement_cache_size, _WRITE_STATEMENT_CACHE),
         },
+    )
+    event.listen(engine.sync_engine, "connect", _raw_json_on_connect)
+    return engine
+
+
+def engine_on(connection: "asyncpg.Connection[Any]") -> AsyncEngine:
+    """The engine of services on a connection that is open: in a transaction of it, theirs are savepoints."""
+
+    async def opened(**_: Any) -> "asyncpg.Connection[Any]":
+        return connection
+
+    arguments = {"async_creator_fn": opened}
+    engine = create_async_engine(
+        "postgresql+asyncpg://", poolclass=StaticPool, connect_args=arguments, json_deserializer=orjson.loads
     )
     event.listen(engine.sync_engine, "connect", _raw_json_on_connect)
     return engine

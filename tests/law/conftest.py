@@ -50,11 +50,6 @@ async def twin_connection(twin_url: str) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture(scope="session")
-async def bench(
-    connection: Connection,
-    twin_connection: Connection,
-    twin_engine: AsyncEngine,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Bench:
+async def bench(connection: Connection, twin_connection: Connection, twin_engine: AsyncEngine) -> Bench:
     """All that the law is tried on."""
-    return Bench(connection, twin_connection, twin_engine, tmp_path_factory.mktemp("law"))
+    return Bench(connection, twin_connection, twin_engine)

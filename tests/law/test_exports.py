@@ -1,4 +1,4 @@
-"""The law for exports: databases that look alike to an asker give the same file, byte by byte, in each format."""
+"""The law for exports: databases that look alike to an asker give the same file in each format."""
 
 from random import Random
 

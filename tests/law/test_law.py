@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from crm_graph.access import Level
 from crm_graph.permissions.policy import DEFAULT_ROLES
-from crm_graph.permissions.rules import EVERYONE
+from crm_graph.permissions.rules import EVERYONE, Policy
 from crm_graph.permissions.simulation import within
 from crm_graph.proof.engine import SMALL, reading
+from crm_graph.proof.names import Names, told_by_refusals
 from crm_graph.proof.queries import alike, told_apart
 from crm_graph.proof.rows import Connection
 from reference.compiled import Compiled, access_of, catalog, default_access
+from reference.custom import CUSTOM_FIELDS
 from reference.policies import Lean, PolicyMaker
 from reference.settings import tried
-
-from .names import told_by_refusals, told_of_names
 
 ATTEMPTS = 15
 ROLES = sorted(set(DEFAULT_ROLES) - {EVERYONE})
@@ -88,12 +88,14 @@ async def test_twins_do_differ(connection: Connection) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_hidden_field_is_refused_like_one_that_never_was(role: str, connection: Connection) -> None:
+    access = default_access([role])
     async with reading(connection):
-        told, asked = await told_by_refusals(Compiled(connection, SMALL), default_access([role]))
+        told, asked = await told_by_refusals(Compiled(connection, SMALL), access, access)
     assert told == []
     assert asked >= 50
 
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_role_is_told_nothing_of_fields_that_it_does_not_see(role: str) -> None:
-    assert await told_of_names(role, further=True) == await told_of_names(role, further=False)
+    names = Names(Policy(1, DEFAULT_ROLES), CUSTOM_FIELDS)
+    assert await names.told([role], further=True) == await names.told([role], further=False)

@@ -59,8 +59,10 @@ async def _check(compiled: Compiled, company: Company, role: str, entity: Entity
     nodes = (await compiled.data(company.who, query))[entity.api_plural]["nodes"]
     rows = {str(r["id"]): r for r in company.tables[entity.table] if company.exists(role, entity, r)}
     assert {n["id"] for n in nodes} == set(rows)
+    custom = {m.api_path for m in entity.custom.values()}
     for node in nodes:
         row = rows[node["id"]]
+        assert set(node["maskedFields"]) <= {c.member.api_name for c in shown} | custom
         for cell in shown:
             if cell.relation is None:
                 level = company.level(role, cell, row)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.compiled import default_access
+from reference.compiled import access_of, catalog, default_access
+from reference.policies import Lean, PolicyMaker
 from reference.settings import tried
 
 from .changes import Bench, agent_access, grown, told_by_imports, told_by_mutations
@@ -23,6 +24,16 @@ IMPORTERS = ("crm_manager", "erp", "commerce", "call_centre")
 async def test_mutations_on_twins_are_answered_alike(role: str, seed: int, bench: Bench) -> None:
     random = Random(seed)
     twin = await grown(bench, random, default_access([role]), ATTEMPTS)
+    assert await told_by_mutations(bench, random, twin, CHANGES) == []
+
+
+@tried(8)
+@given(seed=st.integers(0, 2**32))
+async def test_mutations_under_generated_policies_are_answered_alike(seed: int, bench: Bench) -> None:
+    random = Random(seed)
+    lean = random.choice((None, Lean.ROWS, Lean.CELLS))
+    roles = PolicyMaker(random, catalog(), lean, acts=True).roles(("one", "two"))
+    twin = await grown(bench, random, access_of(roles, random.choice((["one"], ["one", "two"]))), ATTEMPTS)
     assert await told_by_mutations(bench, random, twin, CHANGES) == []
 
 

@@ -1,45 +1,50 @@
 """A leak that is planted at an exit is noticed by the law: for each exit, one place where a right is not asked for."""
 
-import inspect
 import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from types import FrameType
 from typing import Any
 
 import pytest
-from graphql import validate
 
 from crm_graph.access import Access, Level
 from crm_graph.bounded import Bounded
-from crm_graph.catalog import EntityType, searched_fields
-from crm_graph.criteria.compiling import Compiler
+from crm_graph.catalog import searched_fields
 from crm_graph.criteria.rows import Row
-from crm_graph.errors import Conflict
-from crm_graph.fragments import TRUE, Fragment, join, sql, text
-from crm_graph.proof.datasets import SOURCES
+from crm_graph.permissions.policy import DEFAULT_ROLES
+from crm_graph.permissions.rules import Policy
 from crm_graph.proof.engine import SMALL, reading
+from crm_graph.proof.names import Names, told_by_refusals
 from crm_graph.proof.queries import alike, told_apart
-from crm_graph.resolvers.read import Reader
-from crm_graph.schema.metadata import _Describing
-from crm_graph.services import parents, rights, upsert
 from reference import compiled
 from reference.compiled import Compiled, access_of, catalog, default_access, full_schema
+from reference.custom import CUSTOM_FIELDS
+from reference.planting import (
+    Patch,
+    Plant,
+    counting_all,
+    describing_all,
+    finding_refs_of_others,
+    granting,
+    naming_what_is_there,
+    pricing_by_rows,
+    saying_not_allowed,
+    suggesting,
+    taking_any_parent,
+    telling_who_has_a_ref,
+)
 from reference.policies import Lean, PolicyMaker
 from reference.settings import seeds
 
 from .changes import Bench, agent_access, grown, told_by_imports, told_by_mutations
 from .exports import told_by_exports
-from .names import told_by_refusals, told_of_names
 
 SEEDS = 40
 ATTEMPTS, ENOUGH = 40, 8
 POLICIES = 12
 
-Patch = pytest.MonkeyPatch
-Plant = Callable[[Patch], None]
 Seek = Callable[[Bench, Random], Awaitable[object]]
 
 
@@ -55,38 +60,6 @@ class Leak:
 
     def __str__(self) -> str:
         return self.exit
-
-
-def granting(
-    right: str,
-    module: str,
-    function: str = "",
-    *,
-    but: str = "",
-    about: Callable[..., bool] = lambda *_: True,
-) -> Plant:
-    """A right that is always given where a module asks for it, or one of its functions; `about` says for what."""
-
-    def plant(patch: Patch) -> None:
-        asked = getattr(Compiler, right)
-
-        def told(compiler: Compiler, *arguments: Any) -> Fragment:
-            names = _askers(inspect.currentframe(), f"crm_graph.{module}")
-            planted = names and (not function or function in names) and but not in names and about(*arguments)
-            return TRUE if planted else asked(compiler, *arguments)
-
-        patch.setattr(Compiler, right, told)
-
-    return plant
-
-
-def _askers(frame: FrameType | None, module: str) -> list[str]:
-    """The functions of a module that lead to who asks, if it is the module that asks."""
-    names, frame = list[str](), frame and frame.f_back
-    while frame is not None and frame.f_globals["__name__"] == module:
-        names.append(frame.f_code.co_name)
-        frame = frame.f_back
-    return names
 
 
 @cache
@@ -145,115 +118,22 @@ async def by_imports(bench: Bench, random: Random) -> object:
 
 async def by_names(_bench: Bench, _random: Random) -> object:
     """Seek in the schema and in `entityMetadata`."""
-    return await told_of_names("sales", further=True) != await told_of_names("sales", further=False)
+    names = Names(Policy(1, DEFAULT_ROLES), CUSTOM_FIELDS)
+    return await names.told(["sales"], further=True) != await names.told(["sales"], further=False)
 
 
 async def by_refusals(bench: Bench, _random: Random) -> object:
     """Seek in how queries of hidden fields are refused."""
+    access = default_access(["sales"])
     async with reading(bench.connection):
-        told, _ = await told_by_refusals(Compiled(bench.connection, SMALL), default_access(["sales"]))
+        told, _ = await told_by_refusals(Compiled(bench.connection, SMALL), access, access)
     return told
-
-
-def counting_all(patch: Patch) -> None:
-    """`totalCount` of all rows of a type."""
-
-    def told(writer: Any) -> Fragment:
-        rows = sql("SELECT 1 FROM {t} WHERE {w}", t=writer.counted.table, w=writer.counted.condition)
-        return sql("(SELECT count(*) FROM ({rows}) AS m)", rows=rows)
-
-    patch.setattr("crm_graph.resolvers.connections._ConnectionWriter._count", told)
-
-
-def naming_what_is_there(patch: Patch) -> None:
-    """`maskedFields` that leave out what has no value."""
-
-    def told(row: Row, _compiler: Compiler, _access: Access) -> Fragment:
-        names = [
-            sql("CASE WHEN {c} IS NOT NULL THEN {n} END", c=row.value(member), n=text(member.api_name))
-            for member in row.entity.fields.values()
-        ]
-        return sql("array_to_json(array_remove(ARRAY[{names}]::text[], NULL))", names=join(", ", names))
-
-    patch.setattr("crm_graph.resolvers.sql.masked_fields", told)
-
-
-def pricing_by_rows(patch: Patch) -> None:
-    """A cost that grows with rows which do not exist for the asker."""
-    run = Reader.run
-
-    async def told(reader: Any, *arguments: Any, **named: Any) -> tuple[bytes, int, int | None]:
-        data, cost, left = await run(reader, *arguments, **named)
-        connection = await reader._lanes.take()
-        rows = await connection.fetchval("SELECT count(*) FROM interactions")
-        reader._lanes.give(connection)
-        return data, cost + rows, left
-
-    patch.setattr(Reader, "run", told)
-
-
-def saying_not_allowed(patch: Patch) -> None:
-    """A record that does not exist for the asker is refused otherwise than one that never was."""
-    patch.setattr(rights, "in_any_scope", lambda *_: TRUE)
-    # What is found stays, though no grant matches it.
-    patch.setattr(rights, "any", lambda _: True, raising=False)
-
-
-def taking_any_parent(patch: Patch) -> None:
-    """Records that do not exist for the asker are taken as parents."""
-    patch.setattr(parents, "in_any_scope", lambda *_: TRUE)
-
-
-def finding_refs_of_others(patch: Patch) -> None:
-    """A system is told which external ids others have used."""
-    find = upsert._find
-
-    async def told(desk: Any, _source: str, items: Any) -> None:
-        for source in SOURCES:
-            await find(desk, source, items)
-
-    patch.setattr(upsert, "_find", told)
-
-
-def telling_who_has_a_ref(patch: Patch) -> None:
-    """A ref that is taken comes with something of the record that has it."""
-    attach = upsert._attach
-
-    async def told(desk: Any, drafts: Any, items: Any) -> None:
-        await attach(desk, drafts, items)
-        for draft in drafts:
-            if draft.errors and isinstance(draft.errors[0], Conflict):
-                of_row = f"SELECT row_to_json(t)::text FROM {desk.entity.table} AS t WHERE id = $1"
-                row = await desk.tx.driver().fetchval(of_row, draft.id)
-                draft.errors[:] = [Conflict("external_ref_taken", path=("externalId",), row=row)]
-
-    patch.setattr(upsert, "_attach", told)
-
-
-def suggesting(patch: Patch) -> None:
-    """A field that is wrong is answered with names that are like it."""
-
-    def told(*arguments: Any, **named: Any) -> Any:
-        return validate(*arguments, **{**named, "hide_suggestions": False})
-
-    patch.setattr("crm_graph.resolvers.documents.validate", told)
 
 
 def omitting_nothing(patch: Patch) -> None:
     """Role schemas that have every field."""
     patch.setattr(compiled, "_role_schemas", lambda: lambda _: full_schema())
     patch.setattr(compiled, "_SCHEMAS", Bounded(10))
-
-
-def describing_all(patch: Patch) -> None:
-    """`entityMetadata` of fields that the role does not see."""
-    members = _Describing._members
-
-    def told(describing: Any, entity: EntityType) -> Any:
-        return dict.fromkeys((*members(describing, entity), *entity.custom.values()))
-
-    patch.setattr(_Describing, "_members", told)
-    patch.setattr(_Describing, "_ceiling", lambda *_: Level.READ)
 
 
 def of_custom(_row: Row, member: Any, _least: Level) -> bool:

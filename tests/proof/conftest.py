@@ -1,5 +1,16 @@
 """What tests of proofs run on."""
 
-from reference.compiled import connection
+from collections.abc import AsyncIterator
 
-__all__ = ["connection"]
+import pytest
+
+from crm_graph.db import LaneConnection
+from crm_graph.proof.engine import lane_to
+
+
+@pytest.fixture(scope="session")
+async def connection(database_url: str) -> AsyncIterator[LaneConnection]:
+    """A lane to the database of the tests, that services take too."""
+    made = await lane_to(database_url, LaneConnection)
+    yield made
+    await made.close()

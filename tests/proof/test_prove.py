@@ -18,12 +18,13 @@ from crm_graph.fragments import TRUE
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import Policy, RoleRule, grant, where
 from crm_graph.permissions.store import sync_default_policy, utc_now
-from crm_graph.proof.company import Company, read_company
+from crm_graph.proof.company import Asker, Company, read_company
 from crm_graph.proof.datasets import Dataset
 from crm_graph.proof.proving import Proving
 from crm_graph.proof.report import lines
 from crm_graph.settings import Settings
 from reference.compiled import catalog
+from reference.custom import CUSTOM_FIELDS
 
 SOURCES = str(Path(__file__).parents[2] / "src")
 MAIN = "from crm_graph.cli import main; main()"
@@ -33,7 +34,7 @@ from crm_graph.fragments import TRUE
 Compiler.cell = lambda *_: TRUE
 """
 """Every cell of a row that is seen is shown."""
-READ = "policy_version, roles, grants, custom_fields, user_roles, users"
+READ = "policy_version, roles, grants, custom_fields, user_roles, users, clients"
 USER = "019a0000-0000-7000-8200-00000000000a"
 
 
@@ -109,18 +110,18 @@ async def test_counter_example_comes_again_with_its_seed(
     connection: LaneConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Compiler, "cell", lambda *_: TRUE)
-    company = Company(Policy(1, DEFAULT_ROLES), catalog(), ())
-    first = await Proving(connection, company).run([("service",)], 20, 1)
+    company = Company(Policy(1, DEFAULT_ROLES), CUSTOM_FIELDS, ())
+    first = await Proving(connection, company).run([Asker(("service",))], 20, 1)
     assert first.counter_example is not None
-    again = await Proving(connection, company).run([("service",)], 1, first.counter_example.seed)
+    again = await Proving(connection, company).run([Asker(("service",))], 1, first.counter_example.seed)
     assert list(lines(again)) == list(lines(first))
-    assert len(first.counter_example.told.text) < 300
+    assert len(first.counter_example.told.question.text) < 300
     assert await connection.fetchval("SELECT count(*) FROM customers WHERE number IS NULL") == 0
 
 
 async def test_time_that_is_over_ends_it(connection: LaneConnection) -> None:
-    proof = await Proving(connection, Company(Policy(1, DEFAULT_ROLES), catalog(), ())).run(
-        [("sales",)], 5, 1, enough=lambda: True
+    proof = await Proving(connection, Company(Policy(1, DEFAULT_ROLES), CUSTOM_FIELDS, ())).run(
+        [Asker(("sales",))], 5, 1, enough=lambda: True
     )
     assert list(lines(proof))[-1] == "0 cases before the time was over, no counter-example."
 
@@ -128,7 +129,7 @@ async def test_time_that_is_over_ends_it(connection: LaneConnection) -> None:
 def test_values_that_row_rules_ask_for_are_in_the_data() -> None:
     asked = {"or": [{"addresses": {"some": {"city": {"in": ["Oz"]}}}}, {"owner": {"id": {"eq": USER}}}]}
     intern = RoleRule("intern", "Intern", "实习生", "", {"customer": (grant(where(asked)),)})
-    likely = Company(Policy(1, {"intern": intern}), catalog(), ()).likely()
+    likely = Company(Policy(1, {"intern": intern}), CUSTOM_FIELDS, ()).likely()
     assert likely == {("addresses", "city"): ("Oz",), ("users", "id"): (USER,)}
     tables = [Dataset(Random(seed), catalog(), 4, likely).build() for seed in range(5)]
     assert all(str(made["users"][0]["id"]) == USER for made in tables)

@@ -22,8 +22,6 @@ from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import Policy, RoleRule
 from crm_graph.proof.engine import Engine, lane_to
 from crm_graph.proof.rows import NOON, Connection
-from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
-from crm_graph.resolvers.exports.running import Rows
 from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.questions import Answer
@@ -110,19 +108,6 @@ class Compiled(Engine):
         document = await self.operations.document(text, principal.access)
         prepared = await self.operations.prepare(document, document.operation(None), variables or {}, principal.access)
         return prepared.statement.text
-
-    async def export(
-        self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None
-    ) -> tuple[PreparedExport, list[bytes]]:
-        """An export and all of its rows, read in the transaction that is open. Raises CrmError."""
-        given = variables or {}
-        prepared = await prepare_export(self.operations, text, None, given, None, access=principal.access)
-        await self.connection.execute(prepared.declare.text, *prepared.bind(given, principal, self.now))
-        rows, found = Rows(self.connection, prepared.derived, {}), []
-        while batch := await rows.batch():
-            found += batch
-        await self.connection.execute("CLOSE export")
-        return prepared, found
 
 
 @pytest.fixture(scope="session")

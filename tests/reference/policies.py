@@ -1,5 +1,6 @@
 """Random policies: roles with overlapping grants by row rule, levels by class, and overrides by field."""
 
+from dataclasses import replace
 from enum import StrEnum
 from random import Random
 from types import MappingProxyType
@@ -11,13 +12,15 @@ from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.effective import field_paths
 from crm_graph.permissions.policy import IN_VIEWERS_TEAMS, IS_VIEWER
-from crm_graph.permissions.rules import ALL, GrantRule, RoleRule, grant, where
+from crm_graph.permissions.rules import ALL, GrantRule, RoleRule, actions_of, grant, where
 from crm_graph.permissions.validation import row_rules_of
 from crm_graph.proof.moments import some_relative
 
 CLASSES = tuple(c for c in DataClass if c is not DataClass.INTERNAL)
 _TEXT_OPERATORS = ("eqInsensitive", "containsInsensitive", "startsWithInsensitive", "endsWith")
 SHOWN = (Level.MASKED, Level.LOOKUP, Level.READ, Level.READ)
+DONE = 0.7
+"""How often a role that acts has an action, and a grant of it lets a class be written."""
 INHERITED = 0.5
 """How often a role inherits another."""
 
@@ -30,12 +33,13 @@ class Lean(StrEnum):
 
 
 class PolicyMaker:
-    """Makes roles out of a random source, of any kind or with a leaning."""
+    """Makes roles out of a random source, of any kind or with a leaning; those that act change records too."""
 
-    def __init__(self, random: Random, catalog: Catalog, lean: Lean | None = None) -> None:
+    def __init__(self, random: Random, catalog: Catalog, lean: Lean | None = None, *, acts: bool = False) -> None:
         self._random = random
         self._catalog = catalog
         self._lean = lean
+        self._acts = acts
 
     def roles(self, keys: tuple[str, ...]) -> dict[str, RoleRule]:
         """A role for each key; a role inherits some of those after it."""
@@ -48,7 +52,15 @@ class PolicyMaker:
             if self._lean or self._random.randint(0, 9) < 8
         }
         inherited = tuple(other for other in others if self._random.random() < INHERITED)
-        return RoleRule(key, key, key, "", MappingProxyType(grants), inherits=inherited)
+        if not self._acts:
+            return RoleRule(key, key, key, "", MappingProxyType(grants), inherits=inherited)
+        acting = {name: tuple(self._writing(grant) for grant in lines) for name, lines in grants.items()}
+        actions = frozenset(a for a in sorted(actions_of(self._catalog)) if self._random.random() < DONE)
+        return RoleRule(key, key, key, "", MappingProxyType(acting), actions, inherited)
+
+    def _writing(self, grant: GrantRule) -> GrantRule:
+        """The same grant, which lets some of what it shows be written."""
+        return replace(grant, writes=tuple(c.value for c in CLASSES if self._random.random() < DONE))
 
     def _grants(self, entity: EntityType) -> tuple[GrantRule, ...]:
         match self._lean:

@@ -1,17 +1,22 @@
-"""What is read of a company to be proven: its roles and grants, its custom fields, and which roles go together."""
+"""What is read of a company to be proven: its roles and grants, its custom fields, which roles go together, and the
+scopes of its clients.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from random import Random
 from typing import Any
 
 import orjson
 
 from crm_graph.catalog import Catalog, EntityType, Field, Relation, build_catalog
-from crm_graph.custom_fields import load_custom_fields
+from crm_graph.custom_fields import CustomDefinition, load_custom_fields
 from crm_graph.db import connect
 from crm_graph.hub import NotMigrated
-from crm_graph.permissions.rules import Policy
+from crm_graph.permissions.effective import scopes_of
+from crm_graph.permissions.rules import Policy, UnknownRole
 from crm_graph.permissions.store import load_policy
 from crm_graph.proof.datasets import Likely
 
@@ -20,12 +25,46 @@ MOST_SETS = 1_000
 
 
 @dataclass(frozen=True)
+class Asker:
+    """A set of roles, for a client what it has of them by its scopes."""
+
+    roles: tuple[str, ...]
+    scopes: frozenset[str] | None = None
+
+    def narrowed(self, random: Random) -> "Asker":
+        """The same with a token that was asked for fewer scopes, now and then."""
+        if self.scopes is None or random.random() < 0.5:
+            return self
+        return Asker(self.roles, frozenset(s for s in sorted(self.scopes) if random.random() < 0.7))
+
+
+@dataclass(frozen=True)
 class Company:
-    """A policy over a catalog, and the sets of roles that are held."""
+    """A policy, its custom fields, the sets of roles that are held, and those of clients with their scopes."""
 
     policy: Policy
-    catalog: Catalog
+    definitions: tuple[CustomDefinition, ...]
     held: tuple[tuple[str, ...], ...]
+    clients: tuple[Asker, ...] = ()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What there is, custom fields among it."""
+        return build_catalog(self.definitions)
+
+    def askers(self, roles: Collection[str], scopes: Collection[str] = ()) -> list[Asker]:
+        """Who asks: with the set of these roles, as a client with these scopes if there are any. Without roles, with
+        every role that somebody holds, every set that somebody holds, and as every client. Raises UnknownRole.
+        """
+        unknown = sorted(set(scopes) - scopes_of(self.catalog))
+        if unknown:
+            raise UnknownRole(f"there is no scope {unknown[0]}")
+        if scopes and not roles:
+            raise UnknownRole("a scope is of a client with roles: name these with --role")
+        sets = self.sets(roles)
+        if roles:
+            return [Asker(sets[0], frozenset(scopes) if scopes else None)]
+        return list(dict.fromkeys([*map(Asker, sets), *self.clients]))
 
     def sets(self, roles: Collection[str]) -> list[tuple[str, ...]]:
         """The set of these roles; without any, every role that somebody holds and every set that somebody holds. Raises
@@ -57,10 +96,12 @@ async def read_company(url: str, now: datetime) -> Company:
             await connection.execute(f"SET LOCAL statement_timeout = {_TIMEOUT_MS}")
             if await connection.fetchval("SELECT to_regclass('custom_fields')") is None:
                 raise NotMigrated("the database was never migrated, or is older than this version")
+            clients = await connection.fetch(_CLIENTS, now, MOST_SETS)
             return Company(
                 await load_policy(connection),
-                build_catalog(await load_custom_fields(connection)),
+                tuple(await load_custom_fields(connection)),
                 tuple(tuple(row["roles"]) for row in await connection.fetch(_HELD, now, MOST_SETS)),
+                tuple(Asker(tuple(row["roles"]), frozenset(orjson.loads(row["scopes"]))) for row in clients),
             )
     finally:
         await connection.close()
@@ -75,6 +116,16 @@ SELECT roles FROM (
   GROUP BY u.id
 ) AS sets
 GROUP BY roles ORDER BY count(*) DESC, roles LIMIT $2
+"""
+
+
+_CLIENTS = """
+SELECT DISTINCT c.scopes::text AS scopes, ARRAY(
+  SELECT r.key FROM user_roles held JOIN roles r ON r.id = held.role_id
+  WHERE held.user_id = u.id AND (held.expires_at IS NULL OR held.expires_at > $1) ORDER BY r.key
+) AS roles
+FROM clients c JOIN users u ON u.id = c.user_id
+WHERE c.status = 'ACTIVE' AND u.status = 'ACTIVE' AND u.archived_at IS NULL ORDER BY roles, scopes LIMIT $2
 """
 
 

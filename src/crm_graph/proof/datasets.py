@@ -1,6 +1,6 @@
 """Small random data: few values, so that ties, NULLs, archived rows and shared owners are common."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from random import Random
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from crm_graph.catalog import Catalog
 from crm_graph.models import Base
 from crm_graph.models.fields import Mask, info_of
 from crm_graph.models.ids import EntityCode
+from crm_graph.models.workflows import WorkflowType
 from crm_graph.proof.custom import some_custom
 from crm_graph.proof.rows import NOON, Row, id_source
 
@@ -45,10 +46,17 @@ CHOICES: tuple[tuple[type, tuple[Any, ...]], ...] = (
 )
 SOURCES = ("erp", "shop", "call_centre", "A", "a")
 """The systems that refs are of: those that built-in roles know, and others."""
+SOURCE = "erp"
+"""The one that whoever writes speaks for."""
 Likely = Mapping[tuple[str, str], tuple[Any, ...]]
 """Values by table and column, as the API has them; a custom field's column is `custom.key`."""
+LEAST = {"teams": 2, "users": 2, "customers": 2, "pipelines": len(WorkflowType), "stages": 2 * len(WorkflowType)}
+"""How many rows there are at least: two stages in a pipeline of each type of records."""
 SHARE = 0.25
 """How often a value that may be missing is."""
+MOVES = 0.6
+"""How often there is a way from one stage to another."""
+_FLOWS = tuple(WorkflowType)
 LIKELY = 0.5
 """How often a value is one of those that are likely."""
 
@@ -71,10 +79,11 @@ class Dataset:
         """All rows by table."""
         for table in PLAIN_TABLES:
             self.tables[table] = []
-            least = 2 if table in ("teams", "users", "pipelines", "stages", "customers") else 0
-            for n in range(self._random.randint(least, self._size)):
+            least = LEAST.get(table, 0)
+            for n in range(max(least, self._random.randint(0, self._size))):
                 self.tables[table].append(self._row(table, n))
         self._place_teams()
+        self.tables["transitions"] = list(self._transitions())
         roots = self._roots()
         for table in ("interactions", "contact_points", "addresses", "contract_lines"):
             self.tables[table] = []
@@ -137,9 +146,26 @@ class Dataset:
             team["key"] = f"k{n}"
             paths[team["id"]] = team["path"] = f"{paths[team['parent_id']]}k{n}/"
         for n, pipeline in enumerate(self.tables["pipelines"]):
-            pipeline.update(key=f"p{n}", is_default=False)
+            pipeline.update(key=f"p{n}", workflow_type=_FLOWS[n % len(_FLOWS)].value, is_default=n < len(_FLOWS))
         for n, stage in enumerate(self.tables["stages"]):
             stage["key"] = f"s{n}"
+
+    def _transitions(self) -> Iterator[Row]:
+        """Moves between stages of a pipeline, some of which ask for something."""
+        stages = self.tables["stages"]
+        pairs = [(a, b) for a in stages for b in stages if a is not b and a["pipeline_id"] == b["pipeline_id"]]
+        for a, b in pairs:
+            if self._random.random() < MOVES:
+                asked = self._requirements(a["pipeline_id"])
+                id_ = self._ids.new(EntityCode.TRANSITION)
+                yield {"id": id_, "from_stage_id": a["id"], "to_stage_id": b["id"], "requirements": asked}
+
+    def _requirements(self, pipeline: UUID) -> list[dict[str, Any]]:
+        (type_,) = (p["workflow_type"] for p in self.tables["pipelines"] if p["id"] == pipeline)
+        nullable = [f.name for f in self._catalog[type_.lower()].fields.values() if f.nullable]
+        fields = self._random.sample(nullable, self._random.randint(0, 2))
+        note = [{"kind": "NOTE", "minLength": 2}] if self._random.random() < 0.2 else []
+        return [*({"kind": "FIELD", "field": name} for name in fields), *note]
 
     def _row(self, name: str, number: int) -> Row:
         table = Base.metadata.tables[name]
@@ -172,6 +198,8 @@ class Dataset:
         """Some value that the column takes; `number` is the row's place in its table."""
         if column.name == "position":
             return number
+        if column.name in ("pipeline_id", "stage_id"):
+            return self._on_the_way(column, number)
         if column.foreign_keys:
             return self._key(column)
         rare = 0.8 if column.name == "archived_at" else SHARE
@@ -189,6 +217,16 @@ class Dataset:
             return None
         id_: UUID = self._random.choice(rows)["id"]
         return id_
+
+    def _on_the_way(self, column: "Column[Any]", number: int) -> UUID:
+        """A pipeline for each stage in turn; a stage of those that records of the type go through."""
+        pipelines = self.tables["pipelines"]
+        if column.name == "pipeline_id":
+            return UUID(str(pipelines[number % len(pipelines)]["id"]))
+        types = {p["id"]: _FLOWS[n % len(_FLOWS)].value for n, p in enumerate(pipelines)}
+        flow = next((e.name.upper() for e in self._catalog.roots if e.table == column.table.name), None)
+        fits = [s["id"] for s in self.tables["stages"] if flow is None or types[s["pipeline_id"]] == flow]
+        return UUID(str(self._random.choice(fits)))
 
     def _scalar(self, column: "Column[Any]") -> Any:
         type_ = column.type

@@ -1,25 +1,35 @@
-"""The hub's reads in process: documents go in as a role set's operations, bytes come out, on one connection."""
+"""The hub in process: documents go in as a role set's operations, bytes come out, all on one connection."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
+import orjson
+from graphql import ExecutionResult
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.access import Access
 from crm_graph.catalog import Catalog
-from crm_graph.db import LaneConnection, dsn, raw_json
+from crm_graph.db import LaneConnection, dsn, engine_on, raw_json
 from crm_graph.lanes import Lanes
 from crm_graph.permissions.principals import Principal
-from crm_graph.proof.rows import NOON, Connection, Tables
+from crm_graph.proof.datasets import SOURCE
+from crm_graph.proof.rows import NOON, Connection, Tables, id_source
 from crm_graph.resolvers.bulk_reads import BulkReads
+from crm_graph.resolvers.documents import read_document
+from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
+from crm_graph.resolvers.exports.running import Rows
 from crm_graph.resolvers.operations import Operations, RoleSchemas
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.questions import Answers
-from crm_graph.resolvers.read import Reader
+from crm_graph.resolvers.read import Reader, derived_fields
+from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.services.reads import AuditedRead
+from crm_graph.transaction import begin
 
 Lane = TypeVar("Lane", bound=LaneConnection)
 
@@ -143,6 +153,54 @@ class Engine:
             request_id=lambda: "proof",
         )
         return data, cost
+
+    async def export(
+        self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None
+    ) -> tuple[PreparedExport, list[bytes]]:
+        """An export and all of its rows, read in the transaction that is open. Raises CrmError."""
+        given = variables or {}
+        prepared = await prepare_export(self.operations, text, None, given, None, access=principal.access)
+        await self.connection.execute(prepared.declare.text, *prepared.bind(given, principal, self.now))
+        computed = derived_fields(self.connection, principal, self.catalog, self.now, "en")
+        rows, found = Rows(self.connection, prepared.derived, computed), []
+        while batch := await rows.batch():
+            found += batch
+        await self.connection.execute("CLOSE export")
+        return prepared, found
+
+    async def changed(self, principal: Principal, text: str, variables: Mapping[str, Any]) -> bytes:
+        """The answer of a mutation within the transaction that is open, with its errors. Raises CrmError."""
+        return await mutated(self.operations, self.writing(principal), principal, text, variables)
+
+    def writing(self, principal: Principal) -> Begin:
+        """Begins what somebody writes within the transaction that is open."""
+        ids = id_source(7)
+        return lambda: begin(
+            self._writes, principal, self.catalog, lambda: self.now, ids, source=SOURCE, request_id="proof"
+        )
+
+    @cached_property
+    def _writes(self) -> AsyncEngine:
+        return engine_on(self.connection)
+
+
+async def mutated(
+    operations: Operations, begin_: Begin, principal: Principal, text: str, variables: Mapping[str, Any]
+) -> bytes:
+    """The answer of a mutation. Raises CrmError."""
+    document = read_document(text, await operations.schema(principal.access), max_tokens=20_000)
+    context = MutationContext(
+        operations=operations,
+        begin=begin_,
+        locale="en",
+        document=document,
+        operation=document.operation(None),
+        variables=variables,
+        audit=Kept(),
+    )
+    result: ExecutionResult = await run_mutation(context)
+    errors = [(e.message, e.path, repr(e.original_error)) for e in result.errors or ()]
+    return orjson.dumps([result.data, errors], default=str)
 
 
 @asynccontextmanager

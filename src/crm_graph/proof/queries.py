@@ -1,41 +1,35 @@
-"""The law for queries: what they are answered on twins, with what is told of their cost, and how they are refused."""
+"""The law for queries and all else that is asked: what it is answered on twins, with what is told of its cost, and how
+it is refused.
+"""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
-from typing import Any
-from uuid import UUID
 
 import orjson
 
 from crm_graph.access import Access, Level
-from crm_graph.errors import CrmError
-from crm_graph.messages import render
-from crm_graph.permissions.principals import Principal
-from crm_graph.proof.datasets import Dataset, Likely
+from crm_graph.proof.datasets import SOURCE, Dataset, Likely
+from crm_graph.proof.declassified import told_on_purpose
 from crm_graph.proof.engine import Engine, principal_of, reading
-from crm_graph.proof.lookups import with_value
+from crm_graph.proof.exits import Answer, Question, Variables, outcome, over
+from crm_graph.proof.operations.changes import tell_source
 from crm_graph.proof.operations.drafts import LEFT_OUT, Draft
 from crm_graph.proof.operations.generated import Generated
 from crm_graph.proof.operations.making import OperationMaker
 from crm_graph.proof.rows import insert, load
 from crm_graph.proof.twins import Twin
 from crm_graph.proof.view import View
-from crm_graph.resolvers.lookups import LookupSite
 
 QUERIES = 10
-Answer = tuple[bytes, int]
-"""The data, or how it is refused, and what it is told to cost."""
-Variables = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class TellTale:
-    """A query that is answered differently on databases which look alike to who asks it."""
+    """A question that is answered differently on databases which look alike to who asks it."""
 
-    text: str
-    variables: Variables
+    question: Question
     one: Answer
     other: Answer
 
@@ -50,16 +44,20 @@ async def alike(
     told: Level = Level.READ,
     size: int = 3,
     likely: Likely = MappingProxyType({}),
+    granted: Access | None = None,
 ) -> Twin:
     """A database, and a twin of it that is to grow different in these columns and tables. Cells of the level `told` are
-    known to the asker.
+    known to the asker, who speaks for SOURCE and sees what is `granted`, if that is not `access` itself.
     """
     catalog = engine.catalog
+    made = Dataset(random, catalog, size, likely).build()
+    tell_source(random, made, catalog)
     async with reading(engine.connection):
-        await insert(engine.connection, Dataset(random, catalog, size, likely).build())
+        await insert(engine.connection, made)
         rows = await load(engine.connection)
-    who = principal_of(rows, random.choice(rows["users"])["id"], access)
-    return Twin(random, catalog, View(catalog, rows, who, access), columns, tables=tables, told=told, likely=likely)
+    who = replace(principal_of(rows, random.choice(rows["users"])["id"], access), source=SOURCE)
+    view = View(catalog, rows, who, granted or access)
+    return Twin(random, catalog, view, columns, tables=tables, told=told, sources=[SOURCE], likely=likely)
 
 
 async def told_apart(
@@ -71,8 +69,52 @@ async def told_apart(
     roots: Callable[[str], object] = lambda _: True,
     depth: int = 3,
     bent: float = 0.6,
+    further: Sequence[Question] = (),
 ) -> list[TellTale]:
-    """The queries, of so many with some of the roots, that tell two databases apart which look alike."""
+    """The questions that tell two databases apart which look alike, by more than is told on purpose: of so many queries
+    with some of the roots, of their second pages, and of further ones.
+    """
+    made = await _made(engine, random, twin, queries, roots=roots, depth=depth, bent=bent)
+    asked = [*(Question(query.text, query.variables) for query in made), *further]
+    who = twin.view.principal
+    async with over(engine, twin.view.tables):
+        one = [await outcome(engine, who, question) for question in asked]
+        following = [_next_page(random, query, found) for query, found in zip(made, one, strict=False)]
+        pages = [Question(q.text, given) for q, given in zip(made, following, strict=True) if given is not None]
+        one += [await outcome(engine, who, page) for page in pages]
+    asked += pages
+    async with over(engine, twin.tables):
+        other = [await outcome(engine, who, question) for question in asked]
+    return await not_on_purpose(engine, twin, asked, one, other)
+
+
+async def telling(engine: Engine, twin: Twin, asked: Sequence[Question]) -> list[TellTale]:
+    """Those of some questions that tell two databases apart, by more than is told on purpose."""
+    answers = []
+    for tables in (twin.view.tables, twin.tables):
+        async with over(engine, tables):
+            answers.append([await outcome(engine, twin.view.principal, question) for question in asked])
+    return await not_on_purpose(engine, twin, asked, *answers)
+
+
+async def not_on_purpose(
+    engine: Engine, twin: Twin, asked: Sequence[Question], one: Sequence[Answer], other: Sequence[Answer]
+) -> list[TellTale]:
+    """The questions whose answers differ though they give away the same on purpose."""
+    told = [TellTale(q, a, b) for q, a, b in zip(asked, one, other, strict=True) if a != b]
+    return [each for each in told if not await told_on_purpose(engine, twin, each.question)]
+
+
+async def _made(
+    engine: Engine,
+    random: Random,
+    twin: Twin,
+    queries: int,
+    *,
+    roots: Callable[[str], object],
+    depth: int,
+    bent: float,
+) -> list[Generated]:
     access = twin.view.principal.access
     schema = await engine.operations.schema(access)
     names = schema.query_type.fields if schema.query_type else {}
@@ -84,56 +126,10 @@ async def told_apart(
         tables = random.choice((twin.view.tables, twin.tables))
         draft = Draft(random, schema, engine.catalog, access, tables, engine.limits, about=twin.about(), bent=bent)
         made.append(OperationMaker(draft, max_depth=depth, without=without).make())
-    who = twin.view.principal
-    async with reading(engine.connection):
-        await insert(engine.connection, twin.view.tables)
-        one = [await outcome(engine, who, query.text, query.variables) for query in made]
-        following = [_next_page(random, query, found) for query, found in zip(made, one, strict=True)]
-        one += [await outcome(engine, who, query.text, variables) for query, variables in _given(made, following)]
-    async with reading(engine.connection):
-        await insert(engine.connection, twin.tables)
-        other = [await outcome(engine, who, query.text, query.variables) for query in made]
-        other += [await outcome(engine, who, query.text, variables) for query, variables in _given(made, following)]
-    asked = [*((query, query.variables) for query in made), *_given(made, following)]
-    told = [TellTale(q.text, given, a, b) for (q, given), a, b in zip(asked, one, other, strict=True) if a != b]
-    return [each for each in told if not await looked_up(engine, twin, each)]
-
-
-async def looked_up(engine: Engine, twin: Twin, told: TellTale) -> bool:
-    """Whether a query looks values up that other records have in one database than in the other: no more than that may
-    it tell beyond what its asker sees.
-    """
-    view, access = twin.view, twin.view.principal.access
-    other = View(engine.catalog, twin.tables, view.principal, access)
-    document = await engine.operations.document(told.text, access)
-    prepared = await engine.operations.prepare(document, document.operation(None), told.variables, access)
-    return any(found_by(view, s, told.variables) != found_by(other, s, told.variables) for s in prepared.lookups)
-
-
-def found_by(view: View, lookup: LookupSite, variables: Variables) -> set[tuple[UUID, str]]:
-    """What a lookup gives away: which records of those that its asker sees have which of the values."""
-    records = list(view.records(lookup.entity))
-    values = lookup.values(variables)
-    if lookup.searched:
-        field = lookup.field.name.upper()
-        return {(r.row["id"], v) for v in values for r in with_value(view, records, field, v)}
-    return {(r.row["id"], v) for v in values for r in records if view.has(r, lookup.field, v)}
-
-
-async def outcome(engine: Engine, who: Principal, text: str, variables: Variables) -> Answer:
-    """How a query is answered, or refused."""
-    try:
-        return await engine.answered(who, text, variables)
-    except CrmError as error:
-        told = (error.code, render(error, "en"), error.path, sorted(error.details.items(), key=str))
-        return repr(told).encode(), -1
+    return made
 
 
 def _next_page(random: Random, query: Generated, found: Answer) -> Variables | None:
     """The variables of a second page, with cursors of the first answer."""
     data, cost = found
     return query.continued(random, orjson.loads(data)) if query.places and cost >= 0 else None
-
-
-def _given(made: Sequence[Generated], following: Sequence[Variables | None]) -> list[tuple[Generated, Variables]]:
-    return [(query, variables) for query, variables in zip(made, following, strict=True) if variables is not None]

@@ -1,4 +1,4 @@
-"""A smaller counter-example: a shorter query, and fewer differences, that still tell two databases apart."""
+"""A smaller counter-example: a shorter question, and fewer differences, that still tell two databases apart."""
 
 from collections.abc import Awaitable, Callable, Container, Iterator
 from dataclasses import dataclass, replace
@@ -15,9 +15,10 @@ from graphql import (
     print_ast,
 )
 
-from crm_graph.proof.engine import Engine, reading
-from crm_graph.proof.queries import Answer, TellTale, Variables, looked_up, outcome
-from crm_graph.proof.rows import Row, Tables, insert
+from crm_graph.proof.engine import Engine
+from crm_graph.proof.exits import DOCUMENTS, Question, Variables
+from crm_graph.proof.queries import TellTale, telling
+from crm_graph.proof.rows import Row
 from crm_graph.proof.twins import Twin
 
 TOGETHER = 12
@@ -50,7 +51,7 @@ def _key(row: Row) -> Any:
 
 
 async def smallest(engine: Engine, twin: Twin, told: TellTale) -> TellTale:
-    """The shortest query found that tells the databases apart, which are made as alike as it lets them be."""
+    """The shortest question found that tells the databases apart, which are made as alike as it lets them be."""
     told = await _shorter(engine, twin, told)
     told = await _more_alike(engine, twin, told)
     return await _shorter(engine, twin, told)
@@ -58,14 +59,14 @@ async def smallest(engine: Engine, twin: Twin, told: TellTale) -> TellTale:
 
 async def _shorter(engine: Engine, twin: Twin, told: TellTale) -> TellTale:
     for _ in range(ROUNDS):
-        found = await _first(lambda some: _ask(engine, twin, some), _cut(told))
+        found = await _first(lambda some: telling(engine, twin, some), _cut(told.question))
         if found is None:
             break
         told = found
     return told
 
 
-async def _first(ask: Callable[[list[TellTale]], Awaitable[list[TellTale]]], tries: list[TellTale]) -> TellTale | None:
+async def _first(ask: Callable[[list[Question]], Awaitable[list[TellTale]]], tries: list[Question]) -> TellTale | None:
     for start in range(0, len(tries), TOGETHER):
         found = await ask(tries[start : start + TOGETHER])
         if found:
@@ -73,25 +74,12 @@ async def _first(ask: Callable[[list[TellTale]], Awaitable[list[TellTale]]], tri
     return None
 
 
-async def _ask(engine: Engine, twin: Twin, tries: list[TellTale]) -> list[TellTale]:
-    """Those of some queries that tell the databases apart, with their answers."""
-    answers = [await _answers(engine, twin, tables, tries) for tables in (twin.view.tables, twin.tables)]
-    told = [replace(each, one=a, other=b) for each, a, b in zip(tries, *answers, strict=True) if a != b]
-    return [each for each in told if not await looked_up(engine, twin, each)]
-
-
-async def _answers(engine: Engine, twin: Twin, tables: Tables, tries: list[TellTale]) -> list[Answer]:
-    async with reading(engine.connection):
-        await insert(engine.connection, tables)
-        return [await outcome(engine, twin.view.principal, each.text, each.variables) for each in tries]
-
-
 async def _more_alike(engine: Engine, twin: Twin, told: TellTale) -> TellTale:
-    """Undo one difference after another, as long as the query tells the databases apart and their asker does not."""
+    """Undo one difference after another, as long as the question tells the databases apart and their asker does not."""
     for each in differences(twin):
         before = dict(twin.tables)
         twin.undo(each.table, each.one, each.other)
-        still = await _ask(engine, twin, [told]) if twin.unnoticed() else []
+        still = await telling(engine, twin, [told.question]) if twin.stands() and twin.unnoticed() else []
         if still:
             (told,) = still
         else:
@@ -99,14 +87,16 @@ async def _more_alike(engine: Engine, twin: Twin, told: TellTale) -> TellTale:
     return told
 
 
-def _cut(told: TellTale) -> list[TellTale]:
-    """The query without one of its parts, each way, the shortest first."""
+def _cut(told: Question) -> list[Question]:
+    """The document without one of its parts, each way, the shortest first."""
+    if told.exit not in DOCUMENTS:
+        return []
     document = parse(told.text, no_location=True)
     texts = {print_ast(_pruned(made)) for made in _without_one(document)} - {print_ast(document)}
     return [_with_variables(told, text) for text in sorted(texts, key=lambda text: (len(text), text))]
 
 
-def _with_variables(told: TellTale, text: str) -> TellTale:
+def _with_variables(told: Question, text: str) -> Question:
     (operation,) = (d for d in parse(text).definitions if isinstance(d, OperationDefinitionNode))
     names = {d.variable.name.value for d in operation.variable_definitions or ()}
     variables: Variables = {name: value for name, value in told.variables.items() if name in names}

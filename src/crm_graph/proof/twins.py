@@ -24,7 +24,9 @@ MUTABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
     "contract_lines", "external_refs", "stage_changes", "users", "teams", "pipelines", "stages",
 )  # fmt: skip
-STRUCTURAL = frozenset({"id", "entity_type", "entity_id", "position", "key", "path", "workflow_type", "is_default"})
+STRUCTURAL = frozenset(
+    {"id", "entity_type", "entity_id", "position", "key", "path", "workflow_type", "is_default", "pipeline_id"}
+)
 """Columns whose values tie rows together; a row is taken away or moved as a whole instead."""
 REMOVABLE = (
     "interactions", "contact_points", "addresses", "contract_lines", "external_refs", "stage_changes", "collaborations",
@@ -33,7 +35,6 @@ ADDABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
     "contract_lines", "external_refs", "stage_changes", "collaborations",
 )  # fmt: skip
-
 SIZE = 100
 """Further rows are numbered behind those that are there."""
 
@@ -51,7 +52,7 @@ def everything_seen(view: View, told: Level = Level.READ) -> dict[UUID, Any]:
     """All that an asker may learn: the rows that exist, what each cell shows, and which rows belong together. Cells of
     the level `told` are known in full.
     """
-    types = [t for t in view.catalog.roots if view.principal.access.grants(t.name)]
+    types = [t for t in view.catalog.roots if view.access is None or view.access.grants(t.name)]
     return {record.row["id"]: _seen(view, record, told) for entity in types for record in view.records(entity)}
 
 
@@ -169,6 +170,36 @@ class Twin:
             {table: Base.metadata.tables[table].columns.keys() if whole else sorted(self.rows[table])} if table else {}
         )
 
+    def differing(self, table: str) -> list[UUID]:
+        """The rows of a table that are not the same in both, or not there in one."""
+        one, other = (_by_id(rows) for rows in (self.view.tables[table], self.tables[table]))
+        return [id_ for id_ in {**one, **other} if one.get(id_) is not other.get(id_)]
+
+    def repeat_unseen(self) -> "Twin":
+        """Have more records like those that the asker does not see: how many there are must not show either."""
+        for name in ("customer", "lead"):
+            entity = self._catalog[name]
+            view = View(self._catalog, self.tables, self.view.principal, self.view.access)
+            rows = [row for row in self.tables[entity.table] if self._random.random() < 0.5]
+            unseen = [row for row in rows if not view.exists(Record(entity, row, entity, row))]
+            ids = [self._values.another(entity.table) for _ in unseen]
+            new = [{**row, "id": other["id"]} for row, other in zip(unseen, ids, strict=True) if other is not None]
+            before, self.tables[entity.table] = self.tables[entity.table], [*self.tables[entity.table], *new]
+            if not self.unnoticed():
+                self.tables[entity.table] = before
+        return self
+
+    def stands(self) -> bool:
+        """Whether no row refers to one that is not there."""
+        known = {name: {row["id"] for row in rows if "id" in row} for name, rows in self.tables.items()}
+        return all(
+            row[column.name] is None or row[column.name] in known.get(table_of(column).name, {row[column.name]})
+            for name, rows in self.tables.items()
+            for column in Base.metadata.tables[name].columns
+            if column.foreign_keys
+            for row in rows
+        )
+
     def unnoticed(self) -> bool:
         """Whether the asker would learn the same from both databases."""
         who: Principal = self.view.principal
@@ -244,13 +275,13 @@ class Twin:
         return _as_loaded(column, self._values.value(column, 0))
 
     def _disguised(self, value: str) -> str:
-        """The text with one character changed within its kind, so that its mask may stay the same."""
+        """The text with one character changed or further within its kind, so that its mask may stay the same."""
         places = [i for i, c in enumerate(value) if c.isalnum()]
         if not places:
             return value
         place = self._random.choice(places)
         other = self._random.choice("0123456789" if value[place].isdigit() else "bcdxyz")
-        return value[:place] + other + value[place + 1 :]
+        return value[:place] + other + value[place + self._random.choice((1, 1, 0)) :]
 
 
 def _columns_of(spot: Spot) -> list[str]:

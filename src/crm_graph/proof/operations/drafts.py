@@ -84,7 +84,8 @@ class Draft:
         found = [f.api_name for f in entity.fields.values() if f.name in wanted]
         found += ["maskedFields"] if found else []
         found += [CUSTOM] if CUSTOM in wanted else []
-        found += [r.api_name for r in entity.relations.values() if self.catalog[r.target].table in self.about]
+        related = [r.api_name for r in entity.relations.values() if self.catalog[r.target].table in self.about]
+        found += [*related, *(f"{name}Aggregate" for name in related)]
         return [*found, "timeline"] if self._timeline_leads_there(entity) else found
 
     def fresh(self, prefix: str) -> str:

@@ -33,7 +33,8 @@ class OperationMaker:
     def make_list(self) -> Generated:
         """A query of one list under the key `rows`, which `$first` and `$after` lead through page by page."""
         fields = self.draft.fields("Query")
-        entity = self.draft.random.choice([e for e in self.draft.catalog.roots if e.api_plural in fields])
+        lists = {e.api_plural: e for e in self.draft.catalog.roots if e.api_plural in fields}
+        entity = lists[self.draft.pick_root(list(lists))]
         arguments = {
             "first": Written("$first"),
             "after": Written("$after"),
