@@ -79,6 +79,8 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
     with ExitStack() as stack:
         status = stack.enter_context(console.status("starting"))
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="crm-graph-bench-")))
+        # The servers below it may run as a user of their own.
+        scratch.chmod(0o711)
         home = options.home or scratch
         if "rights" in options.only:
             outcome.add(*measure_rights(home, scratch, options.many, status.update))
