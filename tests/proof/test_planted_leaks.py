@@ -23,6 +23,7 @@ from reference.planting import (
     granting,
     saying_not_allowed,
     suggesting,
+    taking_any_parent,
     unasked,
 )
 
@@ -83,6 +84,7 @@ LEAKS = [
     Leak(Exit.MUTATION, "records that are not found", saying_not_allowed),
     Leak(Exit.MUTATION, "checks for duplicates", naming_what_matched),
     Leak(Exit.MUTATION, "unmasking", unmasking_all),
+    Leak(Exit.IMPORT, "imports", taking_any_parent),
     Leak(Exit.NAMES, "suggestions", suggesting),
     Leak(Exit.NAMES, "metadata", describing_all),
     Leak(Exit.NAMES, "scopes", minding_no_scopes, SCOPED),
