@@ -36,6 +36,7 @@ from crm_graph.errors import CrmError
 from crm_graph.hub import NotMigrated, open_hub
 from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity
 from crm_graph.messages import render
+from crm_graph.permissions.keys import NoSuchKey
 from crm_graph.permissions.rules import UnknownRole
 from crm_graph.proof import proving, report
 from crm_graph.schema.build import build_schema
@@ -64,7 +65,7 @@ issuers_app = typer.Typer(help="The OpenID Connect issuers that people come thro
 app.add_typer(issuers_app, name="issuers")
 
 _TOLD = (
-    AddressTaken, EmbeddedServerError, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
+    AddressTaken, EmbeddedServerError, NoSuchKey, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
     UnknownEntity, UnknownRole,
     OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError,
 )  # fmt: skip
@@ -288,13 +289,38 @@ def import_command(
 
 @keys_app.command()
 def rotate() -> None:
-    """Let a new key sign access tokens from now on, in the database of DATABASE_URL or of the demo; the hub may run
-    meanwhile, and tokens that are out stay valid until they end.
+    """Publish a new key in the database of DATABASE_URL or of the demo, which signs access tokens once everybody has
+    it; the hub may run meanwhile, and tokens that are out stay valid until they end.
     """
     settings = load_settings()
     with database(settings, typer.echo, shared=True) as url:
-        kid = asyncio.run(maintenance.rotate_keys(url, settings))
-    typer.echo(f"The key {kid} signs from now on.")
+        key = asyncio.run(maintenance.rotate_keys(url, settings))
+    typer.echo(f"The key {key.kid} is published now, and signs from {key.signs_from.isoformat(timespec='seconds')} on.")
+
+
+@keys_app.command()
+def drop(
+    kids: Annotated[list[str] | None, typer.Argument(metavar="KID...", help="The keys that leaked.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Drop all keys, as after the database was read.")] = False,
+) -> None:
+    """Drop keys that leaked, in the database of DATABASE_URL or of the demo: every token that they signed is refused
+    within a second, and another key signs at once. Who has a token of theirs gets a new one.
+    """
+    if bool(kids) is every:
+        raise ValueError("name the keys to drop, which crm-graph keys list tells, or say --all")
+    settings = load_settings()
+    with database(settings, typer.echo, shared=True) as url:
+        for kid in asyncio.run(maintenance.drop_keys(url, settings, None if every else kids)):
+            typer.echo(f"The key {kid} verifies nothing any more.")
+
+
+@keys_app.command(name="list")
+def list_keys() -> None:
+    """Print the keys that sign access tokens as JSON, without their secrets."""
+    settings = load_settings()
+    with database(settings, typer.echo, shared=True) as url:
+        _echo_json(asyncio.run(maintenance.list_keys(url, settings)))
 
 
 @issuers_app.command(name="save")

@@ -1,9 +1,10 @@
 """What is done to a database from the command line, beside serving it."""
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,43 @@ async def migrate(url: str, settings: Settings, progress: Callable[[Progress], N
     return done
 
 
-async def rotate_keys(url: str, settings: Settings) -> str:
-    """Let a new key sign access tokens, and give its kid. Tokens that are out stay valid until they end."""
+async def rotate_keys(
+    url: str, settings: Settings, *, published_before: timedelta = keys.PUBLISHED_BEFORE
+) -> keys.NextKey:
+    """Publish a new key, which signs access tokens later. Tokens that are out stay valid until they end."""
+    async with _session(url, settings) as session:
+        return await keys.rotate_keys(
+            session, now=utc_now(), token_lifetime_s=settings.token_lifetime_s, published_before=published_before
+        )
+
+
+async def drop_keys(url: str, settings: Settings, kids: Collection[str] | None) -> Sequence[str]:
+    """Let keys that leaked, or all, verify nothing any more, and give their kids. Raises NoSuchKey."""
+    async with _session(url, settings) as session:
+        return await keys.drop_keys(session, kids, now=utc_now())
+
+
+async def list_keys(url: str, settings: Settings) -> list[dict[str, Any]]:
+    """The keys that sign access tokens, without what is secret of them."""
+    async with _session(url, settings) as session:
+        return [
+            {
+                "kid": key.kid,
+                "publishedAt": key.created_at,
+                "signsFrom": key.signs_from,
+                "retiredAt": key.retired_at,
+                "droppedAt": key.dropped_at,
+            }
+            for key in await keys.list_keys(session)
+        ]
+
+
+@asynccontextmanager
+async def _session(url: str, settings: Settings) -> AsyncIterator[AsyncSession]:
     engine = write_engine(url, settings)
     try:
-        async with AsyncSession(engine) as session, session.begin():
-            return await keys.rotate_keys(session, now=utc_now(), token_lifetime_s=settings.token_lifetime_s)
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            yield session
     finally:
         await engine.dispose()
 

@@ -18,8 +18,8 @@ from crm_graph.access import Level
 from crm_graph.db import ReadPool
 from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.permissions.authentication import Principals
-from crm_graph.permissions.keys import KeyRing, rotate_keys
-from crm_graph.permissions.tokens import issue_access_token, issue_user_token
+from crm_graph.permissions.keys import RETIREMENT_MARGIN, KeyRing, drop_keys, rotate_keys
+from crm_graph.permissions.tokens import FIRST_PARTY, issue_access_token, issue_user_token
 
 
 async def within_a_second(condition: Callable[[], Awaitable[bool]]) -> float:
@@ -188,12 +188,73 @@ async def test_role_that_ends_is_gone_though_nothing_was_changed(
     assert (await principals.authenticate(wangs_token)).roles == ()
 
 
+async def rotated(company: Any, session: AsyncSession) -> str:
+    """A key that signs at once."""
+    key = await rotate_keys(
+        session, now=company.clock(), token_lifetime_s=company.terms.lifetime_s, published_before=timedelta()
+    )
+    return key.kid
+
+
+async def test_running_process_ends_a_retired_key_though_no_rights_are_edited(
+    company: Any, principals: Principals
+) -> None:
+    stolen = principals.keys
+    async with AsyncSession(company.engine) as session:
+        await rotated(company, session)
+        await session.commit()
+    await principals.refresh()
+    company.clock.now += timedelta(seconds=company.terms.lifetime_s) + RETIREMENT_MARGIN - timedelta(seconds=1)
+    forged = issue_access_token(
+        company.terms,
+        stolen,
+        subject=company.wang,
+        client_id=FIRST_PARTY,
+        scopes=(),
+        now=company.clock(),
+        lifetime_s=999_999_999,
+    )
+    assert not await refused(principals, forged)
+
+    company.clock.now += timedelta(seconds=1)
+
+    # Though it was seen before, and no version has changed since.
+    assert await refused(principals, forged)
+    for hours in (2, 24, 720):
+        company.clock.now += timedelta(hours=hours)
+        late = issue_user_token(company.terms, stolen, company.wang, now=company.clock())
+        assert await refused(principals, late)
+        assert [key["kid"] for key in principals.keys.public()["keys"]] == [principals.keys.signing_kid]
+
+
+async def test_tokens_of_a_dropped_key_are_refused_within_a_second(
+    company: Any, pool: ReadPool, principals: Principals, wangs_token: str
+) -> None:
+    other = Principals(pool, company.catalog, company.terms, clock=company.clock)
+    await other.start()
+    bearer = await principals.bearer(wangs_token)
+    await other.authenticate(wangs_token)
+
+    async with AsyncSession(company.engine) as session:
+        await drop_keys(session, [principals.keys.signing_kid], now=company.clock())
+        await session.commit()
+
+    await within_a_second(lambda: refused(principals, wangs_token))
+    await within_a_second(lambda: refused(other, wangs_token))
+    await other.stop()
+    # Nor does a download go on that began with it.
+    with pytest.raises(Unauthenticated):
+        await principals.again(bearer)
+    fresh = issue_user_token(company.terms, principals.keys, company.wang, now=company.clock())
+    assert (await principals.authenticate(fresh)).username == "wang"
+
+
 async def test_rotation_drops_no_token_and_new_ones_are_known_at_once(
     company: Any, pool: ReadPool, principals: Principals, wangs_token: str
 ) -> None:
     signing, reading = (Principals(pool, company.catalog, company.terms, clock=company.clock) for _ in range(2))
     async with AsyncSession(company.engine) as session:
-        kid = await rotate_keys(session, now=company.clock(), token_lifetime_s=company.terms.lifetime_s)
+        kid = await rotated(company, session)
         # Nobody watches here: what this one has just confirmed is the key of before.
         await reading.refresh()
         await session.commit()

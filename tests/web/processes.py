@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 
 from crm_graph.db import connect
-from crm_graph.maintenance import rotate_keys
+from crm_graph.maintenance import drop_keys, rotate_keys
 from crm_graph.permissions.keys import load_keys
 from crm_graph.settings import Settings
 
@@ -50,8 +50,15 @@ class Processes:
         return await self.hubs[hub].http.post("/oauth/token", data=GRANT, headers=headers)
 
     async def rotate_keys(self) -> str:
-        """Let a new key sign from now on, as the command does, and give its kid."""
-        return await rotate_keys(str(self.crm.settings.database_url), self.crm.settings)
+        """Let a new key sign from now on, before everybody has it, and give its kid."""
+        key = await rotate_keys(
+            str(self.crm.settings.database_url), self.crm.settings, published_before=timedelta()
+        )
+        return key.kid
+
+    async def drop_key(self, kid: str) -> None:
+        """Drop a key that leaked, as the command does."""
+        await drop_keys(str(self.crm.settings.database_url), self.crm.settings, [kid])
 
     async def held(self, statement: str, waiting: Sequence[Awaitable[Any]]) -> list[Any]:
         """What each comes to, once all of them wait for rows that are locked meanwhile: they run into each other."""

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ from joserfc.jwk import KeySet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.db import ReadPool
+from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.store import scopes_of
 from crm_graph.web.oauth import MAX_FORM_BYTES
 
@@ -201,6 +203,43 @@ async def test_metadata_lists_what_exists(server: Server) -> None:
         "grant_types_supported": ["client_credentials"],
         "scopes_supported": sorted(scopes_of(CATALOG)),
     }
+
+
+@pytest.mark.parametrize(
+    ("issuer", "path"),
+    [
+        ("https://crm.example.com", ""),
+        ("https://crm.example.com/", ""),
+        ("https://example.com/hub", "/hub"),
+        ("https://example.com/hub/", "/hub"),
+        ("https://example.com/a%20b/hub", "/a%20b/hub"),
+    ],
+)
+async def test_metadata_are_where_clients_look_for_those_of_an_issuer_with_a_path(
+    server: Server, issuer: str, path: str
+) -> None:
+    terms = replace(TERMS, issuer=issuer)
+    there = replace(server, principals=Principals(server.pool, CATALOG, terms, clock=server.clock))
+    async with client_of(app_of(there)) as http:
+        answer = await http.get("/.well-known/oauth-authorization-server" + path)
+        elsewhere = await http.get("/.well-known/oauth-authorization-server/other")
+
+    assert (answer.status_code, answer.json()["issuer"]) == (200, issuer)
+    assert elsewhere.status_code == 404
+
+
+async def test_keys_that_may_be_old_are_published_for_nobody_to_keep(server: Server) -> None:
+    """A process that has lost sight of the database may lack one that is to sign."""
+    now = 0.0
+    cut_off = Principals(server.pool, CATALOG, TERMS, clock=server.clock, monotonic=lambda: now)
+    await cut_off.refresh()
+    async with client_of(app_of(replace(server, principals=cut_off))) as http:
+        before = await http.get("/.well-known/jwks.json")
+        now = 1.1
+        after = await http.get("/.well-known/jwks.json")
+
+    assert (before.headers["cache-control"], after.headers["cache-control"]) == ("public, max-age=300", "no-store")
+    assert before.json() == after.json()
 
 
 async def test_published_keys_are_public_parts_alone(server: Server) -> None:

@@ -43,7 +43,7 @@ async def test_client_that_asks_too_often_waits_and_is_told_how_long(server: Ser
 
     assert told == [200, 200, 429]
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
-    assert refused.json()["error"] == "temporarily_unavailable"
+    assert refused.json()["error"] == "slow_down"
     assert (other.status_code, later.status_code) == (200, 200)
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from joserfc import jws
 
 from .conftest import Answer, Crm, settings_of_own_database
 from .machines import WRONG, basic_header
@@ -287,3 +288,23 @@ async def test_rotation_of_keys_drops_no_token_in_any_process(processes: Process
     published = [(await hub.http.get("/.well-known/jwks.json")).json() for hub in processes.hubs]
     assert published[0] == published[1]
     assert set(kids) < {key["kid"] for key in published[0]["keys"]}
+
+
+async def test_tokens_of_a_dropped_key_are_refused_in_every_process_and_new_ones_serve(processes: Processes) -> None:
+    secret = await registered(processes, "sluice")
+    leaked, held = await processes.rotate_keys(), ""
+    async with asyncio.timeout(HOLDS_WITHIN_S):
+        while not held or jws.extract_compact(held.encode()).headers()["kid"] != leaked:
+            held = (await processes.token_of("sluice", secret, 1)).json()["access_token"]
+    for hub in processes.hubs:
+        assert (await ask(hub, held, PAGE)).status == 200
+
+    await processes.drop_key(leaked)
+
+    refused = await asyncio.gather(*(refused_in_time(partial(ask, hub, held, PAGE)) for hub in processes.hubs))
+    assert [answer.error for answer in refused] == [REFUSED] * 2
+    fresh = (await processes.token_of("sluice", secret)).json()["access_token"]
+    for hub in processes.hubs:
+        assert (await ask(hub, fresh, PAGE)).status == 200
+        published = (await hub.http.get("/.well-known/jwks.json")).json()
+        assert leaked not in {key["kid"] for key in published["keys"]}

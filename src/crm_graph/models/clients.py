@@ -80,7 +80,9 @@ class UsedAssertion(Base):
 class SigningKey(Base):
     """A private JWK (RFC 7517).
 
-    The newest active one signs; retired ones stay in the JWKS until their last token ends.
+    It is published from the start and signs from `signs_from` until `retired_at`, when the next one does. It stays in
+    the JWKS until its last token has ended: `token_lifetime_s` is the longest that any process let one hold, 0 before
+    a process has loaded it. A dropped one leaked: its private part is gone, and it verifies nothing.
     """
 
     __tablename__ = "signing_keys"
@@ -88,4 +90,7 @@ class SigningKey(Base):
     kid: Mapped[str] = internal(primary_key=True)
     jwk: Mapped[dict[str, Any]] = internal()
     created_at: Mapped[datetime] = internal()
+    signs_from: Mapped[datetime] = internal(server_default=text("now()"))
     retired_at: Mapped[datetime | None] = internal()
+    token_lifetime_s: Mapped[int] = internal(server_default=text("0"))
+    dropped_at: Mapped[datetime | None] = internal()

@@ -104,7 +104,8 @@ class Principals:
 
     @property
     def keys(self) -> KeyRing:
-        """The keys as last loaded."""
+        """The keys as last loaded, and as they are by now."""
+        self._keys = self._keys.at(self._clock())
         return self._keys
 
     @property
@@ -180,7 +181,10 @@ class Principals:
             await self._require_identity(claims)
         # Asked last, with no wait before it is kept: what is revoked from here on is taken out again.
         self._refuse_revoked(claims)
-        until = min(claims.ends_at, loaded.until)
+        keys = self.keys
+        if claims.kid is not None and claims.kid not in keys.verifying:
+            raise Unauthenticated
+        until = min(claims.ends_at, loaded.until, keys.until.timestamp())
         self._seen.put(credentials, _Seen(loaded.principal, until, loaded.version, claims))
         return loaded.principal
 
@@ -209,7 +213,9 @@ class Principals:
         return Bearer(principal, token, seen.claims, self._is_of_issuer(token))
 
     async def again(self, bearer: Bearer) -> Principal:
-        """Who that is now. The token may have ended since, but not been revoked. Raises as `authenticate` does."""
+        """Who that is now. The token may have ended since, and its key, but neither been taken back. Raises as
+        `authenticate` does.
+        """
         await self._confirm()
         self._refuse_revoked(bearer.claims)
         claims = bearer.claims
@@ -234,7 +240,7 @@ class Principals:
         return self._people is not None and self._people.issuer_of(token) is not None
 
     def _refuse_revoked(self, claims: TokenClaims) -> None:
-        if claims.token_id in self._revoked:
+        if claims.token_id in self._revoked or claims.kid in self._keys.dropped:
             raise Unauthenticated
 
     async def of_user(self, user_id: UUID) -> Principal:
@@ -249,11 +255,11 @@ class Principals:
     async def _verify(self, token: str) -> TokenClaims:
         arrived = self._monotonic()
         with suppress(UnknownKey):
-            return verify_access_token(self._terms, self._keys, token, now=self._clock())
+            return verify_access_token(self._terms, self.keys, token, now=self._clock())
         # The key may be newer than the last look. Who makes up names of keys waits for the next one with all others.
         await asyncio.sleep(self._confirmed_at + UNKNOWN_KEY_EVERY_S - arrived)
         await self.refresh(since=arrived)
-        return verify_access_token(self._terms, self._keys, token, now=self._clock())
+        return verify_access_token(self._terms, self.keys, token, now=self._clock())
 
     async def _load_for(self, claims: TokenClaims) -> Loaded:
         loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
@@ -285,6 +291,11 @@ class Principals:
                 return loaded
             await self.refresh()
         raise Unavailable("try_again")
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether what is loaded was compared with the database within the last second."""
+        return self._monotonic() - self._confirmed_at <= CONFIRM_WITHIN_S
 
     async def refresh(self, since: float | None = None) -> None:
         """Confirm the policy version, and load policy and keys anew when it has changed, unless that was begun after

@@ -35,6 +35,10 @@ CHALLENGE = 'Basic realm="crm-graph", charset="UTF-8"'
 ADDRESS_FACTOR = 10
 """How much more than one client may ask for all that come from one address."""
 MAKE_ROOM_AFTER_S = 60
+SLOW_DOWN = "slow_down"
+"""What the registry of OAuth errors has for a token endpoint that is asked too often (RFC 8628, section 3.5)."""
+UNAVAILABLE = "temporarily_unavailable"
+"""As at the authorization endpoint (RFC 6749, section 4.1.2.1); the status says it to who does not know the word."""
 _DESCRIPTIONS = {"invalid_client": "The client is not known, or its secret is wrong."}
 
 
@@ -89,7 +93,7 @@ async def answered(authority: Authority, endpoint: Endpoint, request: OAuthReque
         shown = credentials_of(request)
         wait = authority.limits.wait_s(endpoint.__name__, address, shown.client_id)
         if wait:
-            return _later(429, "There are too many requests.", wait)
+            return _later(429, SLOW_DOWN, "There are too many requests.", wait)
         now = authority.clock()
         async with authority.pool.acquire(timeout=authority.wait_s) as connection:
             client = await load_client(connection, shown.client_id, now)
@@ -118,7 +122,7 @@ async def revocation(authority: Authority, request: OAuthRequest, client: Regist
         try:
             await revoke(authority.engine, client.id, claims, now=authority.clock())
         except TooManyRevoked:
-            return _later(503, "Too many tokens are revoked and have not ended.", MAKE_ROOM_AFTER_S)
+            return _later(503, UNAVAILABLE, "Too many tokens are revoked and have not ended.", MAKE_ROOM_AFTER_S)
         await authority.principals.refresh()
     return OAuthResponse(200, {}, NO_STORE)
 
@@ -172,8 +176,8 @@ def invalid_request(description: str) -> OAuthResponse:
     return refused(InvalidRequestError(description))
 
 
-def _later(status: int, description: str, wait_s: int) -> OAuthResponse:
-    body = {"error": "temporarily_unavailable", "error_description": description}
+def _later(status: int, error: str, description: str, wait_s: int) -> OAuthResponse:
+    body = {"error": error, "error_description": description}
     return OAuthResponse(status, body, {**NO_STORE, "Retry-After": str(wait_s)})
 
 

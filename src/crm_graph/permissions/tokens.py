@@ -51,7 +51,8 @@ class TokenTerms:
 class TokenClaims:
     """What a verified token says: the user, the client (None for the hub's own tokens), its scopes (None: not limited
     by any), when it ends and was issued, in seconds since 1970, and its own id; one of people's own issuers, whom it
-    means: the id of the issuer's row, and the subject; one of a client, the epoch of its tokens.
+    means: the id of the issuer's row, and the subject; one of a client, the epoch of its tokens; one of the hub's own
+    keys, that key.
     """
 
     subject: UUID
@@ -62,6 +63,7 @@ class TokenClaims:
     token_id: str
     identity: tuple[UUID, str] | None = None
     epoch: int = 0
+    kid: str | None = None
 
 
 def issue_access_token(
@@ -77,6 +79,7 @@ def issue_access_token(
     new_token_id: Callable[[int], str] = secrets.token_urlsafe,
 ) -> str:
     """A signed access token for a user, on behalf of a client. Raises RuntimeError before the first key exists."""
+    keys = keys.at(now)
     if keys.signing is None:
         raise RuntimeError("there is no signing key yet")
     issued_at = int(now.timestamp())
@@ -107,12 +110,12 @@ def verify_access_token(terms: TokenTerms, keys: KeyRing, token: str, *, now: da
     kid that the ring does not hold and Unauthenticated for everything else that is wrong.
     """
     try:
-        return _claims(_verified(terms, keys, token, now))
+        return _claims(*_verified(terms, keys.at(now), token, now))
     except (JoseError, ValueError, TypeError, OverflowError, RecursionError):
         raise Unauthenticated from None
 
 
-def _verified(terms: TokenTerms, keys: KeyRing, token: str, now: datetime) -> dict[str, Any]:
+def _verified(terms: TokenTerms, keys: KeyRing, token: str, now: datetime) -> tuple[str, dict[str, Any]]:
     if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
         raise ValueError("not a compact JWS")
     header = orjson.loads(urlsafe_b64decode(token.partition(".")[0].encode()))
@@ -129,7 +132,7 @@ def _verified(terms: TokenTerms, keys: KeyRing, token: str, now: datetime) -> di
         raise UnknownKey
     decoded = jwt.decode(token, key, algorithms=[ALGORITHM], registry=JWSRegistry(algorithms=[ALGORITHM]))
     _registry(terms, int(now.timestamp())).validate(decoded.claims)
-    return decoded.claims
+    return kid, decoded.claims
 
 
 def _registry(terms: TokenTerms, now: int) -> JWTClaimsRegistry:
@@ -146,7 +149,7 @@ def _registry(terms: TokenTerms, now: int) -> JWTClaimsRegistry:
     )
 
 
-def _claims(claims: dict[str, Any]) -> TokenClaims:
+def _claims(kid: str, claims: dict[str, Any]) -> TokenClaims:
     client_id, scope, token_id, epoch = claims["client_id"], claims.get("scope"), claims["jti"], claims.get("epoch", 0)
     if not isinstance(client_id, str) or not isinstance(scope, str | None) or not isinstance(token_id, str):
         raise TypeError("claims of another type")
@@ -161,4 +164,5 @@ def _claims(claims: dict[str, Any]) -> TokenClaims:
         issued_at=float(claims["iat"]),
         token_id=token_id,
         epoch=epoch,
+        kid=kid,
     )

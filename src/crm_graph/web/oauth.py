@@ -1,9 +1,9 @@
 """The OAuth edge: tokens for machines, the public keys, and the metadata that tells where they are (RFC 8414)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +16,7 @@ from crm_graph.errors import Unavailable
 from crm_graph.permissions.assertions import ALGORITHMS
 from crm_graph.permissions.authorization_server import (
     NO_STORE,
+    UNAVAILABLE,
     Authority,
     Endpoint,
     OAuthResponse,
@@ -27,6 +28,7 @@ from crm_graph.permissions.authorization_server import (
 )
 from crm_graph.permissions.client_authentication import OAuthRequest
 from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE
+from crm_graph.permissions.keys import JWKS_MAX_AGE_S
 from crm_graph.permissions.store import scopes_of
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address
@@ -39,7 +41,7 @@ MAX_FORM_BYTES = 16_384
 MAX_FORM_FIELDS = 20
 FORM_TIMEOUT_S = 10.0
 _FORM = "application/x-www-form-urlencoded"
-_CACHED = {"Cache-Control": "public, max-age=300"}
+_CACHED = {"Cache-Control": f"public, max-age={JWKS_MAX_AGE_S}"}
 _NETWORK_BITS = 64
 """Of an IPv6 address, what one subscriber has."""
 
@@ -49,7 +51,9 @@ def routes(authority: Authority, catalog: Catalog) -> list[Route]:
     principals = authority.principals
 
     async def jwks(_: Request) -> Response:
-        return JSONResponse(principals.keys.public(), headers=_CACHED)
+        # A process that has lost sight of the database may lack a key that is to sign: nobody is to keep that.
+        headers = _CACHED if principals.is_confirmed else NO_STORE
+        return JSONResponse(principals.keys.public(), headers=headers)
 
     async def metadata(_: Request) -> Response:
         return JSONResponse(server_metadata(principals.terms.issuer, catalog), headers=_CACHED)
@@ -58,8 +62,16 @@ def routes(authority: Authority, catalog: Catalog) -> list[Route]:
     return [
         *(Route(path, _form_endpoint(authority, endpoint), methods=["POST"]) for path, endpoint in forms.items()),
         Route(JWKS_PATH, jwks, methods=["GET"]),
-        Route(METADATA_PATH, metadata, methods=["GET"]),
+        *(Route(path, metadata, methods=["GET"]) for path in metadata_paths(principals.terms.issuer)),
     ]
+
+
+def metadata_paths(issuer: str) -> Sequence[str]:
+    """Where the metadata are asked for: an issuer with a path has its own after the well-known one (RFC 8414, section
+    3.1), which its host sends here.
+    """
+    own = unquote(urlsplit(issuer).path.rstrip("/"))
+    return (METADATA_PATH, METADATA_PATH + own) if own else (METADATA_PATH,)
 
 
 def audiences(issuer: str) -> tuple[str, str]:
@@ -94,7 +106,7 @@ def _form_endpoint(authority: Authority, endpoint: Endpoint) -> Callable[[Reques
         try:
             return _json(await answered(authority, endpoint, read, address_of(request)))
         except (*DATABASE_FAILURES, SQLAlchemyError, Unavailable):
-            return JSONResponse({"error": "temporarily_unavailable"}, 503, NO_STORE)
+            return JSONResponse({"error": UNAVAILABLE}, 503, NO_STORE)
 
     return respond
 
