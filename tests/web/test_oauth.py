@@ -228,14 +228,16 @@ async def test_metadata_are_where_clients_look_for_those_of_an_issuer_with_a_pat
     assert elsewhere.status_code == 404
 
 
-async def test_keys_that_may_be_old_are_published_for_nobody_to_keep(server: Server) -> None:
+async def test_keys_that_may_be_old_are_published_for_nobody_to_keep(server: Server, database_url: str) -> None:
     """A process that has lost sight of the database may lack one that is to sign."""
     now = 0.0
-    cut_off = Principals(server.pool, CATALOG, TERMS, clock=server.clock, monotonic=lambda: now)
+    lost = await asyncpg.create_pool(database_url, min_size=1, max_size=1)
+    cut_off = Principals(lost, CATALOG, TERMS, clock=server.clock, monotonic=lambda: now)
     await cut_off.refresh()
     async with client_of(app_of(replace(server, principals=cut_off))) as http:
         before = await http.get("/.well-known/jwks.json")
         now = 1.1
+        await lost.close()
         after = await http.get("/.well-known/jwks.json")
 
     assert (before.headers["cache-control"], after.headers["cache-control"]) == ("public, max-age=300", "no-store")

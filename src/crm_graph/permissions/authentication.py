@@ -292,10 +292,13 @@ class Principals:
             await self.refresh()
         raise Unavailable("try_again")
 
-    @property
-    def is_confirmed(self) -> bool:
+    async def confirmed(self) -> bool:
         """Whether what is loaded was compared with the database within the last second."""
-        return self._monotonic() - self._confirmed_at <= CONFIRM_WITHIN_S
+        try:
+            await self._confirm()
+        except Unavailable:
+            return False
+        return True
 
     async def refresh(self, since: float | None = None) -> None:
         """Confirm the policy version, and load policy and keys anew when it has changed, unless that was begun after

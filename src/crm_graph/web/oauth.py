@@ -52,7 +52,7 @@ def routes(authority: Authority, catalog: Catalog) -> list[Route]:
 
     async def jwks(_: Request) -> Response:
         # A process that has lost sight of the database may lack a key that is to sign: nobody is to keep that.
-        headers = _CACHED if principals.is_confirmed else NO_STORE
+        headers = _CACHED if await principals.confirmed() else NO_STORE
         return JSONResponse(principals.keys.public(), headers=headers)
 
     async def metadata(_: Request) -> Response:
