@@ -153,8 +153,9 @@ def _issuer_note(settings: Settings, url: str) -> Path:
 async def _token(connection: "asyncpg.Connection[Any]", settings: Settings, role: str) -> str:
     now = datetime.now(UTC)
     user = await _user_of(connection, role, now)
+    epoch: int = await connection.fetchval("SELECT token_epoch FROM users WHERE id = $1", user)
     keys = await load_keys(connection, now=now, token_lifetime_s=settings.token_lifetime_s)
-    return issue_user_token(TokenTerms.of(settings), keys, user, now=now)
+    return issue_user_token(TokenTerms.of(settings), keys, user, now=now, epoch=epoch)
 
 
 async def _link(connection: "asyncpg.Connection[Any]", settings: Settings, role: str) -> str:

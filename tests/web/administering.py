@@ -74,6 +74,8 @@ async def done(crm: Crm, name: str, /, who: str = "root", **arguments: Any) -> A
     """What a verb that took effect answers beside its errors."""
     payload = await edit(crm, name, who, **arguments)
     assert payload.pop("errors") == []
+    if name == "suspendUser":
+        await crm.suspended(arguments["user"])
     (value,) = payload.values()
     return value
 

@@ -115,6 +115,7 @@ class Crm:
     clock: Clock
     users: dict[str, UUID] = field(default_factory=dict)
     teams: dict[str, UUID] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
 
     @property
     def terms(self) -> TokenTerms:
@@ -124,11 +125,19 @@ class Crm:
         """A fresh token of one of the people; `erp` asks as the client of that name."""
         now = now or self.clock()
         if who != "erp":
-            return issue_user_token(self.terms, self.keys, self.users[who], now=now)
+            epoch = self.epochs.get(who, 0)
+            return issue_user_token(self.terms, self.keys, self.users[who], now=now, epoch=epoch)
         scopes = ["customers:read", "customers:upsert", "sync:customers"]
         return issue_access_token(
             self.terms, self.keys, subject=self.users["erp"], client_id="erp", scopes=scopes, now=now
         )
+
+    async def suspended(self, user_id: str) -> None:
+        """Give tokens of a user from now on that hold after a suspension which has just ended all others."""
+        for who, id_ in self.users.items():
+            if str(id_) == user_id:
+                statement = "SELECT token_epoch FROM users WHERE id = $1"
+                self.epochs[who] = await self.database.fetchval(statement, id_)
 
     def headers(self, who: str, **more: str) -> dict[str, str]:
         """What each request carries; `more` by header name, underscores for hyphens."""

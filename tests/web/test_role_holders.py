@@ -200,7 +200,8 @@ async def test_suspended_user_is_refused_in_every_process_until_reinstated(ruled
         await holds(partial(_is, _status, 401, crm, token))
     assert (await done(ruled, "reinstateUser", user=user))["status"] == "ACTIVE"
     for crm in (ruled, elsewhere):
-        await holds(partial(_is, _status, 200, crm, token))
+        await holds(partial(_is, _status, 200, crm, ruled.token("li")))
+        assert await _status(crm, token) == 401
 
 
 async def _status(crm: Crm, token: str) -> int:

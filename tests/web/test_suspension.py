@@ -41,7 +41,9 @@ async def told(processes: Processes, verb: str, who: str, by: str = "root", hub:
     """Suspend or reinstate a user."""
     document = f"mutation($id: ID!) {{ {verb}User(user: $id) {{ user {{ status }} errors {{ code path message }} }} }}"
     crm = processes.hubs[hub]
-    return (await crm.ask(by, document, {"id": str(crm.users[who])})).payload(f"{verb}User")
+    payload = (await crm.ask(by, document, {"id": str(crm.users[who])})).payload(f"{verb}User")
+    await crm.suspended(str(crm.users[who]))
+    return payload
 
 
 async def client_told(processes: Processes, verb: str, client_id: str) -> None:
@@ -71,9 +73,12 @@ async def test_suspended_user_is_refused_by_every_process_with_cursors_and_prepa
     assert (await ask(processes.hubs[1], processes.crm.token("chen"), "{ __typename }")).error == REFUSED
     assert (await told(processes, "suspend", "chen", hub=1))["errors"] == []
     assert (await told(processes, "reinstate", "chen", hub=1))["user"] == {"status": "ACTIVE"}
+    fresh = processes.crm.token("chen")
     for hub in processes.hubs:
-        again = await served_again(partial(ask, hub, held, PAGE, ends))
+        again = await served_again(partial(ask, hub, fresh, PAGE, ends))
         assert again.data == second.data
+        # What was out before stays refused, wherever it has been meanwhile.
+        assert (await ask(hub, held, PAGE, ends)).error == REFUSED
     events = await processes.crm.events(str(processes.crm.users["chen"]))
     assert [(e["type"], e["actor_id"], e["before"], e["after"]) for e in events] == [
         ("user.suspended", processes.crm.users["root"], {"status": "ACTIVE"}, {"status": "SUSPENDED"}),
@@ -98,8 +103,10 @@ async def test_suspended_client_is_refused_by_every_process_and_endpoint(process
     refused = await asyncio.gather(*(refused_in_time(partial(ask, hub, held, PAGE)) for hub in processes.hubs))
     assert [answer.error for answer in refused] == [REFUSED] * 2
     await client_told(processes, "reinstate", "kiosk")
+    fresh = (await processes.token_of("kiosk", secret)).json()["access_token"]
     for hub in processes.hubs:
-        assert (await served_again(partial(ask, hub, held, PAGE))).status == 200
+        assert (await served_again(partial(ask, hub, fresh, PAGE))).status == 200
+        assert (await ask(hub, held, PAGE)).error == REFUSED
 
 
 async def test_all_tokens_of_a_client_are_taken_back_in_every_process_and_new_ones_serve(processes: Processes) -> None:
@@ -137,6 +144,10 @@ async def test_user_whose_account_a_client_has_is_suspended_with_the_client(proc
 
     assert (await processes.token_of("robot", secret, 1)).json() == WRONG
     assert (await refused_in_time(partial(ask, processes.hubs[1], held, PAGE))).error == REFUSED
+    assert (await told(processes, "reinstate", "robot"))["errors"] == []
+    fresh = (await processes.token_of("robot", secret)).json()["access_token"]
+    assert (await served_again(partial(ask, processes.hubs[1], fresh, PAGE))).status == 200
+    assert (await ask(processes.hubs[1], held, PAGE)).error == REFUSED
 
 
 async def hammered(hub: Crm, token: str, what: str, seen: list[tuple[float, float, str, Answer]]) -> None:

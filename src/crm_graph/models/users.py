@@ -26,6 +26,10 @@ class UserStatus(StrEnum):
 
 
 class User(Tracked, Base):
+    """Who acts. A suspension ends every token from before it: `token_epoch` counts them, and the hub's own tokens hold in
+    theirs alone; those of issuers hold if they were issued after `suspended_at`, the last one.
+    """
+
     __tablename__ = "users"
     code: ClassVar[EntityCode] = EntityCode.USER
     __table_args__ = (Index("ix_users_username", "username"),)
@@ -39,6 +43,8 @@ class User(Tracked, Base):
     phone: Mapped[str | None] = field(DataClass.CONTACT)
     locale: Mapped[str] = field(DataClass.BASIC, server_default="zh-CN", max_length=35, required=True)
     time_zone: Mapped[str] = field(DataClass.BASIC, server_default="Asia/Shanghai", max_length=64, required=True)
+    token_epoch: Mapped[int] = internal(server_default=text("0"))
+    suspended_at: Mapped[datetime | None] = internal()
 
     teams = relationship("Team", secondary="team_members", lazy="raise", viewonly=True)
 

@@ -262,8 +262,13 @@ class Principals:
         return verify_access_token(self._terms, self.keys, token, now=self._clock())
 
     async def _load_for(self, claims: TokenClaims) -> Loaded:
-        loaded = await self._load(claims.subject, claims.client_id, claims.scopes)
-        if claims.epoch != loaded.token_epoch:
+        whose = (claims.subject, claims.client_id, claims.scopes)
+        loaded = await self._load(*whose)
+        if claims.epoch > loaded.token_epoch:
+            # Tokens were ended after the last look, and this one is from after that.
+            await self.refresh()
+            loaded = await self._load(*whose)
+        if not loaded.serves(claims):
             raise Unauthenticated
         return loaded
 

@@ -15,6 +15,7 @@ from crm_graph.errors import Unauthenticated
 from crm_graph.moments import is_zone, zone_of
 from crm_graph.permissions.rules import Policy
 from crm_graph.permissions.store import Connection, effective_access
+from crm_graph.permissions.tokens import TokenClaims
 
 API_SOURCE = "api"
 """The source of what people and clients without a system of their own write."""
@@ -61,21 +62,29 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A principal as of a policy version, when one of its roles ends (seconds since 1970, or infinite), and of which
-    epoch tokens of its client hold.
+    """A principal as of a policy version, when one of its roles ends (seconds since 1970, or infinite), of which epoch
+    tokens of the hub hold, and after when others are issued that do (seconds since 1970).
     """
 
     principal: Principal
     version: int
     until: float
     token_epoch: int = 0
+    suspended_at: float = float("-inf")
+
+    def serves(self, claims: TokenClaims) -> bool:
+        """Whether a valid token is from after what last ended all that were there."""
+        if claims.identity is not None:
+            return claims.issued_at > self.suspended_at
+        return claims.epoch == self.token_epoch
 
 
 _PRINCIPAL = """
 SELECT (SELECT version FROM policy_version WHERE id = 1) AS version,
        u.id, u.username, u.locale, u.time_zone, c.id AS client_id,
        COALESCE(c.source, (SELECT min(o.source) FROM clients o WHERE o.user_id = u.id)) AS source,
-       c.scopes::text AS scopes, c.cost_per_minute, COALESCE(c.token_epoch, 0) AS token_epoch,
+       c.scopes::text AS scopes, c.cost_per_minute, u.suspended_at,
+       CASE WHEN c.id IS NULL THEN u.token_epoch ELSE c.token_epoch END AS token_epoch,
        ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
              WHERE h.user_id = u.id AND (h.expires_at IS NULL OR h.expires_at > $3) ORDER BY r.key) AS roles,
        (SELECT min(h.expires_at) FROM user_roles h WHERE h.user_id = u.id AND h.expires_at > $3) AS until,
@@ -124,4 +133,5 @@ async def load_principal(
         cost_per_minute=row["cost_per_minute"],
     )
     until = row["until"].timestamp() if row["until"] else float("inf")
-    return Loaded(principal, row["version"] or 0, until, row["token_epoch"])
+    suspended_at = row["suspended_at"].timestamp() if row["suspended_at"] else float("-inf")
+    return Loaded(principal, row["version"] or 0, until, row["token_epoch"], suspended_at)

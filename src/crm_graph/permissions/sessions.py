@@ -4,6 +4,7 @@ there; what that person may is asked of the rows each time.
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -48,10 +49,19 @@ async def start_session(
     return secret
 
 
-async def session_user(connection: Connection, secret: str, *, now: datetime) -> tuple[UUID, datetime] | None:
-    """Whose session this is and when it ends, while user and issuer are active."""
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Whose session it is, when it ends, and of which epoch tokens of its user hold."""
+
+    user_id: UUID
+    ends_at: datetime
+    token_epoch: int
+
+
+async def open_session(connection: Connection, secret: str, *, now: datetime) -> OpenSession | None:
+    """The session of a secret, while user and issuer are active."""
     row = await connection.fetchrow(_USER, _digest(secret), now)
-    return None if row is None else (row["user_id"], row["ends_at"])
+    return None if row is None else OpenSession(row["user_id"], row["ends_at"], row["token_epoch"])
 
 
 async def end_session(engine: AsyncEngine, secret: str) -> bool:
@@ -95,7 +105,7 @@ def _digest(secret: str) -> bytes:
 
 
 _USER = """
-SELECT s.user_id, s.ends_at
+SELECT s.user_id, s.ends_at, u.token_epoch
 FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN issuers i ON i.id = s.issuer_id
 WHERE s.digest = $1 AND s.ends_at > $2 AND u.status = 'ACTIVE' AND u.archived_at IS NULL
   AND (s.issuer_id IS NULL OR i.status = 'ACTIVE')

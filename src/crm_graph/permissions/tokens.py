@@ -51,8 +51,8 @@ class TokenTerms:
 class TokenClaims:
     """What a verified token says: the user, the client (None for the hub's own tokens), its scopes (None: not limited
     by any), when it ends and was issued, in seconds since 1970, and its own id; one of people's own issuers, whom it
-    means: the id of the issuer's row, and the subject; one of a client, the epoch of its tokens; one of the hub's own
-    keys, that key.
+    means: the id of the issuer's row, and the subject; one of the hub's own, the epoch of its client's or user's tokens,
+    and the key.
     """
 
     subject: UUID
@@ -100,9 +100,9 @@ def issue_access_token(
     return jwt.encode(header, claims, keys.signing, algorithms=[ALGORITHM])
 
 
-def issue_user_token(terms: TokenTerms, keys: KeyRing, user_id: UUID, *, now: datetime) -> str:
+def issue_user_token(terms: TokenTerms, keys: KeyRing, user_id: UUID, *, now: datetime, epoch: int = 0) -> str:
     """A token of the hub's own for one of its users: the demo's, and those that the command line prints."""
-    return issue_access_token(terms, keys, subject=user_id, client_id=FIRST_PARTY, scopes=(), now=now)
+    return issue_access_token(terms, keys, subject=user_id, client_id=FIRST_PARTY, scopes=(), now=now, epoch=epoch)
 
 
 def verify_access_token(terms: TokenTerms, keys: KeyRing, token: str, *, now: datetime) -> TokenClaims:

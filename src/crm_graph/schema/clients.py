@@ -30,7 +30,7 @@ ENUMS = (
     enum_of(
         ClientStatus,
         ACTIVE="It gets tokens, and they are answered.",
-        SUSPENDED="It gets no tokens, and those it has are refused everywhere within a second.",
+        SUSPENDED="It gets no tokens, and those it has are refused everywhere within a second, for good.",
         REMOVED="The same for good; its id is never given again.",
     ),
 )
@@ -117,7 +117,7 @@ def client_mutations() -> Iterable[Mutation]:
         (
             "reinstate_client",
             clients.reinstate,
-            "Serve a suspended client again; tokens that have not ended hold again.",
+            "Serve a suspended client again, by new tokens; those from before stay refused.",
         ),
         (
             "revoke_client_tokens",

@@ -133,11 +133,11 @@ def _of_holders(payload: Mapping[str, Member]) -> Iterable[Mutation]:
         ("revoke_role", "Take a role from a user." + _HOLDS, which, role_holders.revoke),
         (
             "suspend_user",
-            "Let a user not act (停用); tokens that are out are refused." + _HOLDS,
+            "Let a user not act (停用); tokens and sessions that are out are refused for good." + _HOLDS,
             {"user": _USER},
             role_holders.suspend,
         ),
-        ("reinstate_user", "Let a suspended user act again." + _HOLDS, {"user": _USER}, role_holders.reinstate),
+        ("reinstate_user", "Let a suspended user act again, once they sign in." + _HOLDS, {"user": _USER}, role_holders.reinstate),
         (
             "link_identity",
             "Let a person come in as a user who is there already, by their subject at an issuer. Nobody does so for"

@@ -117,12 +117,12 @@ async def update(tx: Transaction, client_id: str, changes: Mapping[str, Any]) ->
 
 
 async def suspend(tx: Transaction, client_id: str) -> None:
-    """Let a client get no tokens and be answered by none that it has, until `reinstate`. Raises UserFault."""
+    """Let a client get no tokens until `reinstate`, and never again be answered by those it has. Raises UserFault."""
     await _set_status(tx, await _held(tx, await _opened(tx), client_id), ClientStatus.SUSPENDED, "suspended")
 
 
 async def reinstate(tx: Transaction, client_id: str) -> None:
-    """Serve a suspended client again; tokens that have not ended hold again too. Raises UserFault."""
+    """Serve a suspended client again, by new tokens; its secrets and keys hold as before. Raises UserFault."""
     await _set_status(tx, await _held(tx, await _opened(tx), client_id), ClientStatus.ACTIVE, "reinstated")
 
 
@@ -266,6 +266,8 @@ async def _set_status(tx: Transaction, client: Client, status: ClientStatus, ver
         return
     client.status = status
     client.version += 1
+    if status is ClientStatus.SUSPENDED:
+        client.token_epoch += 1
     _tell(tx, client, verb, {"status": before.value}, {"status": status.value})
     await raise_policy_version(tx.session)
 

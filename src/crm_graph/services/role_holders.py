@@ -89,7 +89,9 @@ async def revoke(tx: Transaction, given: Raw) -> UUID:
 
 
 async def suspend(tx: Transaction, given: Raw) -> UUID:
-    """A user may not act until they are reinstated. Raises NotFound, and Invalid for who has left."""
+    """A user may not act until they are reinstated, and signs in anew then: every token, session and link from before
+    stays refused. Raises NotFound, and Invalid for who has left.
+    """
     return await _set_status(tx, given, UserStatus.ACTIVE, UserStatus.SUSPENDED, "suspended")
 
 
@@ -109,6 +111,8 @@ async def _set_status(tx: Transaction, given: Raw, from_: UserStatus, to: UserSt
     for role in await tx.session.scalars(select(Role.key).join(UserRole).where(UserRole.user_id == user.id)):
         require_givable(tx, before.policy, role)
     was, user.status = {"status": user.status.value}, to
+    if to is UserStatus.SUSPENDED:
+        await end_tokens(tx, user)
     return await written(tx, before, user, (verb, was, {"status": to.value}))
 
 

@@ -27,7 +27,7 @@ from crm_graph.messages import Locale, locale_of
 from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.issuers import IssuerRule
 from crm_graph.permissions.rate_limits import RateLimit
-from crm_graph.permissions.sessions import could_be, end_session, session_user, start_session, use_link
+from crm_graph.permissions.sessions import could_be, end_session, open_session, start_session, use_link
 from crm_graph.permissions.sign_in import ATTEMPT_LIFETIME_S, Attempt, SignInRefused, begin, finish
 from crm_graph.permissions.store import utc_now
 from crm_graph.permissions.tokens import FIRST_PARTY, issue_access_token
@@ -260,25 +260,25 @@ async def _token(sign_in: SignIn, request: Request) -> Response:
     now, principals = sign_in.clock(), sign_in.principals
     secret = _session_secret(sign_in, request)
     async with sign_in.pool.acquire(timeout=WAIT_S) as connection:
-        found = await session_user(connection, secret, now=now)
+        found = await open_session(connection, secret, now=now)
     if found is None:
         sign_in.limit.wait_s(_missed(request))
         raise Unauthenticated
-    user_id, ends_at = found
-    if not (await principals.of_user(user_id)).roles:
+    if not (await principals.of_user(found.user_id)).roles:
         raise Unauthenticated
-    lifetime = min(TOKEN_LIFETIME_S, int((ends_at - now).total_seconds()))
+    lifetime = min(TOKEN_LIFETIME_S, int((found.ends_at - now).total_seconds()))
     token = issue_access_token(
         principals.terms,
         principals.keys,
-        subject=user_id,
+        subject=found.user_id,
         client_id=FIRST_PARTY,
         scopes=(),
         now=now,
+        epoch=found.token_epoch,
         lifetime_s=lifetime,
     )
     body = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
-    return JSONResponse({**body, "session_ends_at": ends_at.isoformat()}, headers=_NO_STORE)
+    return JSONResponse({**body, "session_ends_at": found.ends_at.isoformat()}, headers=_NO_STORE)
 
 
 async def _sign_out(sign_in: SignIn, request: Request) -> Response:

@@ -150,6 +150,21 @@ async def test_a_suspended_user_stays_out_and_rows_stay_as_they_are(company: Com
     assert (after["name"], after["roles"], after["version"]) == ("Feng", {"sales": "issuer"}, 1)
 
 
+async def test_after_a_suspension_only_tokens_from_after_it_let_somebody_in(company: Company) -> None:
+    before = await company.known.forge(sub="shen", iat=now_and(-1))
+    assert await company.lets_in(before)
+    user = str((await company.user(company.known, "shen"))["id"])
+
+    await done(company.crm, "suspendUser", user=user)
+    await company.becomes(before, let_in=False)
+    await done(company.crm, "reinstateUser", user=user)
+
+    after = await company.known.forge(sub="shen", iat=now_and(1))
+    await company.becomes(after, let_in=True)
+    assert not await company.lets_in(before)
+    assert not await company.lets_in(await company.known.forge(sub="shen", iat=now_and(-2)))
+
+
 async def test_the_same_subject_and_mail_at_two_issuers_are_two_people(company: Company) -> None:
     claims: dict[str, Any] = {"preferred_username": "yu", "email": "yu@example.com"}
     assert await company.lets_in(await company.known.token("42", **claims, groups=["crm-sales"]))

@@ -8,6 +8,7 @@ import pytest
 from crm_graph.app import build_app
 from crm_graph.permissions.authorization_server import ADDRESS_FACTOR
 from crm_graph.permissions.sessions import MAX_PER_USER
+from web.administering import done
 from web.conftest import serving
 
 from .conftest import OWN, Console, cookies_of
@@ -79,6 +80,28 @@ async def test_a_session_ends_with_its_time_its_user_and_its_issuer(console: Con
         await console.crm.database.execute(suspend, "SUSPENDED")
         assert (await console.token(browser)).status_code == 401
         await console.crm.database.execute(suspend, "ACTIVE")
+
+
+async def test_a_suspension_ends_sessions_links_and_tokens_for_good(console: Console) -> None:
+    user = str(console.crm.users["chen"])
+    async with console.browser() as browser:
+        await console.follow(browser, await console.link("chen"))
+        unused = await console.link("chen")
+        before = (await console.token(browser)).json()["access_token"]
+
+        await done(console.crm, "suspendUser", user=user)
+        await done(console.crm, "reinstateUser", user=user)
+
+        assert (await console.token(browser)).status_code == 401
+        assert (await console.follow(browser, unused)).status_code == 403
+        await console.follow(browser, await console.link("chen"))
+        after = (await console.token(browser)).json()["access_token"]
+    query = {"query": "{ viewer { locale } }"}
+    told = [
+        await console.crm.http.post("/graphql", json=query, headers={"Authorization": f"Bearer {token}"})
+        for token in (after, before)
+    ]
+    assert [answer.status_code for answer in told] == [200, 401]
 
 
 async def test_a_user_has_a_bounded_number_of_sessions(console: Console) -> None:
