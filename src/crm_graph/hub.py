@@ -19,6 +19,7 @@ from crm_graph.models.ids import IdSource
 from crm_graph.permissions.allowances import Allowance
 from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.budgets import Budgets
+from crm_graph.permissions.issuer_documents import DocumentStore
 from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.people import People
 from crm_graph.permissions.policy import DEFAULT_ROLES
@@ -97,7 +98,8 @@ async def open_hub(
         require_sound(DEFAULT_ROLES, catalog)
         ids = IdSource(clock)
         terms = TokenTerms.of(settings)
-        people = People(terms.issuer, Admission(primary, engine, catalog, clock, ids), monotonic)
+        admission, documents = Admission(primary, engine, catalog, clock, ids), DocumentStore(primary, engine, clock)
+        people = People(terms.issuer, admission, monotonic, documents)
         principals = Principals(
             primary,
             catalog,

@@ -13,7 +13,7 @@ from crm_graph.models.exports import Export
 from crm_graph.models.external_refs import ExternalRef
 from crm_graph.models.idempotency_keys import IdempotencyKey
 from crm_graph.models.interactions import Interaction
-from crm_graph.models.issuers import Identity, Issuer
+from crm_graph.models.issuers import Identity, Issuer, IssuerDocuments
 from crm_graph.models.leads import Lead
 from crm_graph.models.opportunities import Opportunity
 from crm_graph.models.rights_proposals import RightsProposal
@@ -49,6 +49,7 @@ __all__ = [
     "Identity",
     "Interaction",
     "Issuer",
+    "IssuerDocuments",
     "Lead",
     "Opportunity",
     "Pipeline",

@@ -49,6 +49,17 @@ class Issuer(Base):
     created_at: Mapped[datetime] = internal()
 
 
+class IssuerDocuments(Base):
+    """What an issuer answered last when it was asked for its discovery document and its keys."""
+
+    __tablename__ = "issuer_documents"
+
+    issuer_id: Mapped[UUID] = internal(ForeignKey("issuers.id"), primary_key=True)
+    discovery: Mapped[dict[str, Any]] = internal()
+    jwks: Mapped[dict[str, Any]] = internal()
+    fetched_at: Mapped[datetime] = internal()
+
+
 class Identity(Base):
     """A person as an issuer knows them. `claims_at` is when the newest token that they came with was issued, `roles`
     and `teams` are the keys that its claims gave by the map of that `issuer_version`.

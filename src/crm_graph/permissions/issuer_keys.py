@@ -1,5 +1,5 @@
 """The public keys of issuers, from where their discovery documents say (OpenID Connect Discovery 1.0): kept while the
-issuer is down, fetched anew when it rotates them. Only addresses of configured issuers are ever asked.
+issuer is down, in the database too for processes that start then, fetched anew when it rotates them. Only addresses of configured issuers are ever asked.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from crm_graph.errors import Unavailable
+from crm_graph.permissions.issuer_documents import DocumentStore
 
 log = structlog.get_logger(__name__)
 
@@ -66,11 +67,18 @@ class IssuerKeys:
     """The keys of one issuer, for one process. One fetch at a time; those who wait for it share what it brings."""
 
     def __init__(
-        self, issuer: str, http: httpx.AsyncClient, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        issuer: str,
+        http: httpx.AsyncClient,
+        *,
+        store: DocumentStore | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuer = issuer
         self._http = http
+        self._store = store
         self._monotonic = monotonic
+        self._recalled = store is None
         self._keys: tuple[IssuerKey, ...] = ()
         self._metadata: Mapping[str, Any] = {}
         self._fetched_at = float("-inf")
@@ -96,6 +104,8 @@ class IssuerKeys:
         return self._metadata
 
     async def _ensure(self) -> None:
+        if not self._recalled:
+            await self._recall()
         age = self._monotonic() - self._fetched_at
         if age > KEPT_S:
             await self._renew()
@@ -114,6 +124,26 @@ class IssuerKeys:
         fitting = [key for key in self._keys if key.fits(algorithm) and kid in (None, key.kid)]
         return fitting[0] if len(fitting) == 1 else None
 
+    async def _recall(self) -> None:
+        """Begin with what another process was answered. What is older than it should be is used if the issuer does not
+        answer now.
+        """
+        async with self._fetching:
+            if self._recalled or self._store is None:
+                return
+            last = await self._store.last(self._issuer)
+            self._recalled = True
+            if last is None or last.age_s > KEPT_S:
+                return
+            try:
+                self._keys = public_keys(last.jwks)
+            except UnfitAnswer as unfit:
+                log.warning("issuer_documents_unfit", issuer=self._issuer, cause=repr(unfit))
+                return
+            self._metadata, self._fetched_at = last.discovery, self._monotonic() - last.age_s
+        if last.age_s > RENEW_AFTER_S:
+            await self._renew()
+
     async def _renew(self) -> None:
         async with self._fetching:
             if self._monotonic() - self._tried_at < TRY_EVERY_S:
@@ -122,12 +152,16 @@ class IssuerKeys:
             self.fetches += 1
             try:
                 metadata = await discover(self._http, self._issuer)
-                keys = public_keys(await fetch_json(self._http, endpoint(metadata, "jwks_uri", self._issuer)))
+                jwks = await fetch_json(self._http, endpoint(metadata, "jwks_uri", self._issuer))
+                keys = public_keys(jwks)
             except FETCH_FAILURES as failure:
                 log.warning("issuer_keys_not_fetched", issuer=self._issuer, cause=repr(failure))
                 return
             self._keys, self._metadata, self._fetched_at = keys, metadata, self._monotonic()
+            self._recalled = True
             log.info("issuer_keys_fetched", issuer=self._issuer, keys=len(self._keys))
+            if self._store is not None:
+                await self._store.keep(self._issuer, metadata, jwks)
 
 
 async def discover(http: httpx.AsyncClient, issuer: str) -> Mapping[str, Any]:

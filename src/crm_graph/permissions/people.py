@@ -22,6 +22,7 @@ from joserfc.util import urlsafe_b64decode
 
 from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.moments import is_zone
+from crm_graph.permissions.issuer_documents import DocumentStore
 from crm_graph.permissions.issuer_keys import FETCH_TIMEOUT_S, IssuerKeys
 from crm_graph.permissions.issuers import IssuerRule
 from crm_graph.permissions.tokens import MAX_TOKEN_BYTES, TOKEN_TYPES, TokenClaims
@@ -116,12 +117,13 @@ def claimed_issuer(token: str) -> str:
 @dataclass
 class People:
     """Tokens of issuers to users, for one process. `own` is the hub's issuer, which is never another's; `use` tells the
-    issuers of the policy that holds.
+    issuers of the policy that holds; `store` keeps what they answered for other processes.
     """
 
     own: str
     admit: Admit
     monotonic: Callable[[], float] = time.monotonic
+    store: DocumentStore | None = None
     _issuers: Mapping[str, IssuerRule] = field(default_factory=dict)
     _keys: dict[str, IssuerKeys] = field(default_factory=dict)
     _http: httpx.AsyncClient | None = None
@@ -189,7 +191,7 @@ class People:
     def keys_of(self, url: str) -> IssuerKeys:
         """The keys of a configured issuer."""
         if url not in self._keys:
-            self._keys[url] = IssuerKeys(url, self.http(), monotonic=self.monotonic)
+            self._keys[url] = IssuerKeys(url, self.http(), store=self.store, monotonic=self.monotonic)
         return self._keys[url]
 
     def http(self) -> httpx.AsyncClient:

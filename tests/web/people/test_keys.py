@@ -1,14 +1,16 @@
 """Keys of issuers: fetched seldom, kept for a time, and taken from nobody else."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from crm_graph.permissions.issuer_keys import KEPT_S, MAX_DOCUMENT_BYTES, RENEW_AFTER_S, TRY_EVERY_S
 from crm_graph.permissions.people import HOLDS_S
+from web.conftest import hub_with
 from web.issuing import CALLBACK, issuers
 
-from .conftest import DOWN, KEYS, REFUSED, Company, within_a_second
+from .conftest import DOWN, KEYS, REFUSED, Company, now_and, within_a_second
 
 
 async def test_a_new_key_is_found_and_an_old_one_ends_with_what_it_signed(company: Company) -> None:
@@ -70,6 +72,26 @@ async def test_keys_serve_while_the_issuer_is_down_but_not_for_ever(company: Com
 
     assert (await company.ask(three)).error == DOWN
     await company.save(frail.url, status="SUSPENDED")
+
+
+async def test_new_process_lets_people_in_while_their_issuer_is_down_but_not_for_ever(company: Company) -> None:
+    """It begins with what another one was answered, discovery and keys, for as long as that one would."""
+    async with issuers(1) as (stopped,):
+        await company.configure(stopped)
+        ends = now_and(3 * 24 * 3600)
+        token = await stopped.forge(sub="early", iat=now_and(-1), exp=ends)
+        assert await company.lets_in(token)
+
+    answered = []
+    for age in (0, RENEW_AFTER_S + 1, KEPT_S - 60, KEPT_S + 1):
+        company.clock.by = timedelta(seconds=age)
+        async with hub_with(company.crm, company.crm.settings) as http:
+            new = replace(company, crm=replace(company.crm, http=http))
+            answered.append((await new.ask(token, "{ __typename }")).status)
+            forged = await new.ask(token[:-6] + "AAAAAA", "{ __typename }")
+            assert forged.status in {401, 503}
+    assert answered == [200, 200, 200, 503]
+    await company.save(stopped.url, status="SUSPENDED")
 
 
 WRONG_ANSWERS: dict[str, dict[str, Any]] = {
