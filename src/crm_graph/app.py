@@ -33,6 +33,7 @@ from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_d
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.schema.grantable import told_grantable
+from crm_graph.services import clients
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
@@ -107,8 +108,20 @@ def authority(hub: Hub) -> Authority:
     """The authorization server of a hub."""
     settings, issuer = hub.settings, hub.principals.terms.issuer
     limits = Limits.of(settings.token_requests_per_minute)
+
+    async def end_tokens(principal: Principal, epoch: int) -> None:
+        async with transactions(hub, principal, source=principal.source)() as tx:
+            await clients.end_own_tokens(tx, epoch)
+
     return Authority(
-        hub.principals, hub.primary, hub.engine, oauth.audiences(issuer), limits, hub.clock, settings.pool_wait_s
+        hub.principals,
+        hub.primary,
+        hub.engine,
+        oauth.audiences(issuer),
+        limits,
+        hub.clock,
+        settings.pool_wait_s,
+        end_tokens=end_tokens,
     )
 
 

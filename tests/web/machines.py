@@ -23,8 +23,11 @@ from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.authorization_server import Authority, Limits
 from crm_graph.permissions.clients import register_client
 from crm_graph.permissions.keys import ensure_signing_key
+from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.store import raise_policy_version, sync_default_policy
 from crm_graph.permissions.tokens import TokenTerms
+from crm_graph.services import clients
+from crm_graph.transaction import begin
 from crm_graph.web.oauth import audiences, routes
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -108,8 +111,19 @@ def basic_header(client_id: str, secret: str) -> str:
 
 def app_of(server: Server, *, pool: Any = None, limits: Limits = UNLIMITED) -> Starlette:
     """The endpoints alone, for other parts than those of the server."""
+
+    async def end_tokens(principal: Principal, epoch: int) -> None:
+        async with begin(server.engine, principal, CATALOG, server.clock, IdSource(), source=principal.source) as tx:
+            await clients.end_own_tokens(tx, epoch)
+
     authority = Authority(
-        server.principals, pool or server.pool, server.engine, audiences(TERMS.issuer), limits, server.clock
+        server.principals,
+        pool or server.pool,
+        server.engine,
+        audiences(TERMS.issuer),
+        limits,
+        server.clock,
+        end_tokens=end_tokens,
     )
     return Starlette(routes=routes(authority, CATALOG))
 

@@ -28,6 +28,14 @@ async def revoked_rows(server: Server) -> int:
         return int(await connection.scalar(text("SELECT count(*) FROM revoked_tokens")) or 0)
 
 
+async def refused(server: Server, token: str) -> bool:
+    try:
+        await server.principals.authenticate(token)
+    except Unauthenticated:
+        return True
+    return False
+
+
 async def test_revoked_token_is_refused_and_other_tokens_stay(server: Server) -> None:
     token, other = await server.fresh_token(), await server.fresh_token()
     for each in (token, other):
@@ -97,17 +105,34 @@ async def test_rows_go_when_their_tokens_have_ended(server: Server) -> None:
     assert await revoked_rows(server) == 1
 
 
-async def test_more_revoked_tokens_than_are_kept_are_told_to_wait(server: Server) -> None:
+async def test_client_that_takes_back_more_than_is_kept_takes_back_all_that_it_has(server: Server) -> None:
+    secret = await server.another("shop")
+    beside = (await server.token(GRANT, basic=("shop", secret))).json()["access_token"]
     await server.execute(
         "INSERT INTO revoked_tokens (token_id, client_id, ends_at)"
         " SELECT 't' || n, (SELECT id FROM clients WHERE client_id = 'erp'), '2027-01-01'"
         f" FROM generate_series(1, {MAX_PER_CLIENT}) AS n"
     )
 
-    answer = await server.as_erp("/oauth/revoke", token=await server.fresh_token())
+    one, other = await server.fresh_token(), await server.fresh_token()
 
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
-    assert answer.json()["error"] == "temporarily_unavailable"
+    answers = [await server.as_erp("/oauth/revoke", token=token) for token in (one, other)]
+
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(200, {})] * 2
+    for token in (one, other):
+        assert await refused(server, token)
+        assert (await server.as_erp("/oauth/introspect", token=token)).json() == {"active": False}
+    assert await revoked_rows(server) == 0
+    fresh = await server.fresh_token()
+    for token in (fresh, beside):
+        await server.principals.authenticate(token)
+    async with server.engine.connect() as connection:
+        told = await connection.execute(text("SELECT actor_id, after::text FROM events WHERE type = 'client.tokens_revoked'"))
+        assert [tuple(row) for row in told] == [(server.account, '{"token_epoch": 1}')]
+    # There is room again: the next one is taken back alone.
+    await server.as_erp("/oauth/revoke", token=fresh)
+    assert await revoked_rows(server) == 1
+    await server.principals.authenticate(await server.fresh_token())
 
 
 async def test_introspection_tells_what_an_own_token_is_good_for(server: Server) -> None:

@@ -4,6 +4,7 @@ Authlib's core, revocation (RFC 7009) and introspection (RFC 7662). It knows no 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.client_authentication import OAuthRequest, authenticated, credentials_of
 from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE, RegisteredClient, could_be, load_client
 from crm_graph.permissions.keys import KeyRing
+from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rate_limits import RateLimit
 from crm_graph.permissions.revocations import TooManyRevoked, revoke
 from crm_graph.permissions.store import utc_now
@@ -34,7 +36,6 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 CHALLENGE = 'Basic realm="crm-graph", charset="UTF-8"'
 ADDRESS_FACTOR = 10
 """How much more than one client may ask for all that come from one address."""
-MAKE_ROOM_AFTER_S = 60
 SLOW_DOWN = "slow_down"
 """What the registry of OAuth errors has for a token endpoint that is asked too often (RFC 8628, section 3.5)."""
 UNAVAILABLE = "temporarily_unavailable"
@@ -69,10 +70,15 @@ class Limits:
         return self.of_address.wait_s(address) or self.of_client.wait_s((endpoint, address, name))
 
 
+EndTokens = Callable[[Principal, int], Awaitable[None]]
+"""Takes back, as a client, all tokens of its own of an epoch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """What the endpoints work with. `pool` and `engine` must reach the primary: a replica may lag behind a suspension.
-    `audiences` are what an assertion of a client may be for: the issuer, or the token endpoint.
+    `audiences` are what an assertion of a client may be for: the issuer, or the token endpoint. `end_tokens` is for
+    clients that take back more than is kept one by one.
     """
 
     principals: Principals
@@ -82,6 +88,7 @@ class Authority:
     limits: Limits
     clock: Callable[[], datetime] = field(default=utc_now)
     wait_s: float = 5.0
+    end_tokens: EndTokens = field(kw_only=True)
 
 
 Endpoint = Callable[[Authority, OAuthRequest, RegisteredClient], Awaitable[OAuthResponse]]
@@ -93,7 +100,7 @@ async def answered(authority: Authority, endpoint: Endpoint, request: OAuthReque
         shown = credentials_of(request)
         wait = authority.limits.wait_s(endpoint.__name__, address, shown.client_id)
         if wait:
-            return _later(429, SLOW_DOWN, "There are too many requests.", wait)
+            return _too_often(wait)
         now = authority.clock()
         async with authority.pool.acquire(timeout=authority.wait_s) as connection:
             client = await load_client(connection, shown.client_id, now)
@@ -114,15 +121,17 @@ async def token(authority: Authority, request: OAuthRequest, client: RegisteredC
 
 
 async def revocation(authority: Authority, request: OAuthRequest, client: RegisteredClient) -> OAuthResponse:
-    """Take a token of the client back. Whatever else the text is, a token of another client among it, is answered like
-    one that is invalid: with success (RFC 7009, section 2.2).
+    """Take a token of the client back; where more are taken back than are kept, all that it has. Whatever else the text
+    is, a token of another client among it, is answered like one that is invalid: with success (RFC 7009, section 2.2).
     """
     claims = await _own_token(authority, request, client)
     if claims is not None and client.id is not None:
         try:
             await revoke(authority.engine, client.id, claims, now=authority.clock())
         except TooManyRevoked:
-            return _later(503, UNAVAILABLE, "Too many tokens are revoked and have not ended.", MAKE_ROOM_AFTER_S)
+            with suppress(Unauthenticated):
+                principal = await authority.principals.authenticate(request.form["token"])
+                await authority.end_tokens(principal, claims.epoch)
         await authority.principals.refresh()
     return OAuthResponse(200, {}, NO_STORE)
 
@@ -176,9 +185,9 @@ def invalid_request(description: str) -> OAuthResponse:
     return refused(InvalidRequestError(description))
 
 
-def _later(status: int, error: str, description: str, wait_s: int) -> OAuthResponse:
-    body = {"error": error, "error_description": description}
-    return OAuthResponse(status, body, {**NO_STORE, "Retry-After": str(wait_s)})
+def _too_often(wait_s: int) -> OAuthResponse:
+    body = {"error": SLOW_DOWN, "error_description": "There are too many requests."}
+    return OAuthResponse(429, body, {**NO_STORE, "Retry-After": str(wait_s)})
 
 
 class _Request(OAuth2Request):  # type: ignore[misc]  # Authlib has no types

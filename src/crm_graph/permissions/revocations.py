@@ -14,7 +14,7 @@ MAX_PER_CLIENT = 1_000
 
 
 class TooManyRevoked(RuntimeError):
-    """A client takes back more tokens than are kept; one that has ended makes room."""
+    """A client takes back more tokens than are kept one by one."""
 
 
 async def load_revoked(connection: Connection, *, now: datetime) -> frozenset[str]:

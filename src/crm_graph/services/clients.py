@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, or_, select
 
 from crm_graph.catalog import camel
 from crm_graph.errors import Duplicate, Invalid, LimitReached, Required, RuleViolated
-from crm_graph.models import Client, Role, User, UserRole
+from crm_graph.models import Client, RevokedToken, Role, User, UserRole
 from crm_graph.models.clients import ClientStatus
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.users import UserKind, UserStatus
@@ -128,7 +128,20 @@ async def reinstate(tx: Transaction, client_id: str) -> None:
 
 async def revoke_tokens(tx: Transaction, client_id: str) -> None:
     """Take every token back that a client has; it may get new ones. Raises UserFault."""
-    client = await _held(tx, await _opened(tx), client_id)
+    await _end_tokens(tx, await _held(tx, await _opened(tx), client_id))
+
+
+async def end_own_tokens(tx: Transaction, epoch: int) -> None:
+    """As a client, take back every token of its own of an epoch; where that is over already, nothing is left to do."""
+    await standing(tx)
+    client = await tx.session.get_one(Client, tx.principal.client_id)
+    if client.token_epoch == epoch:
+        await _end_tokens(tx, client)
+        # Those of an epoch that is over need no rows of their own.
+        await tx.session.execute(delete(RevokedToken).where(RevokedToken.client_id == client.id))
+
+
+async def _end_tokens(tx: Transaction, client: Client) -> None:
     client.token_epoch += 1
     client.version += 1
     _tell(tx, client, "tokens_revoked", {}, {"token_epoch": client.token_epoch})
