@@ -65,8 +65,8 @@ issuers_app = typer.Typer(help="The OpenID Connect issuers that people come thro
 app.add_typer(issuers_app, name="issuers")
 
 _TOLD = (
-    AddressTaken, EmbeddedServerError, NoSuchKey, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted, UnfitServer,
-    UnknownEntity, UnknownRole,
+    AddressTaken, EmbeddedServerError, NoSuchKey, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted,
+    UnfitServer, UnknownEntity, UnknownRole,
     OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError,
 )  # fmt: skip
 """What a user is told in a line; anything else is a defect, and shows its traceback."""

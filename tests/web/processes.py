@@ -51,9 +51,7 @@ class Processes:
 
     async def rotate_keys(self) -> str:
         """Let a new key sign from now on, before everybody has it, and give its kid."""
-        key = await rotate_keys(
-            str(self.crm.settings.database_url), self.crm.settings, published_before=timedelta()
-        )
+        key = await rotate_keys(str(self.crm.settings.database_url), self.crm.settings, published_before=timedelta())
         return key.kid
 
     async def drop_key(self, kid: str) -> None:

@@ -127,7 +127,9 @@ async def test_client_that_takes_back_more_than_is_kept_takes_back_all_that_it_h
     for token in (fresh, beside):
         await server.principals.authenticate(token)
     async with server.engine.connect() as connection:
-        told = await connection.execute(text("SELECT actor_id, after::text FROM events WHERE type = 'client.tokens_revoked'"))
+        told = await connection.execute(
+            text("SELECT actor_id, after::text FROM events WHERE type = 'client.tokens_revoked'")
+        )
         assert [tuple(row) for row in told] == [(server.account, '{"token_epoch": 1}')]
     # There is room again: the next one is taken back alone.
     await server.as_erp("/oauth/revoke", token=fresh)

@@ -26,8 +26,8 @@ class UserStatus(StrEnum):
 
 
 class User(Tracked, Base):
-    """Who acts. A suspension ends every token from before it: `token_epoch` counts them, and the hub's own tokens hold in
-    theirs alone; those of issuers hold if they were issued after `suspended_at`, the last one.
+    """Who acts. A suspension ends every token from before it: `token_epoch` counts them, and the hub's own tokens hold
+    in theirs alone; those of issuers hold if they were issued after `suspended_at`, the last one.
     """
 
     __tablename__ = "users"

@@ -1,5 +1,6 @@
 """The public keys of issuers, from where their discovery documents say (OpenID Connect Discovery 1.0): kept while the
-issuer is down, in the database too for processes that start then, fetched anew when it rotates them. Only addresses of configured issuers are ever asked.
+issuer is down, in the database too for processes that start then, fetched anew when it rotates them. Only addresses of
+configured issuers are ever asked.
 """
 
 import asyncio

@@ -51,8 +51,8 @@ class TokenTerms:
 class TokenClaims:
     """What a verified token says: the user, the client (None for the hub's own tokens), its scopes (None: not limited
     by any), when it ends and was issued, in seconds since 1970, and its own id; one of people's own issuers, whom it
-    means: the id of the issuer's row, and the subject; one of the hub's own, the epoch of its client's or user's tokens,
-    and the key.
+    means: the id of the issuer's row, and the subject; one of the hub's own, of which epoch of its client's or user's
+    tokens it is, and the key.
     """
 
     subject: UUID

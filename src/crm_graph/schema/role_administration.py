@@ -137,7 +137,12 @@ def _of_holders(payload: Mapping[str, Member]) -> Iterable[Mutation]:
             {"user": _USER},
             role_holders.suspend,
         ),
-        ("reinstate_user", "Let a suspended user act again, once they sign in." + _HOLDS, {"user": _USER}, role_holders.reinstate),
+        (
+            "reinstate_user",
+            "Let a suspended user act again, once they sign in." + _HOLDS,
+            {"user": _USER},
+            role_holders.reinstate,
+        ),
         (
             "link_identity",
             "Let a person come in as a user who is there already, by their subject at an issuer. Nobody does so for"

@@ -17,6 +17,7 @@ from crm_graph.services.rights import lock, rights_on
 from crm_graph.services.role_inputs import Raw
 from crm_graph.services.role_rules import Standing, require_an_admin, require_givable, standing
 from crm_graph.services.role_views import Told
+from crm_graph.services.sign_outs import end_tokens
 from crm_graph.transaction import EventDraft, Transaction
 
 MANUAL = "manual"
