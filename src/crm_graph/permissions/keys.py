@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+import asyncpg
 import orjson
 from joserfc.jwk import ECKey
 from sqlalchemy import select, text
@@ -50,7 +51,7 @@ class StoredKey:
     ends_at: datetime
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "StoredKey":
+    def of(cls, record: asyncpg.Record) -> "StoredKey":
         """The key of a row."""
         jwk, retired_at = orjson.loads(record["jwk"]), record["retired_at"]
         longest = timedelta(seconds=record["token_lifetime_s"]) + RETIREMENT_MARGIN
@@ -128,7 +129,7 @@ async def load_keys(connection: Connection, *, now: datetime, token_lifetime_s: 
     return _ring(stored, dropped, now)
 
 
-def _holds_too_short(record: Mapping[str, Any], now: datetime, lifetime_s: int) -> bool:
+def _holds_too_short(record: asyncpg.Record, now: datetime, lifetime_s: int) -> bool:
     known, retired_at = record["token_lifetime_s"], record["retired_at"]
     signs = retired_at is None or retired_at > now or known == 0
     return record["dropped_at"] is None and signs and bool(known < lifetime_s)
@@ -253,8 +254,8 @@ _NOTE_LIFETIME = (
     " AND (retired_at IS NULL OR retired_at > $2 OR token_lifetime_s = 0) RETURNING retired_at"
 )
 _FORGET_ENDED = text(
-    "DELETE FROM signing_keys WHERE dropped_at <= :now - CAST(:told AS interval)"
-    " OR retired_at + make_interval(secs => token_lifetime_s) + CAST(:margin AS interval) <= :now"
+    "DELETE FROM signing_keys WHERE dropped_at <= CAST(:now AS timestamptz) - CAST(:told AS interval)"
+    " OR retired_at + make_interval(secs => token_lifetime_s) + CAST(:margin AS interval) <= CAST(:now AS timestamptz)"
 )
 _TELL_OTHERS = (
     "WITH told AS (UPDATE policy_version SET version = version + 1 WHERE id = 1) SELECT pg_notify($1, 'keys')"

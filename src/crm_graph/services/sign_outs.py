@@ -13,5 +13,5 @@ async def end_tokens(tx: Transaction, user: User) -> None:
     user.token_epoch += 1
     user.suspended_at = tx.now
     await tx.session.execute(update(Client).where(Client.user_id == user.id).values(token_epoch=Client.token_epoch + 1))
-    for table in (Session, SignInLink):
-        await tx.session.execute(delete(table).where(table.user_id == user.id))
+    await tx.session.execute(delete(Session).where(Session.user_id == user.id))
+    await tx.session.execute(delete(SignInLink).where(SignInLink.user_id == user.id))
