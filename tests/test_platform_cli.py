@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,10 +156,21 @@ def _keeps_an_issuer(url: str, file: Path) -> None:
 
 def _serves_and_stops(url: str, port: int) -> None:
     with running("serve", port=port, DATABASE_URL=url) as server:
-        keys = httpx.get(f"http://127.0.0.1:{port}/.well-known/jwks.json").json()["keys"]
-        assert len(keys) == 1
+        (leaked,) = _published(port)
+        dropped = crm_graph("keys", "drop", leaked, DATABASE_URL=url)
+        assert (dropped.stdout, dropped.stderr) == (f"The key {leaked} verifies nothing any more.\n", "")
+        since = time.monotonic()
+        while leaked in _published(port):
+            assert time.monotonic() - since < 1
+        (next_one,) = _published(port)
+        listed = asyncio.run(maintenance.list_keys(url, load_settings(database_url=url)))
+        assert [(key["kid"], key["droppedAt"] is None) for key in listed] == [(next_one, True), (leaked, False)]
         server.terminate()
         assert server.wait(30) == 0
+
+
+def _published(port: int) -> list[str]:
+    return [key["kid"] for key in httpx.get(f"http://127.0.0.1:{port}/.well-known/jwks.json").json()["keys"]]
 
 
 def test_what_is_wrong_is_told_in_a_line() -> None:
