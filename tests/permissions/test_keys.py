@@ -200,7 +200,7 @@ async def test_dropped_key_verifies_nothing_and_the_next_one_signs_at_once(
     assert await dropped(session, leaked, now=NOW) == [leaked]
 
     keys = await ring(pool)
-    assert (keys.signing_kid, set(keys.verifying), keys.dropped) == (prepared, {prepared, retired}, {leaked})
+    assert (keys.signing_kid, set(keys.verifying), keys.dropped) == (prepared, {prepared, retired}, frozenset({leaked}))
     assert await session.scalar(text("SELECT jwk::text FROM signing_keys WHERE kid = :kid"), {"kid": leaked}) == "{}"
 
 

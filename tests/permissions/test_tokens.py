@@ -99,7 +99,7 @@ def test_issued_token_says_what_was_issued() -> None:
     )
 
     now = NOW.timestamp()
-    claims = TokenClaims(USER, "erp", frozenset({"a:read", "b:write"}), now + 3600, now, "t7")
+    claims = TokenClaims(USER, "erp", frozenset({"a:read", "b:write"}), now + 3600, now, "t7", kid="k1")
     assert verify(token) == claims
 
 

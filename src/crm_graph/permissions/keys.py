@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import orjson
 from joserfc.jwk import ECKey
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm_graph.models import SigningKey
@@ -101,7 +101,7 @@ def _ring(stored: tuple[StoredKey, ...], dropped: frozenset[str], now: datetime)
     first = sorted(valid, key=lambda key: key is not signing)
     moments = [moment for key in stored for moment in (key.signs_from, key.retired_at, key.ends_at)]
     return KeyRing(
-        signing=signing and signing.key,
+        signing=signing.key if signing else None,
         signing_kid=signing.kid if signing else "",
         verifying=MappingProxyType({key.kid: key.key for key in valid}),
         secrets=tuple(key.jwk["d"].encode("ascii") for key in first),
@@ -227,9 +227,8 @@ async def list_keys(session: AsyncSession) -> Sequence[SigningKey]:
 async def _active(session: AsyncSession, now: datetime | None = None) -> Sequence[SigningKey]:
     """Keys that are not retired, or will be after `now`."""
     await session.flush()
-    is_active = SigningKey.retired_at.is_(None)
-    if now is not None:
-        is_active |= SigningKey.retired_at > now
+    never = SigningKey.retired_at.is_(None)
+    is_active = never if now is None else or_(never, SigningKey.retired_at > now)
     return list(await session.scalars(select(SigningKey).where(SigningKey.dropped_at.is_(None), is_active)))
 
 
