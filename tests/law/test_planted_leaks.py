@@ -249,7 +249,7 @@ LEAKS = [
     ),
     Leak("records that are not found", saying_not_allowed, by_mutations(held("sales"), "update", "archive")),
     Leak("parents", taking_any_parent, by_mutations(held("sales"), "create", "update")),
-    Leak("uniqueness of refs", finding_refs_of_others, by_mutations(agent_access, "upsert")),
+    Leak("uniqueness of refs", finding_refs_of_others, by_mutations(agent_access, "upsert", tables=("external_refs",))),
     Leak("outcomes of bulk upserts", telling_who_has_a_ref, by_mutations(agent_access, "upsert", tables=OWNED)),
     Leak("reports of imports", taking_any_parent, by_imports),
     Leak("errors", suggesting, by_refusals),

@@ -53,6 +53,8 @@ async def fuzzed(
     settings = await settings_of_own_database(cluster_address, worker_id, "fuzz", tmp_path_factory.mktemp("fuzz"))
     async with opened(settings) as hub:
         made = Dataset(Random(20), catalog(), 14).build()
+        for pipeline in made["pipelines"]:
+            pipeline["is_default"] = False
         holders = made["users"][: len(ROLES)]
         for role, user in zip(ROLES, holders, strict=True):
             user.update(status="ACTIVE", archived_at=None)

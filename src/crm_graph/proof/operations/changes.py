@@ -217,12 +217,15 @@ class Changes:
         return name if name in self._schema.type_map else f"Create{entity.api_name}Input"
 
     def _external_id(self, entity: EntityType) -> str:
-        """What some system calls a record of the type, rather SOURCE one that differs, or a name that none has."""
+        """What some system calls a record of the type, rather a name that differs or SOURCE's of a record that does, or
+        one that none has.
+        """
         refs = [r for r in self._tables["external_refs"] if r["entity_type"] == entity.name]
         own = [r for r in refs if r["source"] == SOURCE]
-        differing = set(self._twin.differing(entity.table))
+        differing, names = (set(self._twin.differing(table)) for table in (entity.table, "external_refs"))
         near = [r for r in own if r["entity_id"] in differing]
-        chosen = next((some for some in (near, own) if some and self._random.random() < 0.3), refs)
+        odd = [r for r in refs if r["id"] in names]
+        chosen = next((some for some in (odd, near, own) if some and self._random.random() < 0.3), refs)
         return str(self._random.choice([*(r["external_id"] for r in chosen), f"N{self._random.randrange(9)}"]))
 
     def _parent(self, target: EntityType) -> dict[str, Any]:

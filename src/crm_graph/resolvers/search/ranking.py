@@ -198,7 +198,7 @@ class Searching:
         """
         parts = sql("({parts})", parts=param(given(self.text, Parts(asked)), "text[]"))
         narrow = sql(
-            "(SELECT CASE WHEN {parts} = '{{}}' THEN {query} ELSE concat_ws(' | ', nullif({parts}[1], ''), (SELECT"
+            "(SELECT CASE WHEN {parts} = '{}' THEN {query} ELSE concat_ws(' | ', nullif({parts}[1], ''), (SELECT"
             " coalesce(string_agg(part, ' & ') FILTER (WHERE NOT broad), string_agg(part, ' & '))"
             " FROM (SELECT part, {broad} AS broad FROM unnest({parts}[2:]) AS q (part) OFFSET 0) AS w))::tsquery END)",
             parts=parts,
@@ -208,7 +208,7 @@ class Searching:
         return all_of(
             [
                 self._has(narrow),
-                sql("({parts} = '{{}}' OR {meets}) IS TRUE", parts=parts, meets=self.meets(asked)),
+                sql("({parts} = '{}' OR {meets}) IS TRUE", parts=parts, meets=self.meets(asked)),
             ]
         )
 
