@@ -49,7 +49,7 @@ LAWS = {
     "money": "test_law::test_generated_policy_cannot_tell_twins_apart",
     "explain": "tests/services/test_explanations.py::test_tells_nothing_of_what_a_record_holds",
     "simulate": "test_law::test_simulated_role_cannot_tell_twins_apart",
-    "previewGrants": "tests/web/test_grant_previews.py::test_preview_tells_what_a_role_would_give_to_whom",
+    "previewGrants": "tests/web/test_grant_previews.py::test_condition_that_the_asker_does_not_read_is_not_counted_by",
     "documents": "tests/web/test_trusted_documents.py::test_who_may_register_is_told_by_the_full_schema",
     "numbers": "test_mutations::test_mutations_on_twins_are_answered_alike",
 }

@@ -16,14 +16,14 @@ from web.conftest import Crm
 
 PREVIEW = """query($draft: RoleDraft!) { previewGrants(draft: $draft) {
   users summary
-  changes { type fields kind level users rows rowsCapped }
+  changes { type fields kind level users rows rowsCapped rowsBounded }
   actions { action kind users }
   documents { id operations kind users }
 } }"""
 
 
-async def preview(crm: Crm, language: str = "en", **draft: Any) -> Any:
-    return (await crm.ask("root", PREVIEW, {"draft": draft}, Accept_Language=language)).data["previewGrants"]
+async def preview(crm: Crm, language: str = "en", who: str = "root", **draft: Any) -> Any:
+    return (await crm.ask(who, PREVIEW, {"draft": draft}, Accept_Language=language)).data["previewGrants"]
 
 
 async def refused(crm: Crm, **draft: Any) -> tuple[str, list[str]]:
@@ -41,23 +41,80 @@ def of(told: Any, kind: str) -> Any:
 
 
 async def test_preview_tells_what_a_role_would_give_to_whom(ruled: Crm) -> None:
-    """Three customers of Taizhou, one archived; Qian sees customers already, Zhou does not, but for their own."""
+    """One of three customers is archived; Qian sees customers already, Zhou does not, but for their own."""
     for number in range(3):
         made = await ruled.make("sun", "customer", kind="ORGANIZATION", name=f"台州{number}", city="台州")
     await ruled.ask("sun", f'mutation {{ archiveCustomer(id: "{made["id"]}") {{ errors {{ code }} }} }}')
     version = await ruled.database.fetchval("SELECT version FROM policy_version")
-    grants = [grant(row_rule="WHERE", where={"city": {"eq": "台州"}}, **NAMES)]
+    in_use = await ruled.count("customers WHERE archived_at IS NULL")
+    own = await ruled.count("customers WHERE archived_at IS NULL AND owner_id = $1", ruled.users["zhou"])
     users = [str(ruled.users["zhou"]), str(ruled.users["qian"])]
 
-    told = await preview(ruled, role="taizhou", grants=grants, actions=["export"], users=users)
+    told = await preview(ruled, role="taizhou", grants=[grant(**NAMES)], actions=["export"], users=users)
 
+    rows = in_use - own
     assert told["users"] == 2
-    assert of(told, "GAIN") == [("Customer", ["city"], "READ", 1, 2), ("Customer", ["name"], "READ", 1, 2)]
+    assert of(told, "GAIN") == [("Customer", ["city"], "READ", 1, rows), ("Customer", ["name"], "READ", 1, rows)]
+    assert {c["rowsBounded"] for c in told["changes"]} == {False}
     assert of(told, "LOSE") == []
     assert told["actions"] == [{"action": "export", "kind": "GAIN", "users": 2}]
-    assert told["summary"][0] == "1 user will gain city on 2 customers."
+    assert told["summary"][0] == f"1 user will gain city on {rows:,} customers."
     assert await ruled.database.fetchval("SELECT version FROM policy_version") == version
     assert await ruled.count("roles WHERE key = 'taizhou'") == 0
+
+
+@pytest.mark.parametrize("saved", [False, True])
+async def test_condition_that_the_asker_does_not_read_is_not_counted_by(ruled: Crm, saved: bool) -> None:
+    """Whoever manages roles alone would ask for a phone by its beginnings, by a draft or by a role that is there. Qian
+    reads the phones of organisations already.
+    """
+    await ruled.make("sun", "customer", kind="PERSON", name="Asked For", phone="13700137421")
+    people = await ruled.count("customers WHERE archived_at IS NULL AND kind = 'PERSON'")
+    shown = {"fields": [{"field": name, "level": "READ"} for name in ("name", "phone")]}
+    user = [str(ruled.users["qian"])]
+    told = []
+    for beginning in ("+861370013742", "+86999"):
+        where = {"name": {"eq": "Asked For"}, "phone": {"startsWith": beginning}}
+        grants = [grant(row_rule="WHERE", where=where, **shown)]
+        if saved:
+            await done(ruled, "createRole", input=new_role("asking", *grants))
+            told.append(await preview(ruled, role="asking", users=user))
+            told.append(await preview(ruled, role="asking", grants=[grant(row_rule="OWN", **shown)], users=user))
+            await done(ruled, "removeRole", key="asking")
+        else:
+            told.append(await preview(ruled, role="asking", grants=grants, users=user))
+
+    assert told[: len(told) // 2] == told[len(told) // 2 :]
+    gained = next(c for c in told[0]["changes"] if c["kind"] == "GAIN" and "phone" in c["fields"])
+    assert (gained["rows"], gained["rowsBounded"]) == (people, True)
+    assert f" on some of {people:,} customers." in told[0]["summary"][0]
+
+
+async def test_who_reads_what_a_condition_names_on_every_record_is_told_exactly(ruled: Crm) -> None:
+    """Zhou reads cities of all, and phones of their own alone."""
+    for number in range(2):
+        await ruled.make("sun", "customer", kind="ORGANIZATION", name=f"丽水{number}", city="丽水")
+    of_own = grant(row_rule="OWN", fields=[{"field": "phone", "level": "READ"}])
+    manages = new_role("reads_cities", grant(**NAMES), of_own, actions=["roles:manage", "roles:read"])
+    await done(ruled, "createRole", input=manages)
+    await done(ruled, "grantRole", user=str(ruled.users["zhou"]), role="reads_cities")
+    await holds(lambda: _may_preview(ruled, "zhou"))
+    fields = {"fields": [*NAMES["fields"], {"field": "phone", "level": "READ"}]}
+    user = [str(ruled.users["chen"])]
+
+    async def counted(where: Any) -> Any:
+        grants = [grant(row_rule="WHERE", where=where, **fields)]
+        told = await preview(ruled, who="zhou", role="asked", grants=grants, users=user)
+        return {(c["rows"], c["rowsBounded"]) for c in told["changes"] if "city" in c["fields"]}
+
+    assert await counted({"city": {"eq": "丽水"}}) == {(2, False)}
+    ((_, bounded),) = await counted({"city": {"eq": "丽水"}, "phone": {"startsWith": "+86"}})
+    assert bounded is True
+    await done(ruled, "removeRole", key="reads_cities")
+
+
+async def _may_preview(crm: Crm, who: str) -> bool:
+    return (await crm.ask(who, PREVIEW, {"draft": {"role": "sales"}})).status == 200
 
 
 async def test_what_was_told_is_what_happens(ruled: Crm) -> None:

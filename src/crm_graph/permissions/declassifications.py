@@ -87,7 +87,8 @@ DECLASSIFICATIONS = (
     Declassification(
         "previewGrants",
         "the action roles:manage",
-        "How many records a row rule matches, and how many users an edit is about.",
+        "How many records of a type are in use, how many of them are certain users' or of their teams, or meet a"
+        " condition of the roles that the hub comes with, and how many users an edit is about.",
         audited=True,
     ),
     Declassification(

@@ -42,6 +42,9 @@ class AccessChange:
     rows_capped: bool = strawberry.field(
         description="Whether there may be more: 10,000 are counted, and what depends on the user for 200 users."
     )
+    rows_bounded: bool = strawberry.field(
+        description="Whether it is some of `rows`: by a condition on what you do not read, none are counted."
+    )
 
 
 @strawberry.type(description="An action that some users gain or lose.")

@@ -1,7 +1,7 @@
 """What changes between rights before and after an edit: which fields, which way, and on which records, as SQL."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import LiteralString
 
@@ -10,6 +10,7 @@ from crm_graph.catalog import CUSTOM, Catalog, EntityType
 from crm_graph.criteria.compiling import row_scope
 from crm_graph.fragments import TRUE, Fragment, Param, Viewer, all_of, any_of, name, negation, number, param, sql
 from crm_graph.permissions.effective import STRUCTURE
+from crm_graph.services.counted_conditions import Counted
 from crm_graph.transaction import Input
 
 MAX_ROWS = 10_000
@@ -39,7 +40,7 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class TypeChange:
     """What becomes of fields of a type: in the pairs of rights that `parts` tell by number, on rows that meet one of
-    `rows`, each with whether it differs from user to user.
+    `rows`, each with whether it differs from user to user; where it is `bounded`, on some of these.
     """
 
     entity: EntityType
@@ -48,18 +49,28 @@ class TypeChange:
     paths: tuple[str, ...]
     parts: tuple[tuple[int, Change], ...]
     rows: tuple[tuple[Fragment, bool], ...]
+    bounded: bool
 
 
-def by_type(catalog: Catalog, pairs: Sequence[tuple[Access, Access]]) -> Iterator[TypeChange]:
-    """What becomes of each type in `pairs` of rights, those before and after."""
+def by_type(catalog: Catalog, pairs: Sequence[tuple[Access, Access]], counted: Counted) -> Iterator[TypeChange]:
+    """What becomes of each type in `pairs` of rights, those before and after. Rows are told by rules that are `counted`
+    alone, and of what others leave out a bound.
+    """
     for entity in catalog.roots:
         found: dict[tuple[ChangeKind, Level | None, tuple[str, ...]], list[tuple[int, Change]]] = {}
         for group, (was, becomes) in enumerate(pairs):
             for change, paths in shifts(was.grants(entity.name), becomes.grants(entity.name)).items():
                 found.setdefault((change.kind, change.level, paths), []).append((group, change))
         for (kind, level, paths), parts in found.items():
-            rows = tuple(_rows(catalog, entity, *part) for part in parts)
-            yield TypeChange(entity, kind, level, paths, tuple(parts), rows)
+            told = [(group, _bound(entity, change, counted)) for group, change in parts]
+            rows = tuple(_rows(catalog, entity, *part) for part in told)
+            yield TypeChange(entity, kind, level, paths, tuple(parts), rows, bounded=told != parts)
+
+
+def _bound(entity: EntityType, change: Change, counted: Counted) -> Change:
+    """The change on all rows that it can be about, whichever meet the rules that are not counted by."""
+    some = tuple(scopes for scopes in change.some if all(counted(entity, scope) for scope in scopes))
+    return replace(change, some=some, none=frozenset(scope for scope in change.none if counted(entity, scope)))
 
 
 def shifts(was: Sequence[TypeGrant], becomes: Sequence[TypeGrant]) -> dict[Change, tuple[str, ...]]:

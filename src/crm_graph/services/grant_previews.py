@@ -22,6 +22,7 @@ from crm_graph.permissions.rules import EVERYONE, Policy, RoleRule
 from crm_graph.permissions.store import Connection, load_policy
 from crm_graph.scalars import parse_id, parse_list
 from crm_graph.services.commands import Problems
+from crm_graph.services.counted_conditions import counted_for
 from crm_graph.services.grant_changes import MAX_ROWS, ChangeKind, TypeChange, by_type, counting
 from crm_graph.services.reads import AuditedRead, Note
 from crm_graph.services.rights import api_paths
@@ -84,8 +85,8 @@ _DOCUMENTS = "SELECT id, text FROM trusted_documents ORDER BY registered_at DESC
 
 @dataclass(frozen=True, slots=True)
 class Previewing:
-    """Previews for somebody who edits roles, each noted with its draft: it counts what the asker may not see. `valid`
-    says for whom a document is, `manifest` are those of the file.
+    """Previews for somebody who edits roles, each noted with its draft: it counts records that the asker may not see.
+    `valid` says for whom a document is, `manifest` are those of the file.
     """
 
     connection: Connection
@@ -172,7 +173,8 @@ class Previewing:
     async def _changes(self, pairs: Sequence[tuple[Held, Access, Access]]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         viewers = _viewers([one for one, _, _ in pairs])
-        changes = list(by_type(self.catalog, [(was, becomes) for _, was, becomes in pairs]))
+        counted = counted_for(self.catalog, self.asker.access)
+        changes = list(by_type(self.catalog, [(was, becomes) for _, was, becomes in pairs], counted))
         counts = await self._counts(changes, viewers)
         for of_type, count in zip(changes, counts, strict=True):
             names = api_paths(self.catalog, of_type.entity)
@@ -190,6 +192,7 @@ class Previewing:
                     "users": sum(pairs[group][0].users for group in set(groups)),
                     "rows": None if count is None else min(count, MAX_ROWS),
                     "rowsCapped": count is not None and (count > MAX_ROWS or sampled),
+                    "rowsBounded": of_type.bounded,
                 }
             )
         return found
@@ -282,7 +285,9 @@ def _sentence(catalog: Catalog, change: Mapping[str, Any], locale: Locale) -> st
     more = len(change["fields"]) - len(fields)
     if more:
         fields.append(phrase("preview_more", locale, count=more))
-    counted = "preview_rows" if rows is not None else "preview_uncounted"
+    counted = "preview_uncounted"
+    if rows is not None:
+        counted = ("preview_some" if change["rowsBounded"] else "preview_rows") + "_capped" * change["rowsCapped"]
     key = f"preview_{change['kind'].lower()}"
     if change["level"] in ("MASKED", "LOOKUP"):
         key += "_masked"
@@ -292,9 +297,9 @@ def _sentence(catalog: Catalog, change: Mapping[str, Any], locale: Locale) -> st
         users=phrase("preview_user" if users == 1 else "preview_users", locale, count=f"{users:,}"),
         fields=fields,
         rows=phrase(
-            f"{counted}_capped" if change["rowsCapped"] else counted,
+            counted,
             locale,
             count=f"{rows or 0:,}",
-            type=entity.name if rows == 1 else entity.api_plural,
+            type=entity.name if rows == 1 and not change["rowsBounded"] else entity.api_plural,
         ),
     )

@@ -23,6 +23,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "preview_more": ("{count} more fields", "另外 {count} 个字段"),
     "preview_rows": ("{count} {type}", "{count} 条 {type}"),
     "preview_rows_capped": ("{count} {type} or more", "至少 {count} 条 {type}"),
+    "preview_some": ("some of {count} {type}", "{count} 条 {type} 中的一部分"),
+    "preview_some_capped": ("some of {count} {type} or more", "至少 {count} 条 {type} 中的一部分"),
     "preview_uncounted": ("{type} that were not counted in time", "未能及时计数的 {type}"),
     "explain_no_record": ("There is no {type} with this id.", "没有该 id 的 {type}。"),
     "explain_unseen": (
