@@ -116,6 +116,28 @@ async def test_role_that_would_come_back_is_taken_at_its_issuer(ruled: Crm) -> N
     assert "finance" not in {one["key"] for one in taken["roles"]}
 
 
+async def test_roles_of_a_suspended_issuer_do_not_stay_with_who_comes_in_by_another(ruled: Crm) -> None:
+    """Zhou has a role and a team by claims of an issuer that is suspended then; as a seller they come in by another."""
+    zhou, north = ruled.users["zhou"], ruled.users["north"]
+    async with mapping(ruled, rule("books", "finance")) as issuer:
+        await claimed(ruled, issuer, "zhou", "finance")
+        await ruled.database.execute(
+            "INSERT INTO team_members (user_id, team_id, origin) VALUES ($1, $2, $3)", zhou, north, f"issuer:{issuer}"
+        )
+        held = "user_roles WHERE user_id = $1 AND origin LIKE 'issuer:%'"
+        assert await ruled.count(held, zhou) == 1
+        await done(ruled, "saveIssuer", url=URL, status="SUSPENDED")
+
+        assert await ruled.count(held, zhou) == 0
+        assert await ruled.count("team_members WHERE user_id = $1 AND origin LIKE 'issuer:%'", zhou) == 0
+        await holds(lambda: _lacks(ruled, "zhou", "finance"))
+
+
+async def _lacks(crm: Crm, who: str, key: str) -> bool:
+    told = (await crm.ask(who, "{ viewer { roles { key } } }")).data["viewer"]["roles"]
+    return key not in {one["key"] for one in told}
+
+
 async def test_role_that_ones_claims_give_again_is_not_widened_meanwhile(ruled: Crm) -> None:
     await done(ruled, "createRole", input=new_role("absent", grant("Lead")))
     async with mapping(ruled, rule("some", "absent")) as issuer:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -140,6 +141,30 @@ async def test_nobody_widens_their_own_rights(ruled: Crm) -> None:
             "Nobody gives themselves more rights (separation of duties). Ask another administrator.",
         )
     assert await role(ruled, "admin") == admin
+
+
+async def test_what_was_taken_from_ones_own_role_does_not_come_back_by_resetting_it(ruled: Crm) -> None:
+    """A company took two actions from its administrators."""
+    admin = await role(ruled, "admin")
+    taken = {"clients:manage", "access:explain"}
+    await done(ruled, "updateRole", key="admin", input={"actions": sorted(set(admin["actions"]) - taken)})
+    less = await role(ruled, "admin")
+
+    refused = await refusals(ruled, "resetRole", key="admin")
+
+    left = await role(ruled, "admin")
+    await ruled.database.execute(
+        "UPDATE roles SET actions = $1::jsonb WHERE key = 'admin'", orjson.dumps(admin["actions"]).decode()
+    )
+    await ruled.database.execute("UPDATE policy_version SET version = version + 1")
+    await holds(lambda: _actions_are(ruled, admin["actions"]))
+    assert refused == [("RULE_VIOLATED", "")]
+    assert left == less
+
+
+async def _actions_are(crm: Crm, actions: list[str]) -> bool:
+    told: list[str] = (await role(crm, "admin"))["actions"]
+    return told == actions
 
 
 async def test_who_only_appoints_gives_no_right_to_manage(ruled: Crm, jiaxing: str) -> None:

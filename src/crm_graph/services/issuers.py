@@ -61,9 +61,9 @@ _TOLD_OF_SIGN_IN = _OF_SIGN_IN | {"has_sign_in_secret"}
 
 async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
     """Make an issuer, or change what is named of one that is there; what is not named stays. Roles that its claims gave
-    and that no rule of it names any more are taken away. Holds in every process within a second. Raises UserFault, for
-    the end of the last administrator too, and for all but how people sign in where its claims give, or gave, roles that
-    are not the asker's to give.
+    and that no rule of it names any more are taken away, all of them where it is suspended. Holds in every process
+    within a second. Raises UserFault, for the end of the last administrator too, and for all but how people sign in
+    where its claims give, or gave, roles that are not the asker's to give.
     """
     tx.require(MANAGE)
     tx.require(ASSIGN_ROLES)
@@ -170,10 +170,14 @@ def _roles_of(issuer: Issuer) -> set[str]:
 
 
 async def _take_back(tx: Transaction, issuer: Issuer) -> None:
-    kept = select(Role.id).where(Role.key.in_(_roles_of(issuer)))
+    """Take what its claims gave and give no longer, which of one that is suspended is all: its people may come by
+    another issuer too. Their next token brings back what it gives.
+    """
+    active = IssuerStatus(issuer.status) is IssuerStatus.ACTIVE
+    kept = select(Role.id).where(Role.key.in_(_roles_of(issuer) if active else ()))
     of_claims = UserRole.origin == origin_of(issuer.id)
     await tx.session.execute(delete(UserRole).where(of_claims, UserRole.role_id.not_in(kept)))
-    teams = select(Team.id).where(Team.key.in_(_teams_of(issuer)))
+    teams = select(Team.id).where(Team.key.in_(_teams_of(issuer) if active else ()))
     of_claims = TeamMember.origin == origin_of(issuer.id)
     await tx.session.execute(delete(TeamMember).where(of_claims, TeamMember.team_id.not_in(teams)))
 

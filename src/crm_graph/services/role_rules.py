@@ -75,15 +75,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A role as it would be. `placed` are the grants of the input, `at` the argument that the rest came in;
-    `by_default` says that it is what the hub comes with.
-    """
+    """A role as it would be. `placed` are the grants of the input, `at` the argument that the rest came in."""
 
     verb: str
     role: RoleRule
     placed: Sequence[Placed] = ()
     at: str | None = None
-    by_default: bool = False
 
 
 async def standing(tx: Transaction) -> Standing:
@@ -220,20 +217,17 @@ def _paths_beyond(catalog: Catalog, access: Access, entity: EntityType, where: s
 
 def require_separation(tx: Transaction, before: Standing, after: Policy, edit: Edit) -> None:
     """Raise RuleViolated for an edit by which its asker gives or takes what manages rights and is not theirs to give,
-    everyone manages rights, or the asker sees or does more than before. A role that becomes what the hub comes with may
-    give actions back.
+    everyone manages rights, or the asker sees or does more than before.
     """
-    role, by_default = edit.role, edit.by_default
-    was_managing, managing = _managing(before.policy, role.key), _managing(after, role.key)
-    moved = was_managing - managing if by_default else was_managing ^ managing
-    beyond = sorted(moved - tx.access.actions)
+    key = edit.role.key
+    beyond = sorted((_managing(before.policy, key) ^ _managing(after, key)) - tx.access.actions)
     if beyond:
         raise RuleViolated("beyond_your_rights", actions=beyond)
     if _managing(after, EVERYONE):
         raise RuleViolated("everyone_manages")
     was = effective_access(before.policy, tx.catalog, before.asker_roles)
     becomes = effective_access(after, tx.catalog, before.asker_roles)
-    if widens(was, becomes) or (not by_default and not becomes.actions <= was.actions):
+    if widens(was, becomes) or not becomes.actions <= was.actions:
         raise RuleViolated("own_rights")
 
 

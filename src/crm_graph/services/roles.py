@@ -99,7 +99,7 @@ async def reset(tx: Transaction, given: Raw) -> Told:
     old = _known(before.policy, given["key"], "key")
     if old.key not in DEFAULT_ROLES:
         raise RuleViolated("role_not_builtin", path=("key",))
-    return await _changed(tx, before, old, Edit("reset", DEFAULT_ROLES[old.key], by_default=True), given)
+    return await _changed(tx, before, old, Edit("reset", DEFAULT_ROLES[old.key]), given)
 
 
 async def remove(tx: Transaction, given: Raw) -> str:
