@@ -131,6 +131,7 @@ async def test_serve_needs_a_migrated_database_and_then_serves_it(database_url: 
         assert (done.returncode, done.stdout.endswith(", from nothing.\n")) == (0, True)
         await asyncio.to_thread(_serves_and_stops, url, port)
         await asyncio.to_thread(_keeps_an_issuer, url, tmp_path / "staff.json")
+        await asyncio.to_thread(_has_a_way_out, url)
     finally:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await admin.close()
@@ -152,6 +153,14 @@ def _keeps_an_issuer(url: str, file: Path) -> None:
     assert listed == [issuer]
     with pytest.raises(ValueError, match="an issuer is a JSON object with url and some of: algorithms, audiences"):
         asyncio.run(maintenance.save_issuer(settings, told | {"plain": True}))
+
+
+def _has_a_way_out(url: str) -> None:
+    """Commands for who runs a hub where nobody is left to change rights."""
+    reset = crm_graph("rights", "reset", "admin", DATABASE_URL=url)
+    assert (reset.returncode, reset.stdout) == (0, "The role admin is what the hub comes with.\n")
+    nobody = crm_graph("rights", "reinstate", "nobody", DATABASE_URL=url)
+    assert (nobody.returncode, nobody.stderr) == (1, "crm-graph: there is no user nobody\n")
 
 
 def _serves_and_stops(url: str, port: int) -> None:

@@ -17,7 +17,7 @@ from crm_graph import migrations
 from crm_graph.access import Access
 from crm_graph.db import ReadPool, export_connection
 from crm_graph.errors import CrmError, Unavailable
-from crm_graph.hub import Clock, Hub, audit, open_hub, transactions
+from crm_graph.hub import Clock, Hub, approval_of, audit, open_hub, transactions
 from crm_graph.messages import Locale
 from crm_graph.permissions.authorization_server import ADDRESS_FACTOR, Authority, Limits
 from crm_graph.permissions.principals import Principal
@@ -216,6 +216,9 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
                 previewing = Previewing(connection, policy, hub.catalog, asker, now, locale, valid, hub.manifest, note)
                 return await previewing.preview(asked)
 
+        async def proposals(asked: Mapping[str, Any]) -> Any:
+            return await told_proposals(connection, asked.get("state"), now - approval_of(hub.settings).lifetime)
+
         async def grantable(_: Mapping[str, Any]) -> Any:
             return can_be_given
 
@@ -225,7 +228,7 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
             "roles": roles,
             "issuers": issuers,
             "previewGrants": preview,
-            "rightsProposals": lambda asked: told_proposals(connection, asked.get("state")),
+            "rightsProposals": proposals,
             "grantable": grantable,
         }
 

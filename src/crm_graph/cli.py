@@ -61,6 +61,11 @@ schema_app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
 keys_app = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+rights_app = typer.Typer(
+    help="Rights, where nobody is left who may change them; whoever holds the database has them all anyway.",
+    no_args_is_help=True,
+)
+app.add_typer(rights_app, name="rights")
 issuers_app = typer.Typer(help="The OpenID Connect issuers that people come through.", no_args_is_help=True)
 app.add_typer(issuers_app, name="issuers")
 
@@ -118,8 +123,9 @@ async def _serve(settings: Settings, listener: socket.socket, *, migrate_first: 
         raise ValueError("set DATABASE_URL; for a try-out without a database there is crm-graph demo")
     if migrate_first:
         await maintenance.migrate(settings.database_url, settings, _log_step)
-    async with open_hub(settings):
-        pass
+    async with open_hub(settings) as hub:
+        for name, hint in (await maintenance.warnings_of_rights(hub)).items():
+            log.warning(name, hint=hint)
     await serve(build_app(settings), listener)
 
 
@@ -338,6 +344,38 @@ def save_issuer(
 def list_issuers() -> None:
     """Print all issuers as JSON, in the form that `save` takes each of."""
     _echo_json(_with_database(maintenance.all_issuers))
+
+
+_Username = Annotated[str, typer.Argument(help="The username.")]
+_RoleKey = Annotated[str, typer.Argument(help="The key of the role.")]
+
+
+@rights_app.command(name="grant")
+def grant_role(username: _Username, role: _RoleKey) -> None:
+    """Give a user a role, without a second approver."""
+    _with_database(lambda settings: maintenance.grant_role(settings, username, role))
+    typer.echo(f"{username} has the role {role}.")
+
+
+@rights_app.command()
+def suspend(username: _Username) -> None:
+    """Let a user not act, also one of the last two who approve."""
+    _with_database(lambda settings: maintenance.suspend(settings, username))
+    typer.echo(f"{username} is suspended.")
+
+
+@rights_app.command()
+def reinstate(username: _Username) -> None:
+    """Let a suspended user act again, without a second approver."""
+    _with_database(lambda settings: maintenance.reinstate(settings, username))
+    typer.echo(f"{username} may act again.")
+
+
+@rights_app.command()
+def reset(role: _RoleKey) -> None:
+    """Make a built-in role what the hub comes with."""
+    _with_database(lambda settings: maintenance.reset_role(settings, role))
+    typer.echo(f"The role {role} is what the hub comes with.")
 
 
 def _with_database(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:

@@ -23,10 +23,12 @@ from crm_graph.permissions.keys import load_keys
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import EVERYONE
 from crm_graph.permissions.sessions import LINK_LIFETIME, make_link
+from crm_graph.permissions.store import load_policy
 from crm_graph.permissions.tokens import TokenTerms, issue_user_token
 from crm_graph.seeding.company import seed_demo
 from crm_graph.seeding.stories import SHOWN_CONTRACT
 from crm_graph.server import STOPPING, bind, run, serve
+from crm_graph.services.role_rules import APPROVERS, LACKING_APPROVER, approvers
 from crm_graph.settings import Settings
 from crm_graph.web.sign_in import LINK_PATH
 
@@ -198,6 +200,7 @@ async def _welcome(settings: Settings) -> str:
         tokens = {role: await _token(connection, settings, role) for role in ROLES if role in held}
         link = await _link(connection, settings, ADMIN) if ADMIN in held else None
         contract: UUID | None = await connection.fetchval("SELECT id FROM contracts WHERE number = $1", SHOWN_CONTRACT)
+        lacking = settings.rights_approval and await approvers(connection, await load_policy(connection)) < APPROVERS
     finally:
         await connection.close()
     lines = [
@@ -214,6 +217,8 @@ async def _welcome(settings: Settings) -> str:
         lines += ["", f"Contract {SHOWN_CONTRACT} as three roles see it"]
         for role, fields in _VIEWS.items():
             lines += ["", f"# {role}", _curl(address, tokens[role], f'{{ contract(id: "{contract}") {{ {fields} }} }}')]
+    if lacking:
+        lines += ["", LACKING_APPROVER]
     return "\n".join([*lines, "", "Ctrl-C stops the hub and its database.", ""])
 
 

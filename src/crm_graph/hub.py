@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,7 @@ from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import DUPLICATES, LOOKUPS, UNMASKING, Audit, Hashes, load_hashes
 from crm_graph.settings import Settings
-from crm_graph.transaction import Transaction, begin
+from crm_graph.transaction import Approval, Transaction, begin
 
 Clock = Callable[[], datetime]
 
@@ -143,7 +143,13 @@ def _begun(
         request_id=request_id,
         base_currency=hub.settings.base_currency,
         time_zone=hub.settings.time_zone,
+        approval=approval_of(hub.settings),
     )
+
+
+def approval_of(settings: Settings) -> Approval:
+    """How edits of rights are approved."""
+    return Approval(settings.rights_approval, timedelta(days=settings.rights_proposal_days))
 
 
 def audit(hub: Hub) -> Audit:

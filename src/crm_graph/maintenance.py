@@ -1,7 +1,7 @@
 """What is done to a database from the command line, beside serving it."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -29,22 +29,29 @@ from crm_graph.permissions import keys
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import API_SOURCE, Principal
-from crm_graph.permissions.rules import Policy
+from crm_graph.permissions.rules import Policy, UnknownRole
 from crm_graph.permissions.store import full_access, load_policy, utc_now
 from crm_graph.permissions.validation import Unreadable, unreadable_predicates
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.seeding.company import SeedReport, seed_demo
 from crm_graph.seeding.foundation import lay
 from crm_graph.seeding.population import PopulationReport, Progress, seed_population
-from crm_graph.services import issuers, search_index
+from crm_graph.services import issuers, role_holders, roles, search_index
 from crm_graph.services.imports import ImportReport, import_file, upserting
 from crm_graph.services.issuers import SETTABLE, IssuerView
+from crm_graph.services.role_rules import APPROVERS, LACKING_APPROVER, approvers
 from crm_graph.settings import Settings
+from crm_graph.transaction import Transaction
 
 IMPORT_SOURCE = "import"
 IMPORTER = ("system.import", "Import")
 OPERATOR = ("system.operator", "Command line")
 """The hub's own users for imports, and for what is set from the command line: their names, and what they are called."""
+
+ONE_ADMINISTRATOR = (
+    "One administrator alone can give rights to an account of their own: register a client with the role finance, read"
+    " its secret, and read bank accounts with it. CRM_GRAPH_RIGHTS_APPROVAL=true asks for a second approver."
+)
 
 
 class NoSuchUser(LookupError):
@@ -254,6 +261,60 @@ async def all_issuers(settings: Settings) -> list[dict[str, Any]]:
         operator = await _own_user(hub, *OPERATOR)
         async with transactions(hub, operator, source=API_SOURCE)() as tx:
             return [_as_json(issuer) for issuer in await issuers.all_issuers(tx)]
+
+
+async def grant_role(settings: Settings, username: str, role: str) -> None:
+    """Give somebody a role, whatever a second approver is asked for."""
+    await _on_user(settings, username, role_holders.grant, role=role)
+
+
+async def suspend(settings: Settings, username: str) -> None:
+    """Let somebody not act, also one of the last who approve."""
+    await _on_user(settings, username, role_holders.suspend)
+
+
+async def reinstate(settings: Settings, username: str) -> None:
+    """Let somebody suspended act again."""
+    await _on_user(settings, username, role_holders.reinstate)
+
+
+async def reset_role(settings: Settings, key: str) -> None:
+    """Make a built-in role what the hub comes with. Raises UnknownRole."""
+    async with _operating(settings) as tx:
+        version = await tx.driver().fetchval("SELECT version FROM roles WHERE key = $1", key)
+        if version is None:
+            raise UnknownRole(f"there is no role {key}")
+        await roles.reset(tx, {"key": key, "expectedVersion": version})
+
+
+async def _on_user(settings: Settings, username: str, verb: Callable[..., Awaitable[Any]], **given: str) -> None:
+    async with _operating(settings) as tx:
+        user_id = await tx.driver().fetchval(
+            "SELECT id FROM users WHERE username = $1 AND archived_at IS NULL", username
+        )
+        if user_id is None:
+            raise NoSuchUser(f"there is no user {username}")
+        await verb(tx, {"user": str(user_id), **given})
+
+
+@asynccontextmanager
+async def _operating(settings: Settings) -> AsyncIterator[Transaction]:
+    """A transaction of whoever runs the hub, which no second approver is asked about."""
+    async with open_hub(settings.model_copy(update={"rights_approval": False})) as hub:
+        operator = await _own_user(hub, *OPERATOR)
+        async with transactions(hub, operator, source=API_SOURCE)() as tx:
+            tx.reason = "Command line"
+            yield tx
+
+
+async def warnings_of_rights(hub: Hub) -> Mapping[str, str]:
+    """What whoever starts a hub should know of how its rights are managed: names for the log, each with what to do."""
+    if not hub.settings.rights_approval:
+        return {"rights_need_one_administrator": ONE_ADMINISTRATOR}
+    async with hub.primary.acquire(timeout=hub.settings.pool_wait_s) as connection:
+        if await approvers(connection, await load_policy(connection)) < APPROVERS:
+            return {"rights_need_second_approver": LACKING_APPROVER}
+    return {}
 
 
 def _as_json(issuer: IssuerView) -> dict[str, Any]:

@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     """The budget of a client, or of a person without one; 0 for no end. A client's row may name another."""
     rights_approval: bool = False
     """Edits of rights wait until a second administrator approves them; only taking from a user holds at once."""
+    rights_proposal_days: int = Field(default=30, ge=1, le=3_650)
+    """How long they wait; then they are not made any more."""
     lookups_per_minute: int = Field(default=60, ge=0)
     """Values that a client, or a person without one, may look up in a minute; 0 for no end."""
     unmasked_per_minute: int = Field(default=10, ge=0)

@@ -7,7 +7,7 @@ then the customers they touch by id. Whoever adds a lock keeps to it.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
@@ -94,6 +94,17 @@ class EventDraft:
         return self.records is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Whether edits of rights need a second approver, and how long they wait for one."""
+
+    needed: bool = False
+    lifetime: timedelta = timedelta(days=30)
+
+
+NO_APPROVAL = Approval()
+
+
 @dataclass
 class Transaction:
     """What a service writes through. `now` is the one moment of the transaction."""
@@ -112,6 +123,7 @@ class Transaction:
     causation_id: UUID | None = None
     on_behalf_of_id: UUID | None = None
     discarded: bool = False
+    approval: Approval = NO_APPROVAL
     position: str | None = None
     """How far in the log its commit reaches; found after it, where there is a replica."""
     _events: list[EventDraft] = field(default_factory=list)
@@ -288,6 +300,7 @@ async def begin(
     base_currency: str = "CNY",
     time_zone: str = "Asia/Shanghai",
     dry_run: bool = False,
+    approval: Approval = NO_APPROVAL,
 ) -> AsyncIterator[Transaction]:
     """One transaction: committed when the block ends well, rolled back when it raises or was a dry run.
 
@@ -310,6 +323,7 @@ async def begin(
                 causation_id,
                 on_behalf_of,
                 dry_run,
+                approval,
             )
             yield tx
             await tx.flush()

@@ -31,6 +31,7 @@ TYPES = {
     },
     "approveRights": {"proposal": "ID!"},
     "rejectRights": {"proposal": "ID!"},
+    "withdrawRights": {"proposal": "ID!"},
 }
 PROPOSAL = "{ id verb input reason state proposedBy decidedBy }"
 USER = "{ username status version roles { key origin until expired } }"
@@ -40,6 +41,7 @@ SELECTED = {
     "unlinkIdentity": f"user {USER}",
     "approveRights": f"proposal {PROPOSAL}",
     "rejectRights": f"proposal {PROPOSAL}",
+    "withdrawRights": f"proposal {PROPOSAL}",
 }
 GRANT = (
     "{ type rowRule where levels { dataClass level } fields { field level } personalLevel"

@@ -81,11 +81,13 @@ async def test_who_may_not_give_a_role_changes_nothing_of_the_claims_that_give_i
             {"roleMap": [rule("admins", "sales")]},
             {"audiences": ["crm", "mine"]},
             {"status": "SUSPENDED"},
+            {"signInClient": "an_app_of_mine"},
+            {"signInSecret": "mine"},
         )
         for changes in refused:
             assert await refusals(ruled, "saveIssuer", "zhou", url=URL, **changes) == REFUSED
-        signed = await edit(ruled, "saveIssuer", "zhou", url=URL, signInClient="crm")
-    assert signed["errors"] == []
+        named = await edit(ruled, "saveIssuer", "zhou", url=URL, name="Ours")
+    assert named["errors"] == []
 
 
 async def test_key_that_claims_name_is_neither_freed_nor_taken(ruled: Crm) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
+from crm_graph import maintenance
+from crm_graph.hub import open_hub
 from crm_graph.services.rights_proposals import MAX_PENDING
 from crm_graph.settings import load_settings
 from web.administering import PROPOSAL, done, edit, grant, holds, new_role, refusals, role, roles
@@ -78,7 +80,7 @@ async def test_proposer_never_approves(careful: Crm) -> None:
 
     assert await refusals(careful, "approveRights", proposal=waiting["id"]) == [("RULE_VIOLATED", "proposal")]
     assert await roles(careful, "alone") == []
-    taken_back = await done(careful, "rejectRights", proposal=waiting["id"])
+    taken_back = await done(careful, "withdrawRights", proposal=waiting["id"])
     assert taken_back["state"] == "REJECTED"
 
 
@@ -290,24 +292,113 @@ async def test_client_that_cannot_be_is_not_proposed(careful: Crm) -> None:
     assert payload == {"client": None, "proposal": None, "errors": [{"code": "INVALID", "path": ["scopes"]}]}
 
 
-async def test_issuer_waits_where_it_gives_rights_and_keeps_no_secret(careful: Crm) -> None:
+async def test_issuer_waits_where_it_gives_rights_and_its_secret_waits_untold(careful: Crm) -> None:
     url, rule = "https://approved.example.com", {"claim": ["groups"], "value": "x", "roles": ["sales"], "teams": []}
     given: dict[str, Any] = {"url": url, "name": "Approved", "audiences": ["crm"], "roleMap": [rule]}
 
-    secret = await edit(careful, "saveIssuer", proposing=True, **given, signInSecret="secret")
-    assert [(e["code"], e["path"]) for e in secret["errors"]] == [("RULE_VIOLATED", ["signInSecret"])]
     waiting = await proposed(careful, "saveIssuer", **given)
     assert await careful.count("issuers WHERE url = $1", url) == 0
     await done(careful, "approveRights", "sun", proposal=waiting["id"])
     assert await careful.count("issuers WHERE url = $1", url) == 1
 
-    signed = await edit(careful, "saveIssuer", proposing=True, url=url, signInClient="crm", signInSecret="secret")
+    app = await proposed(careful, "saveIssuer", url=url, signInClient="an_app", signInSecret="never told")
+    signed = "issuers WHERE url = $1 AND sign_in_client = 'an_app' AND sign_in_secret = 'never told'"
+    assert (app["input"]["signInClient"], app["input"]["signInSecret"]) == ("an_app", "****")
+    assert await careful.count(signed, url) == 0
+    await done(careful, "approveRights", "sun", proposal=app["id"])
+    assert await careful.count(signed, url) == 1
+    assert await careful.count("events WHERE before::text || after::text LIKE '%never told%'") == 0
+    assert await careful.count("rights_proposals WHERE withheld IS NOT NULL AND id = $1", app["id"]) == 0
+
+    called = await edit(careful, "saveIssuer", proposing=True, url=url, name="Called otherwise")
     ended = await edit(careful, "saveIssuer", proposing=True, url=url, status="SUSPENDED")
     again = await proposed(careful, "saveIssuer", url=url, status="ACTIVE")
-    assert (signed["proposal"], signed["errors"]) == (None, [])
+    assert (called["proposal"], called["errors"]) == (None, [])
     assert (ended["proposal"], ended["errors"]) == (None, [])
     assert await careful.database.fetchval("SELECT status FROM issuers WHERE url = $1", url) == "SUSPENDED"
-    await done(careful, "rejectRights", proposal=again["id"])
+    await done(careful, "rejectRights", "sun", proposal=again["id"])
+
+
+async def test_two_who_approve_are_left(careful: Crm, ruled: Crm) -> None:
+    """Without the rule, one of two suspends the other, and nobody approves what would bring them back."""
+    sun, admin = str(careful.users["sun"]), await role(careful, "admin")
+    stays = [("RULE_VIOLATED", "")]
+
+    assert await refusals(careful, "suspendUser", user=sun) == stays
+    assert await refusals(careful, "revokeRole", user=sun, role="admin") == stays
+    less = {"actions": [action for action in admin["actions"] if action != "roles:approve"]}
+    lessened = await edit(careful, "updateRole", proposing=True, key="admin", input=less)
+    assert [error["code"] for error in lessened["errors"]] == ["RULE_VIOLATED"]
+    await done(ruled, "grantRole", user=str(careful.users["zhou"]), role="admin")
+    assert (await done(careful, "suspendUser", user=sun))["status"] == "SUSPENDED"
+    await done(ruled, "reinstateUser", user=sun)
+    await done(ruled, "revokeRole", user=str(careful.users["zhou"]), role="admin")
+    await holds(partial(_reads_roles, careful, "sun"))
+
+
+async def test_whoever_runs_the_hub_finds_the_way_out(careful: Crm, ruled: Crm) -> None:
+    """One of the last two is suspended from the command line, somebody else appointed, and all is as it was again."""
+    sun, li = careful.users["sun"], careful.users["li"]
+    asking = careful.settings.model_copy(update={"rights_approval": True})
+    status = "SELECT status FROM users WHERE id = $1"
+    held = "user_roles h JOIN roles r ON r.id = h.role_id WHERE h.user_id = $1 AND r.key = 'admin'"
+
+    await maintenance.suspend(asking, "sun")
+    assert await careful.database.fetchval(status, sun) == "SUSPENDED"
+    await maintenance.grant_role(asking, "li", "admin")
+    assert await careful.count(held, li) == 1
+    await maintenance.reinstate(asking, "sun")
+    assert await careful.database.fetchval(status, sun) == "ACTIVE"
+    await done(ruled, "revokeRole", user=str(li), role="admin")
+    await holds(partial(_reads_roles, careful, "sun"))
+    with pytest.raises(maintenance.NoSuchUser, match="there is no user nobody_at_all"):
+        await maintenance.suspend(asking, "nobody_at_all")
+
+
+async def test_start_tells_of_too_few_who_approve_and_of_none_who_is_asked_for(careful: Crm, ruled: Crm) -> None:
+    asking = careful.settings.model_copy(update={"rights_approval": True})
+    async with open_hub(asking) as hub:
+        assert list(await maintenance.warnings_of_rights(hub)) == []
+        await done(ruled, "revokeRole", user=str(ruled.users["sun"]), role="admin")
+        assert list(await maintenance.warnings_of_rights(hub)) == ["rights_need_second_approver"]
+        await done(ruled, "grantRole", user=str(ruled.users["sun"]), role="admin")
+    async with open_hub(careful.settings.model_copy(update={"rights_approval": False})) as hub:
+        assert list(await maintenance.warnings_of_rights(hub)) == ["rights_need_one_administrator"]
+    await holds(partial(_reads_roles, careful, "sun"))
+
+
+async def test_proposer_takes_back_and_nobody_else_for_them(careful: Crm, ruled: Crm) -> None:
+    zhou = str(careful.users["zhou"])
+    await done(ruled, "createRole", input=new_role("proposes", actions=["roles:manage", "roles:read"]))
+    await done(ruled, "grantRole", user=zhou, role="proposes")
+    await holds(partial(_reads_roles, careful, "zhou"))
+    waiting = await proposed(careful, "createRole", "zhou", input=new_role("thought_better"))
+
+    assert await refusals(careful, "withdrawRights", proposal=waiting["id"]) == [("RULE_VIOLATED", "proposal")]
+    taken = await done(careful, "withdrawRights", "zhou", proposal=waiting["id"])
+    assert (taken["state"], taken["decidedBy"]) == ("REJECTED", zhou)
+    assert await refusals(careful, "approveRights", proposal=waiting["id"]) == [("CONFLICT", "proposal")]
+    assert await careful.count("events WHERE type = 'rights.withdrawn' AND entity_id = $1", waiting["id"]) == 1
+    await done(ruled, "removeRole", key="proposes")
+
+
+async def test_what_nobody_decides_expires_and_makes_room(careful: Crm) -> None:
+    fill = (
+        "INSERT INTO rights_proposals (id, verb, arguments, withheld, state, proposed_by_id, proposed_at)"
+        " SELECT gen_random_uuid(), 'old', '{}', '{\"secret\": 1}', 'PENDING', $1, $3 FROM generate_series(1, $2)"
+        " RETURNING id"
+    )
+    old = careful.clock() - timedelta(days=careful.settings.rights_proposal_days, seconds=1)
+    stale = str(await careful.database.fetchval(fill, careful.users["root"], MAX_PENDING, old))
+
+    assert stale in await listed(careful, "EXPIRED")
+    assert stale not in await listed(careful, "PENDING")
+    assert await refusals(careful, "approveRights", "sun", proposal=stale) == [("CONFLICT", "proposal")]
+    waiting = await proposed(careful, "createRole", input=new_role("has_room"))
+    expired = "rights_proposals WHERE verb = 'old' AND state = 'EXPIRED' AND withheld IS NULL"
+    assert await careful.count(expired) == MAX_PENDING
+    await done(careful, "withdrawRights", proposal=waiting["id"])
+    await careful.database.execute("DELETE FROM rights_proposals WHERE verb = 'old'")
 
 
 async def test_client_approves_nothing(careful: Crm, ruled: Crm) -> None:

@@ -11,6 +11,9 @@ from sqlalchemy.types import UserDefinedType
 from crm_graph.models.declarative import Base
 from crm_graph.models.fields import DataClass, internal
 
+OF_RIGHTS = "entity_type IN ('client', 'issuer', 'rights_proposal', 'role', 'team', 'user') AND NOT is_read"
+"""What is a change of rights, as `rightsChanges` asks for them."""
+
 
 class TransactionId(UserDefinedType[str]):
     """Postgres' 64-bit transaction id, `xid8`."""
@@ -42,6 +45,8 @@ class Event(Base):
         Index("ix_events_reads_type_id", "type", "id", postgresql_where=text("is_read")),
         Index("ix_events_reads_entity_id_id", "entity_id", "id", postgresql_where=text("is_read")),
         Index("ix_events_reads_looked_for_id", "looked_for", "id", postgresql_where=text("is_read")),
+        Index("ix_events_rights", "id", postgresql_where=text(OF_RIGHTS)),
+        Index("ix_events_rights_entity_id_id", "entity_id", "id", postgresql_where=text(OF_RIGHTS)),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 

@@ -19,13 +19,14 @@ class ProposalState(StrEnum):
     PENDING = "PENDING"
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
 
 
 class RightsProposal(Base):
     """An edit as somebody asked for it: `verb` is the mutation, `arguments` are its own, by the names of the API.
 
     `withheld` is what the edit is made with beside them and nobody is told, such as the hash of a secret. It goes when
-    the proposal is decided.
+    the proposal is decided or has expired.
     """
 
     __tablename__ = "rights_proposals"

@@ -22,8 +22,9 @@ from crm_graph.scalars import Parser
 from crm_graph.services.audited_reads import AUDITED_READS
 from crm_graph.services.client_list import CLIENT_LIST
 from crm_graph.services.listings import Items, Listing, Narrowing
+from crm_graph.services.rights_changes import RIGHTS_CHANGES
 
-LISTINGS: Mapping[str, Listing] = {listing.name: listing for listing in (CLIENT_LIST, AUDITED_READS)}
+LISTINGS: Mapping[str, Listing] = {listing.name: listing for listing in (CLIENT_LIST, AUDITED_READS, RIGHTS_CHANGES)}
 """By the root field. Registering one is a line here."""
 
 _TURNED: Mapping[str, LiteralString] = {">": "<", "<": ">", ">=": "<=", "<=": ">="}

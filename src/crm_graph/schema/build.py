@@ -29,6 +29,7 @@ from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
 from crm_graph.schema.issuers import issuer_list, issuer_mutations
 from crm_graph.schema.metadata import answer_metadata, metadata_field
 from crm_graph.schema.records import record_mutations
+from crm_graph.schema.rights_changes import rights_changes
 from crm_graph.schema.role_administration import role_mutations, role_questions
 from crm_graph.schema.roles import ACTION, role_schema
 from crm_graph.schema.scalars import SCALARS
@@ -70,6 +71,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
                 **issuer_list(),
                 **client_list(types),
                 **audited_reads(types),
+                **rights_changes(types),
             }
         ),
         mutation=_mutation(types),

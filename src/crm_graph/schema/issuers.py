@@ -5,13 +5,12 @@ from typing import Any
 
 import strawberry
 
-from crm_graph.errors import RuleViolated
 from crm_graph.models.issuers import IssuerStatus
 from crm_graph.permissions.issuers import ALGORITHMS
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, enum_of
 from crm_graph.schema.mutations import Mutation
-from crm_graph.schema.rights_proposals import PROPOSAL, REASON, proposed, reason_of
+from crm_graph.schema.rights_proposals import PROPOSAL, REASON, UNTOLD, proposed, reason_of
 from crm_graph.services import issuers
 from crm_graph.services.issuers import DEFAULT_ALGORITHMS, MANAGE, MAX_LEEWAY_S, SETTABLE, IssuerView
 
@@ -112,14 +111,15 @@ def issuer_mutations() -> Iterable[Mutation]:
 
 
 async def _save(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What gives rights waits for a second approver, where the settings ask for one; no secret is kept in it."""
+    """What gives rights waits for a second approver, where the settings ask for one. A secret waits with it, untold."""
     tx = context.transaction()
     tx.reason = reason_of(arguments.get("reason"))
     changes = {name: value for name, value in arguments.items() if name in SETTABLE and value is not strawberry.UNSET}
     if context.rights_approval and issuers.gives_rights(changes):
-        if "sign_in_secret" in changes:
-            raise RuleViolated("secret_with_rights", path=("signInSecret",))
-        return await proposed(tx, "saveIssuer", arguments)
+        if changes.get("sign_in_secret") is None:
+            return await proposed(tx, "saveIssuer", arguments)
+        withheld = {"signInSecret": changes["sign_in_secret"]}
+        return await proposed(tx, "saveIssuer", {**arguments, "sign_in_secret": UNTOLD}, withheld)
     return {"issuer": _issuer(await issuers.save(tx, arguments["url"], changes))}
 
 

@@ -39,6 +39,7 @@ PROPOSAL_STATE = enum_of(
     PENDING="It waits for somebody to approve it.",
     APPROVED="It was approved, and made.",
     REJECTED="It was rejected, or taken back.",
+    EXPIRED="Nobody decided in time.",
 )
 
 PROPOSAL = {
@@ -46,6 +47,8 @@ PROPOSAL = {
         RightsProposal | None, "What waits for a second approver in the place of the edit; null where it was made."
     )
 }
+UNTOLD = "****"
+"""What is told of a secret that waits with an edit."""
 REASON = Argument(str | None, "Why, in words that the log keeps.")
 
 
@@ -84,9 +87,11 @@ def _fields(value: Any) -> Iterable[StrawberryField]:
     return fields
 
 
-async def proposed(tx: Transaction, verb: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The payload of a mutation that waits for a second approver."""
-    return {"proposal": proposal_of(await rights_proposals.propose(tx, verb, plain(arguments)))}
+async def proposed(
+    tx: Transaction, verb: str, arguments: Mapping[str, Any], withheld: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """The payload of a mutation that waits for a second approver; what is `withheld` waits with it and is not told."""
+    return {"proposal": proposal_of(await rights_proposals.propose(tx, verb, plain(arguments), withheld))}
 
 
 def proposal_of(told: Mapping[str, Any]) -> RightsProposal:

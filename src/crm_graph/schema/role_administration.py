@@ -10,7 +10,7 @@ import strawberry
 from crm_graph.catalog import camel
 from crm_graph.models.rights_proposals import ProposalState
 from crm_graph.moments import reckoned
-from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES
+from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES, READ_ROLES
 from crm_graph.resolvers.write import MutationContext, RecordRef
 from crm_graph.schema.building import Argument, Member, define_enum
 from crm_graph.schema.grant_previews import CHANGE_KIND, GrantsPreview, RoleDraft
@@ -101,19 +101,17 @@ def role_mutations(user: Any) -> Iterable[Mutation]:
 def _of_proposals() -> Iterable[Mutation]:
     which = {"proposal": Argument(strawberry.ID, "Id of the proposal.")}
     payload = {"proposal": Member(RightsProposal | None, "The proposal as it stands now.")}
-    for name, about, verb in (
+    for name, action, about, verb in (
         (
             "approve_rights",
+            APPROVE_ROLES,
             "Make an edit of rights that somebody else proposed; it needs the action of the edit too." + _HOLDS,
             rights_proposals.approve,
         ),
-        (
-            "reject_rights",
-            "Let a proposed edit of rights not be made; who proposed it may take it back so.",
-            rights_proposals.reject,
-        ),
+        ("reject_rights", APPROVE_ROLES, "Let a proposed edit of rights not be made.", rights_proposals.reject),
+        ("withdraw_rights", READ_ROLES, "Take back an edit of rights that you proposed.", rights_proposals.withdraw),
     ):
-        yield _mutation(name, APPROVE_ROLES, about, which, payload, verb, lambda told: {"proposal": proposal_of(told)})
+        yield _mutation(name, action, about, which, payload, verb, lambda told: {"proposal": proposal_of(told)})
 
 
 def _of_role(name: str, about: str, arguments: Mapping[str, Argument], verb: Rights) -> Mutation:

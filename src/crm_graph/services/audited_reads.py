@@ -15,10 +15,10 @@ def _id(condition: Callable[[Fragment], Fragment]) -> Narrowing:
 
 
 # Ids begin with the moment that they were made at, and the log is partitioned by them.
-_SINCE = Narrowing(
+SINCE = Narrowing(
     parser_for(Kind.DATE_TIME), "timestamptz", lambda value: sql("e.id >= crm_first_id({value})", value=value)
 )
-_UNTIL = Narrowing(
+UNTIL = Narrowing(
     parser_for(Kind.DATE_TIME), "timestamptz", lambda value: sql("e.id < crm_first_id({value})", value=value)
 )
 
@@ -52,8 +52,8 @@ AUDITED_READS = Listing(
         "record": _id(lambda value: sql("e.entity_id = {value}", value=value)),
         "customer": _id(lambda value: sql("e.customer_id = {value}", value=value)),
         "lookedFor": Narrowing(parse_text, "text", lambda value: sql("e.looked_for = {value}", value=value)),
-        "since": _SINCE,
-        "until": _UNTIL,
+        "since": SINCE,
+        "until": UNTIL,
     },
     unless={},
     always=sql("e.is_read"),

@@ -55,15 +55,15 @@ class IssuerView:
 
 _TOLD = tuple(f.name for f in fields(IssuerView) if f.name not in {"url", "has_sign_in_secret"})
 SETTABLE = (*_TOLD, "sign_in_secret")
-_OF_SIGN_IN = frozenset({"name", "sign_in_client", "sign_in_scope", "sign_in_secret"})
-_TOLD_OF_SIGN_IN = _OF_SIGN_IN | {"has_sign_in_secret"}
+_GIVES_NOTHING = frozenset({"name"})
+"""All else decides about who comes in with which roles: an app of one's own at the issuer may be told other claims."""
 
 
 async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
     """Make an issuer, or change what is named of one that is there; what is not named stays. Roles that its claims gave
     and that no rule of it names any more are taken away, all of them where it is suspended. Holds in every process
-    within a second. Raises UserFault, for the end of the last administrator too, and for all but how people sign in
-    where its claims give, or gave, roles that are not the asker's to give.
+    within a second. Raises UserFault, for the end of the last administrator too, and for all but its name where its
+    claims give, or gave, roles that are not the asker's to give.
     """
     tx.require(MANAGE)
     tx.require(ASSIGN_ROLES)
@@ -87,10 +87,11 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
     await _require_teams(tx, issuer)
     after = _told(issuer)
     changed = [name for name in after if name not in before or after[name] != before[name]]
-    if not _TOLD_OF_SIGN_IN.issuperset(changed):
+    new_secret = issuer.sign_in_secret != secret
+    if new_secret or not _GIVES_NOTHING.issuperset(changed):
         for role in sorted(_roles_of(issuer) | named):
             require_givable(tx, rights.policy, role)
-    if changed or issuer.sign_in_secret != secret:
+    if changed or new_secret:
         issuer.version += 1
         tx.session.add(issuer)
         await tx.session.flush()
@@ -108,8 +109,8 @@ async def all_issuers(tx: Transaction) -> list[IssuerView]:
 
 
 def gives_rights(changes: Mapping[str, Any]) -> bool:
-    """Whether somebody may come to see more by it: all but how people sign in, and suspension."""
-    return not changes.keys() <= _OF_SIGN_IN and dict(changes) != {"status": IssuerStatus.SUSPENDED}
+    """Whether somebody may come to see more by it: all but its name, and suspension."""
+    return not changes.keys() <= _GIVES_NOTHING and dict(changes) != {"status": IssuerStatus.SUSPENDED}
 
 
 async def save_as_told(tx: Transaction, told: Mapping[str, Any]) -> IssuerView:

@@ -1,8 +1,9 @@
 """Edits of rights that need a second approver: proposed with everything that the edit itself is checked for, made when
-somebody else approves. Who proposed one never approves it.
+somebody else approves. Who proposed one never approves it, and may take it back. Those that nobody decides expire.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from crm_graph.errors import Conflict, LimitReached, NotFound, RuleViolated
 from crm_graph.models import RightsProposal
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.rights_proposals import ProposalState
-from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES
+from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES, READ_ROLES
 from crm_graph.permissions.store import Connection
 from crm_graph.services import clients, identities, issuers, role_holders, roles
 from crm_graph.services.role_inputs import Raw
@@ -45,11 +46,18 @@ VERBS: Mapping[str, tuple[str, Verb]] = {
 """What can be proposed, with the action that it needs. What only takes rights from a user holds at once."""
 
 _LISTED = """
-SELECT id, verb, arguments::text AS arguments, reason, state, proposed_by_id, proposed_at, decided_by_id, decided_at
-FROM rights_proposals
+SELECT * FROM (
+    SELECT id, verb, arguments::text AS arguments, reason,
+           CASE WHEN state = 'PENDING' AND proposed_at <= $3 THEN 'EXPIRED' ELSE state END AS state,
+           proposed_by_id, proposed_at, decided_by_id, decided_at
+    FROM rights_proposals
+) AS p
 WHERE $1::text IS NULL OR state = $1
 ORDER BY id DESC
 LIMIT $2
+"""
+_EXPIRE = """
+UPDATE rights_proposals SET state = 'EXPIRED', withheld = NULL WHERE state = 'PENDING' AND proposed_at <= $1
 """
 
 
@@ -61,6 +69,7 @@ async def propose(tx: Transaction, verb: str, arguments: Raw, withheld: Raw | No
     tx.require(action)
     async with tx.trial():
         await edit(tx, {**arguments, **(withheld or {})})
+    await tx.driver().execute(_EXPIRE, tx.now - tx.approval.lifetime)
     asker = RightsProposal.proposed_by_id == tx.principal.user_id
     pending = select(func.count()).where(RightsProposal.state == ProposalState.PENDING, asker)
     if (await tx.session.scalar(pending) or 0) >= MAX_PENDING:
@@ -102,32 +111,45 @@ async def approve(tx: Transaction, given: Raw) -> Told:
 
 
 async def reject(tx: Transaction, given: Raw) -> Told:
-    """Let a proposed edit not be made; who proposed it may do so too. Raises NotFound and Conflict as `approve`."""
+    """Let a proposed edit not be made. Raises NotFound and Conflict as `approve`."""
+    tx.require(APPROVE_ROLES)
     return await _decided(tx, await _pending(tx, given), ProposalState.REJECTED, tx.reason)
+
+
+async def withdraw(tx: Transaction, given: Raw) -> Told:
+    """Take back what the asker proposed. Raises NotFound and Conflict as `approve`, RuleViolated for another's."""
+    tx.require(READ_ROLES)
+    proposal = await _pending(tx, given)
+    if proposal.proposed_by_id != tx.principal.user_id:
+        raise RuleViolated("foreign_proposal", path=("proposal",))
+    return await _decided(tx, proposal, ProposalState.REJECTED, tx.reason, "withdrawn")
 
 
 async def _pending(tx: Transaction, given: Raw) -> RightsProposal:
     """The proposal, locked."""
-    tx.require(APPROVE_ROLES)
     proposal = await tx.session.get(RightsProposal, UUID(given["proposal"]), with_for_update=True)
     if proposal is None:
         raise NotFound(path=("proposal",))
     if proposal.state is not ProposalState.PENDING:
         raise Conflict("proposal_decided", path=("proposal",), state=proposal.state.value)
+    if proposal.proposed_at <= tx.now - tx.approval.lifetime:
+        raise Conflict("proposal_expired", path=("proposal",))
     return proposal
 
 
-async def _decided(tx: Transaction, proposal: RightsProposal, state: ProposalState, reason: str | None) -> Told:
+async def _decided(
+    tx: Transaction, proposal: RightsProposal, state: ProposalState, reason: str | None, verb: str | None = None
+) -> Told:
     proposal.state, proposal.decided_by_id, proposal.decided_at = state, tx.principal.user_id, tx.now
     proposal.withheld = None
     await tx.session.flush()
-    _tell(tx, proposal, state.value.lower(), 2, reason)
+    _tell(tx, proposal, verb or state.value.lower(), 2, reason)
     return told_proposal(proposal)
 
 
-async def told_proposals(connection: Connection, state: str | None) -> list[Told]:
-    """Proposals, the newest first."""
-    rows = await connection.fetch(_LISTED, state, MAX_TOLD)
+async def told_proposals(connection: Connection, state: str | None, expired: datetime) -> list[Told]:
+    """Proposals, the newest first; those that wait since `expired` wait no longer."""
+    rows = await connection.fetch(_LISTED, state, MAX_TOLD, expired)
     return [_told({**row, "arguments": orjson.loads(row["arguments"])}) for row in rows]
 
 

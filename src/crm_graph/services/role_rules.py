@@ -15,7 +15,15 @@ from crm_graph.criteria.reading import PredicateReader, stored_leaf
 from crm_graph.errors import CrmError, Invalid, LimitReached, Path, RuleViolated
 from crm_graph.models.users import UserKind, UserStatus
 from crm_graph.permissions.effective import effective_access
-from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE, MANAGE_ROLES, MANAGING, Policy, RoleRule
+from crm_graph.permissions.rules import (
+    APPROVE_ROLES,
+    ASSIGN_ROLES,
+    EVERYONE,
+    MANAGE_ROLES,
+    MANAGING,
+    Policy,
+    RoleRule,
+)
 from crm_graph.permissions.store import Connection, load_policy
 from crm_graph.services.commands import Problems
 from crm_graph.services.role_inputs import Placed
@@ -25,19 +33,29 @@ MAX_ROLES = 1_000
 MAX_INHERITED = 10
 """How many roles long a chain of inheritance may be."""
 
-_LASTING_ADMIN = """
+APPROVERS = 2
+"""How many are left who can make an edit and approve it, where a second approver is asked for."""
+
+LACKING_APPROVER = (
+    "A second approver is asked for, and fewer than two people edit rights and approve them without an end: what waits"
+    " is never made. Make another administrator: crm-graph rights grant USERNAME admin."
+)
+
+_LASTING = """
 WITH lasting AS (
     SELECT h.user_id, r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
-    WHERE h.expires_at IS NULL AND (r.key = ANY($1::text[]) OR r.key = ANY($2::text[])) AND NOT EXISTS (
+    WHERE h.expires_at IS NULL AND r.key = ANY($1::text[] || $2::text[] || $3::text[]) AND NOT EXISTS (
         SELECT 1 FROM issuers s WHERE h.origin = 'issuer:' || s.id AND s.status <> 'ACTIVE'
     )
 )
-SELECT EXISTS (
+SELECT count(*) FROM (
     SELECT 1 FROM users u
-    WHERE u.kind = $3 AND u.status = $4 AND u.archived_at IS NULL
+    WHERE u.kind = $4 AND u.status = $5 AND u.archived_at IS NULL
       AND EXISTS (SELECT 1 FROM lasting h WHERE h.user_id = u.id AND h.key = ANY($1::text[]))
       AND EXISTS (SELECT 1 FROM lasting h WHERE h.user_id = u.id AND h.key = ANY($2::text[]))
-)
+      AND EXISTS (SELECT 1 FROM lasting h WHERE h.user_id = u.id AND h.key = ANY($3::text[]))
+    LIMIT $6
+) AS n
 """
 _ASKER = """
 SELECT ARRAY(SELECT r.key FROM user_roles h JOIN roles r ON r.id = h.role_id
@@ -65,12 +83,13 @@ Unread = tuple[str, str, Path]
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Rights as they are before an edit, which nobody else changes until it ends. `asker_roles` are those of the asker,
-    with what their claims give them again.
+    with what their claims give them again. `approvers` are counted up to APPROVERS, where edits need a second one.
     """
 
     policy: Policy
     has_admin: bool
     asker_roles: frozenset[str]
+    approvers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +116,7 @@ async def standing(tx: Transaction) -> Standing:
         if lost:
             raise NotGranted(action=lost[0])
     roles: frozenset[str] = frozenset() if row is None else frozenset((*row["held"], *row["claimed"]))
-    return Standing(policy, await has_admin(driver, policy), roles)
+    return Standing(policy, await has_admin(driver, policy), roles, await _approvers(tx, policy))
 
 
 async def may_still(tx: Transaction, policy: Policy, user: UUID, action: str) -> bool:
@@ -132,18 +151,33 @@ async def require_unclaimed(tx: Transaction, key: str, *at: str) -> None:
 
 async def has_admin(connection: Connection, policy: Policy) -> bool:
     """Whether a person who may act manages roles and gives them, without an end."""
-    able = [
-        [key for key in policy.roles if any(action in role.actions for role in policy.held([key]))]
-        for action in (MANAGE_ROLES, ASSIGN_ROLES)
-    ]
-    found: bool = await connection.fetchval(_LASTING_ADMIN, *able, UserKind.PERSON.value, UserStatus.ACTIVE.value)
+    return await _lasting(connection, policy, MANAGE_ROLES, ASSIGN_ROLES, ASSIGN_ROLES) > 0
+
+
+async def approvers(connection: Connection, policy: Policy) -> int:
+    """How many such people may approve as well, counted up to APPROVERS."""
+    return await _lasting(connection, policy, MANAGE_ROLES, ASSIGN_ROLES, APPROVE_ROLES)
+
+
+async def _lasting(connection: Connection, policy: Policy, *actions: str) -> int:
+    able = [[key for key in policy.roles if any(a in role.actions for role in policy.held([key]))] for a in actions]
+    person, active = UserKind.PERSON.value, UserStatus.ACTIVE.value
+    found: int = await connection.fetchval(_LASTING, *able, person, active, APPROVERS)
     return found
 
 
+async def _approvers(tx: Transaction, policy: Policy) -> int:
+    return await approvers(tx.driver(), policy) if tx.approval.needed else 0
+
+
 async def require_an_admin(tx: Transaction, before: Standing, after: Policy) -> None:
-    """Raise RuleViolated where what was written takes the last lasting administrator away."""
+    """Raise RuleViolated where what was written takes the last lasting administrator away, or where a second approver
+    is asked for, one of the last two who can make an edit and approve it: nobody could give the right back.
+    """
     if before.has_admin and not await has_admin(tx.driver(), after):
         raise RuleViolated("last_admin")
+    if await _approvers(tx, after) < before.approvers:
+        raise RuleViolated("last_approvers")
 
 
 def require_sound_edit(catalog: Catalog, before: Standing, after: Policy, edit: Edit) -> None:

@@ -49,10 +49,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "issuer_algorithms_invalid": ("Only these algorithms are taken: {algorithms}.", "仅支持以下算法：{algorithms}。"),
     "client_account_is_no_person": ("This user is no person.", "该用户不是人员账号。"),
-    "secret_with_rights": (
-        "Set the secret in a call of its own: an edit that waits for approval would keep it readable.",
-        "请单独提交密钥：等待审批的修改会以可读形式保存它。",
-    ),
     "issuer_scope_invalid": ("A sign-in asks for the scope openid.", "登录须请求 openid 范围。"),
     "issuer_leeway_invalid": ("Give 0 to {max} seconds.", "应为 0 至 {max} 秒。"),
     "team_unknown": ("There is no one team of this key: {teams}.", "没有唯一对应的团队：{teams}。"),

@@ -69,6 +69,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The role {role} picks its records by what it could no longer read. Change its conditions first.",
         "角色 {role} 用以限定记录的字段将不可读取，请先修改其条件。",
     ),
+    "last_approvers": (
+        "Two people who edit rights and approve them have to be left. Appoint another first, or use crm-graph rights.",
+        "须保留两位可修改并批准权限的人员。请先指定另一位，或由运维人员使用 crm-graph rights。",
+    ),
+    "proposal_expired": ("Nobody decided this in time. Propose it again.", "该申请已过期，请重新提出。"),
+    "foreign_proposal": ("Somebody else proposed this; you may reject it.", "该申请由他人提出，您可以拒绝它。"),
     "last_admin": (
         "Nobody would be left who manages rights without an end. Make somebody else an administrator first.",
         "这样将没有长期有效的管理员，请先指定另一位管理员。",

@@ -33,7 +33,7 @@ function item(page, proposal, names) {
   const about = t(`verb_${verb}`, { client: input.clientId, secret: input.secretId, url: input.url, parts: parts.join(", "), issuer: input.issuer, subject: input.subject, role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: names.get(input.user) ?? input.user, until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
   const button = (name, mutation, first) => h("button", { type: "button", class: first ? "first" : null, "aria-label": `${t(name)}: ${about}`, onclick: () => decided(page, proposal, about, name, mutation) }, t(name));
   return [
-    h("div", { class: "bar" }, h("strong", {}, about), h("span", { class: "quiet" }, `${names.get(proposedBy) ?? proposedBy}, ${moment(proposedAt)}${reason ? `: ${reason}` : ""}`), h("span", { class: "gap" }), me.actions.has("roles:approve") && [mine ? button("takeBack", "rejectRights") : button("reject", "rejectRights"), !mine && button("approve", "approveRights", true)]),
+    h("div", { class: "bar" }, h("strong", {}, about), h("span", { class: "quiet" }, `${names.get(proposedBy) ?? proposedBy}, ${moment(proposedAt)}${reason ? `: ${reason}` : ""}`), h("span", { class: "gap" }), mine ? button("takeBack", "withdrawRights") : me.actions.has("roles:approve") && [button("reject", "rejectRights"), button("approve", "approveRights", true)]),
     changes(words, input),
   ];
 }
