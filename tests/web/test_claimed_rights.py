@@ -120,7 +120,7 @@ async def test_role_that_would_come_back_is_taken_at_its_issuer(ruled: Crm) -> N
 
 async def test_roles_of_a_suspended_issuer_do_not_stay_with_who_comes_in_by_another(ruled: Crm) -> None:
     """Zhou has a role and a team by claims of an issuer that is suspended then; as a seller they come in by another."""
-    zhou, north = ruled.users["zhou"], ruled.users["north"]
+    zhou, north = ruled.users["zhou"], ruled.teams["north"]
     async with mapping(ruled, rule("books", "finance")) as issuer:
         await claimed(ruled, issuer, "zhou", "finance")
         await ruled.database.execute(

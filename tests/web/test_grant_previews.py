@@ -64,13 +64,13 @@ async def test_preview_tells_what_a_role_would_give_to_whom(ruled: Crm) -> None:
 
 
 @pytest.mark.parametrize("saved", [False, True])
-async def test_condition_that_the_asker_does_not_read_is_not_counted_by(ruled: Crm, saved: bool) -> None:
+async def test_condition_that_the_asker_does_not_read_is_not_counted_by(ruled: Crm, *, saved: bool) -> None:
     """Whoever manages roles alone would ask for a phone by its beginnings, by a draft or by a role that is there. Qian
     reads the phones of organisations already.
     """
     await ruled.make("sun", "customer", kind="PERSON", name="Asked For", phone="13700137421")
     people = await ruled.count("customers WHERE archived_at IS NULL AND kind = 'PERSON'")
-    shown = {"fields": [{"field": name, "level": "READ"} for name in ("name", "phone")]}
+    shown: dict[str, Any] = {"fields": [{"field": name, "level": "READ"} for name in ("name", "phone")]}
     user = [str(ruled.users["qian"])]
     told = []
     for beginning in ("+861370013742", "+86999"):
@@ -99,7 +99,7 @@ async def test_who_reads_what_a_condition_names_on_every_record_is_told_exactly(
     await done(ruled, "createRole", input=manages)
     await done(ruled, "grantRole", user=str(ruled.users["zhou"]), role="reads_cities")
     await holds(lambda: _may_preview(ruled, "zhou"))
-    fields = {"fields": [*NAMES["fields"], {"field": "phone", "level": "READ"}]}
+    fields: dict[str, Any] = {"fields": [*NAMES["fields"], {"field": "phone", "level": "READ"}]}
     user = [str(ruled.users["chen"])]
 
     async def counted(where: Any) -> Any:

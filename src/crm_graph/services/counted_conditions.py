@@ -1,5 +1,5 @@
-"""By which conditions of row rules a preview counts records: those that its asker could count by, and those that the hub
-comes with. By any other a draft would ask of records what its asker may not see (docs/decisions/0040).
+"""By which conditions of row rules a preview counts records: those that its asker could count by, and those that the
+hub comes with. By any other a draft would ask of records what its asker may not see (docs/decisions/0040).
 """
 
 from collections.abc import Callable
