@@ -28,8 +28,9 @@ async def test_intern_sees_the_names_of_one_city_and_nothing_else(ruled: Crm, el
     shown = [{"field": name, "level": "READ"} for name in ("name", "city")]
     huzhou = grant(row_rule="WHERE", where={"city": {"eq": "湖州"}}, fields=shown)
 
+    in_use = await ruled.count("customers WHERE archived_at IS NULL")
     told = await preview(ruled, role="intern", grants=[huzhou], users=[str(ruled.users["yan"])])
-    assert told["summary"] == ["1 user will gain city, name on 2 customers."]
+    assert told["summary"] == [f"1 user will gain city, name on some of {in_use:,} customers."]
     await done(ruled, "createRole", input=new_role("intern", huzhou))
     await done(ruled, "grantRole", user=str(ruled.users["yan"]), role="intern")
 

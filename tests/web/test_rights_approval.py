@@ -349,6 +349,7 @@ async def test_whoever_runs_the_hub_finds_the_way_out(careful: Crm, ruled: Crm) 
     assert await careful.count(held, li) == 1
     await maintenance.reinstate(asking, "sun")
     assert await careful.database.fetchval(status, sun) == "ACTIVE"
+    await careful.suspended(str(sun))
     await done(ruled, "revokeRole", user=str(li), role="admin")
     await holds(partial(_reads_roles, careful, "sun"))
     with pytest.raises(maintenance.NoSuchUser, match="there is no user nobody_at_all"):
