@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from crm_graph import migrations
 from crm_graph.access import Access
@@ -19,9 +20,9 @@ from crm_graph.db import ReadPool, export_connection
 from crm_graph.errors import CrmError, Unavailable
 from crm_graph.hub import Clock, Hub, approval_of, audit, open_hub, transactions
 from crm_graph.messages import Locale
-from crm_graph.permissions.authorization_server import ADDRESS_FACTOR, Authority, Limits
+from crm_graph.permissions.authorization_server import Authority, Limits
 from crm_graph.permissions.principals import Principal
-from crm_graph.permissions.rate_limits import RateLimit
+from crm_graph.permissions.rate_limits import WrongProofs
 from crm_graph.permissions.store import utc_now
 from crm_graph.resolvers.bulk_reads import BulkReads
 from crm_graph.resolvers.documents import read_document
@@ -54,7 +55,7 @@ class Front:
     as the whole of a small read. Everything else goes to Starlette. All requests are counted.
     """
 
-    def __init__(self, rest: Starlette, counts: RequestCounts) -> None:
+    def __init__(self, rest: ASGIApp, counts: RequestCounts) -> None:
         self._rest = MeasuredRequests(rest, counts, _MEASURED_PATHS)
         self.graphql: GraphQLEndpoint | None = None
 
@@ -82,7 +83,11 @@ def build_app(
 
     counts = RequestCounts()
     registry.register(counts)
-    front = Front(Starlette(lifespan=lifespan), counts)
+    rest: ASGIApp = Starlette(lifespan=lifespan)
+    if settings.trusted_proxies:
+        # Who asks is counted outside `/graphql` alone.
+        rest = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, rest), settings.trusted_networks))
+    front = Front(rest, counts)
     return front
 
 
@@ -128,9 +133,9 @@ def authority(hub: Hub) -> Authority:
 def signing_in(hub: Hub) -> sign_in.SignIn:
     """What signs people in to the console of a hub."""
     settings = hub.settings
-    limit = RateLimit(settings.token_requests_per_minute * ADDRESS_FACTOR)
+    secrets, answers = (WrongProofs.of(settings.token_requests_per_minute) for _ in range(2))
     lifetime = timedelta(seconds=settings.session_lifetime_s)
-    return sign_in.SignIn(hub.principals, hub.primary, hub.engine, limit, lifetime, hub.clock)
+    return sign_in.SignIn(hub.principals, hub.primary, hub.engine, secrets, answers, lifetime, hub.clock)
 
 
 def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:

@@ -1,6 +1,7 @@
 """One frozen settings object, read from the environment once; everything else gets its values from it."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,15 @@ def _default_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/crm-graph")
     return Path.home() / ".local" / "share" / "crm-graph"
+
+
+_MAPPED_BITS = 96
+"""Of an IPv6 address that stands for one of IPv4, what stands before it."""
+
+
+def _networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """The networks that a text lists. Raises ValueError."""
+    return [ip_network(item.strip()) for item in text.split(",") if item.strip()]
 
 
 class Settings(BaseSettings):
@@ -52,8 +62,11 @@ class Settings(BaseSettings):
     session_lifetime_s: int = Field(default=8 * 3600, ge=300)
     """How long a sign-in to the console holds."""
     token_requests_per_minute: int = Field(default=60, ge=0)
-    """What a client may ask of each OAuth endpoint from one address, and a tenth of what all of that address may; 0 for
-    no end. Each process counts for itself."""
+    """What a client may ask of each OAuth endpoint from one address, and how often it may be wrong there, a tenth of
+    how often all of that address may; 0 for no end. Each process counts for itself."""
+    trusted_proxies: str = ""
+    """The addresses or networks of proxies in front, with commas between: of a request that comes from one of them, the
+    right-most address in `X-Forwarded-For` that is none of theirs is who asks."""
 
     read_pool_size: int = Field(default=8, ge=1)
     write_pool_size: int = Field(default=8, ge=1)
@@ -125,6 +138,14 @@ class Settings(BaseSettings):
             raise ValueError("there is no such time zone; give an IANA name, such as Asia/Shanghai") from None
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, value: str) -> str:
+        for network in _networks(value):
+            if network.prefixlen == 0:
+                raise ValueError("name the proxies: where everybody is one, whoever asks says who asks")
+        return value
+
     @model_validator(mode="after")
     def _page_sizes_agree(self) -> Self:
         if self.page_size > self.max_page_size:
@@ -135,6 +156,16 @@ class Settings(BaseSettings):
     def token_issuer(self) -> str:
         """`issuer`, or the address of a hub that runs on this machine alone."""
         return self.issuer or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def trusted_networks(self) -> list[str]:
+        """`trusted_proxies` one by one; those of IPv4 also as a socket for both kinds of addresses tells them."""
+        told = []
+        for network in _networks(self.trusted_proxies):
+            told.append(str(network))
+            if isinstance(network, IPv4Network):
+                told.append(f"::ffff:{network.network_address}/{_MAPPED_BITS + network.prefixlen}")
+        return told
 
     @property
     def replica_url(self) -> str | None:

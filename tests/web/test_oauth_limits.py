@@ -1,5 +1,6 @@
-"""How often the OAuth endpoints may be asked: by client, address and endpoint, and by address alone."""
+"""How often the OAuth endpoints may be asked, and proofs be wrong: by client and address, by address, and together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.db import ReadPool
 from crm_graph.permissions.authorization_server import Limits
-from crm_graph.permissions.rate_limits import RateLimit
+from crm_graph.permissions.rate_limits import AT_ONCE, WAITING, RateLimit, TooManyWrong, WrongProofs
 
 from .machines import GRANT, WRONG, Server, app_of, basic_header, client_of, serving_machines
 
@@ -27,8 +28,9 @@ async def server(clean: None, engine: AsyncEngine, pool: ReadPool) -> AsyncItera
         yield server
 
 
-def limits(seconds: Seconds, of_client: int, of_address: int) -> Limits:
-    return Limits(RateLimit(of_client, monotonic=seconds), RateLimit(of_address, monotonic=seconds))
+def limits(seconds: Seconds, of_client: int, of_address: int, of_all: int = 0) -> Limits:
+    requests, *wrong = (RateLimit(number, monotonic=seconds) for number in (of_client, of_client, of_address, of_all))
+    return Limits(requests, WrongProofs(*wrong))
 
 
 async def test_client_that_asks_too_often_waits_and_is_told_how_long(server: Server) -> None:
@@ -71,12 +73,85 @@ async def test_nobody_keeps_a_client_out_from_another_address(server: Server) ->
         assert (await client.post("/oauth/token", data=GRANT, headers=own)).status_code == 200
 
 
+async def test_nobody_keeps_a_client_out_from_its_own_address(server: Server) -> None:
+    async with client_of(app_of(server, limits=limits(Seconds(), 2, 3))) as http:
+        wrong = {"Authorization": basic_header("erp", "x")}
+        told = [(await http.post("/oauth/token", data=GRANT, headers=wrong)).status_code for _ in range(5)]
+        made_up = {"Authorization": basic_header("nobody", "x")}
+        told += [(await http.post("/oauth/token", data=GRANT, headers=made_up)).status_code for _ in range(2)]
+        right = {"Authorization": basic_header("erp", server.secret)}
+        let_in = await http.post("/oauth/token", data=GRANT, headers=right)
+        last = await http.post("/oauth/token", data=GRANT, headers=wrong)
+
+    assert told == [401, 401, 429, 429, 429, 401, 429]
+    assert let_in.status_code == 200
+    assert last.status_code == 429
+
+
+async def test_requests_that_are_right_do_not_count_as_wrong(server: Server) -> None:
+    everywhere = limits(Seconds(), 0, 0)
+    app = app_of(server, limits=Limits(everywhere.of_client, WrongProofs.of(1, Seconds())))
+    async with client_of(app) as http:
+        right = {"Authorization": basic_header("erp", server.secret)}
+        told = {(await http.post("/oauth/token", data=GRANT, headers=right)).status_code for _ in range(5)}
+        wrong = {"Authorization": basic_header("erp", "x")}
+        told_wrong = [(await http.post("/oauth/token", data=GRANT, headers=wrong)).status_code for _ in range(2)]
+
+    assert told == {200}
+    assert told_wrong == [401, 429]
+
+
+class Wrong(Exception):
+    """What a proof raises that is none."""
+
+
+async def prove(proofs: WrongProofs, address: str, *, holds: bool, until: asyncio.Event | None = None) -> None:
+    async with proofs.proving(address, "erp", Wrong):
+        if until is not None:
+            await until.wait()
+        if not holds:
+            raise Wrong
+
+
+async def test_wrong_proofs_from_everywhere_make_others_wait_and_keep_nobody_out() -> None:
+    seconds, hold = Seconds(), asyncio.Event()
+    proofs = WrongProofs(*(RateLimit(number, monotonic=seconds) for number in (10, 10, 3)))
+    for number in range(3):
+        with pytest.raises(Wrong):
+            await prove(proofs, f"192.0.2.{number}", holds=False)
+    busy = [asyncio.create_task(prove(proofs, f"198.51.100.{n}", holds=False, until=hold)) for n in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    right = asyncio.create_task(prove(proofs, "203.0.113.1", holds=True))
+    done, _ = await asyncio.wait([right], timeout=0.01)
+    assert not done
+    hold.set()
+    await right
+    assert [type(failure) for failure in await asyncio.gather(*busy, return_exceptions=True)] == [Wrong] * AT_ONCE
+
+
+async def test_so_many_suspects_wait_and_no_more() -> None:
+    hold = asyncio.Event()
+    proofs = WrongProofs.of(1, Seconds())
+    with pytest.raises(Wrong):
+        await prove(proofs, "192.0.2.1", holds=False)
+    waiting = [asyncio.create_task(prove(proofs, "192.0.2.1", holds=True, until=hold)) for _ in range(WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyWrong):
+        await prove(proofs, "192.0.2.1", holds=True)
+    await prove(proofs, "192.0.2.2", holds=True)
+    hold.set()
+    await asyncio.gather(*waiting)
+    await prove(proofs, "192.0.2.1", holds=True)
+
+
 @pytest.mark.parametrize(
     ("addresses", "last"),
     [
         (["192.0.2.7"] * 3, 429),
         (["192.0.2.7", "192.0.2.8", "192.0.2.9"], 401),
         (["2001:db8::1", "2001:db8::2", "2001:db8::ffff:3"], 429),
+        (["::ffff:192.0.2.7", "192.0.2.7", "::ffff:192.0.2.7"], 429),
+        (["::ffff:192.0.2.7", "::ffff:192.0.2.8", "::ffff:192.0.2.9"], 401),
         (["2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1"], 401),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
+    InvalidClientError,
     InvalidRequestError,
     InvalidScopeError,
     OAuth2Error,
@@ -23,19 +24,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.errors import Unauthenticated
 from crm_graph.permissions.authentication import Principals
-from crm_graph.permissions.client_authentication import OAuthRequest, authenticated, credentials_of
+from crm_graph.permissions.client_authentication import Credentials, OAuthRequest, authenticated, credentials_of
 from crm_graph.permissions.clients import AUTH_METHODS, GRANT_TYPE, RegisteredClient, could_be, load_client
 from crm_graph.permissions.keys import KeyRing
 from crm_graph.permissions.principals import Principal
-from crm_graph.permissions.rate_limits import RateLimit
+from crm_graph.permissions.rate_limits import RateLimit, TooManyWrong, WrongProofs
 from crm_graph.permissions.revocations import TooManyRevoked, revoke
 from crm_graph.permissions.store import utc_now
 from crm_graph.permissions.tokens import TokenClaims, TokenTerms, issue_access_token
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 CHALLENGE = 'Basic realm="crm-graph", charset="UTF-8"'
-ADDRESS_FACTOR = 10
-"""How much more than one client may ask for all that come from one address."""
 SLOW_DOWN = "slow_down"
 """What the registry of OAuth errors has for a token endpoint that is asked too often (RFC 8628, section 3.5)."""
 UNAVAILABLE = "temporarily_unavailable"
@@ -54,20 +53,17 @@ class OAuthResponse:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How often clients may ask: each at each endpoint from each address, and all of an address together."""
+    """How often clients that have proved who they are may ask, each at each endpoint from each address; how often
+    proofs may be wrong.
+    """
 
     of_client: RateLimit
-    of_address: RateLimit
+    wrong: WrongProofs
 
     @classmethod
     def of(cls, per_minute: int) -> "Limits":
-        """The limits of a process, for so many requests of a client within a minute; 0 for none."""
-        return cls(RateLimit(per_minute), RateLimit(per_minute * ADDRESS_FACTOR))
-
-    def wait_s(self, endpoint: str, address: str, client_id: str) -> int:
-        """In how many seconds the request would be answered; 0 if now. Ids that no client can have are one."""
-        name = client_id if could_be(client_id) else ""
-        return self.of_address.wait_s(address) or self.of_client.wait_s((endpoint, address, name))
+        """The limits of a process, for so many requests of a client within a minute, right or wrong; 0 for none."""
+        return cls(RateLimit(per_minute), WrongProofs.of(per_minute))
 
 
 EndTokens = Callable[[Principal, int], Awaitable[None]]
@@ -98,16 +94,26 @@ async def answered(authority: Authority, endpoint: Endpoint, request: OAuthReque
     """What an endpoint answers to a client that has proved who it is, and what others are told."""
     try:
         shown = credentials_of(request)
-        wait = authority.limits.wait_s(endpoint.__name__, address, shown.client_id)
+        # Ids that no client can have are one.
+        name = shown.client_id if could_be(shown.client_id) else ""
+        async with authority.limits.wrong.proving(address, name, InvalidClientError):
+            client = await _proved(authority, shown)
+        wait = authority.limits.of_client.wait_s((endpoint.__name__, address, client.client_id))
         if wait:
             return _too_often(wait)
-        now = authority.clock()
-        async with authority.pool.acquire(timeout=authority.wait_s) as connection:
-            client = await load_client(connection, shown.client_id, now)
-        await authenticated(authority.engine, client, shown, authority.audiences, now=now)
         return await endpoint(authority, request, client)
+    except TooManyWrong as many:
+        return _too_often(many.wait_s)
     except OAuth2Error as error:
         return refused(error)
+
+
+async def _proved(authority: Authority, shown: Credentials) -> RegisteredClient:
+    """The client that these are the credentials of. Raises InvalidClientError."""
+    now = authority.clock()
+    async with authority.pool.acquire(timeout=authority.wait_s) as connection:
+        client = await load_client(connection, shown.client_id, now)
+    return await authenticated(authority.engine, client, shown, authority.audiences, now=now)
 
 
 async def token(authority: Authority, request: OAuthRequest, client: RegisteredClient) -> OAuthResponse:

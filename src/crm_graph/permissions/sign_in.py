@@ -60,6 +60,10 @@ class Attempt:
         except (InvalidToken, ValueError, TypeError):
             raise SignInRefused from None
 
+    def is_answered_by(self, told: Mapping[str, str]) -> bool:
+        """Whether this browser asked for what it came back with, whoever made that up."""
+        return hmac.compare_digest(told.get("state", "").encode(), self.state.encode())
+
 
 async def begin(
     people: People, issuer: IssuerRule, redirect_uri: str, *, random_text: RandomText = secrets.token_urlsafe
@@ -89,11 +93,7 @@ async def finish(
     somebody who is not let in, Unavailable.
     """
     issuer = people.active(attempt.issuer)
-    if (
-        issuer is None
-        or issuer.sign_in_client is None
-        or not hmac.compare_digest(told.get("state", "").encode(), attempt.state.encode())
-    ):
+    if issuer is None or issuer.sign_in_client is None or not attempt.is_answered_by(told):
         raise SignInRefused
     metadata = await people.keys_of(issuer.url).metadata()
     names_itself = metadata.get("authorization_response_iss_parameter_supported") is True

@@ -112,13 +112,15 @@ def _form_endpoint(authority: Authority, endpoint: Endpoint) -> Callable[[Reques
 
 
 def address_of(request: Request) -> str:
-    """Whose requests are counted together: of an IPv6 address its network."""
-    host = request.client.host if request.client else ""
+    """Whose requests are counted together: of an IPv6 address its network. What is no address is one."""
     try:
-        address = ip_address(host.partition("%")[0])
+        address = ip_address(request.client.host.partition("%")[0] if request.client else "")
     except ValueError:
-        return host
-    return str(int(address) >> _NETWORK_BITS) if isinstance(address, IPv6Address) else host
+        return ""
+    if isinstance(address, IPv6Address):
+        # On a socket for both, an IPv4 address is seen as one of IPv6.
+        return str(address.ipv4_mapped or int(address) >> _NETWORK_BITS)
+    return str(address)
 
 
 def _json(response: OAuthResponse) -> Response:

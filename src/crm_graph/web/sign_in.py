@@ -5,7 +5,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -26,7 +26,7 @@ from crm_graph.errors import Unauthenticated, Unavailable
 from crm_graph.messages import Locale, locale_of
 from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.issuers import IssuerRule
-from crm_graph.permissions.rate_limits import RateLimit
+from crm_graph.permissions.rate_limits import TooManyWrong, WrongProofs
 from crm_graph.permissions.sessions import could_be, end_session, open_session, start_session, use_link
 from crm_graph.permissions.sign_in import ATTEMPT_LIFETIME_S, Attempt, SignInRefused, begin, finish
 from crm_graph.permissions.store import utc_now
@@ -86,12 +86,15 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class SignIn:
-    """What the routes work with. `pool` and `engine` must reach the primary."""
+    """What the routes work with. `pool` and `engine` must reach the primary. `secrets` counts sessions and links that
+    are none, `answers` what did not come from an issuer, which it is asked about.
+    """
 
     principals: Principals
     pool: "asyncpg.Pool[asyncpg.Record]"
     engine: AsyncEngine
-    limit: RateLimit
+    secrets: WrongProofs
+    answers: WrongProofs
     lifetime: timedelta
     clock: Callable[[], datetime] = field(default=utc_now)
 
@@ -122,12 +125,8 @@ class SignIn:
         return [issuer for issuer in people.issuers if issuer.sign_in_client] if people else []
 
 
-class TooMany(Exception):
-    """There were too many requests; `wait_s` is in how many seconds one would pass."""
-
-    def __init__(self, wait_s: int) -> None:
-        super().__init__(wait_s)
-        self.wait_s = wait_s
+class LinkUsed(Exception):
+    """A link signs nobody in: it was used, has ended or never was."""
 
 
 Respond = Callable[[SignIn, Request], Awaitable[Response]]
@@ -137,28 +136,30 @@ def routes(sign_in: SignIn) -> list[Route]:
     """Everything under `/console` but the page."""
     return [
         Route(SIGN_IN_PATH, _seen(sign_in, _choose), methods=["GET"]),
-        Route(f"{SIGN_IN_PATH}/{{issuer:uuid}}", _seen(sign_in, _leave, counted=True), methods=["GET"]),
-        Route(CALLBACK_PATH, _seen(sign_in, _return, counted=True), methods=["GET"]),
+        Route(f"{SIGN_IN_PATH}/{{issuer:uuid}}", _seen(sign_in, _leave), methods=["GET"]),
+        Route(CALLBACK_PATH, _seen(sign_in, _return), methods=["GET"]),
         Route(LINK_PATH, _seen(sign_in, _show_link), methods=["GET"]),
-        Route(LINK_PATH, _seen(sign_in, _use_link, counted=True), methods=["POST"]),
+        Route(LINK_PATH, _seen(sign_in, _use_link), methods=["POST"]),
         Route(TOKEN_PATH, _asked(sign_in, _token), methods=["POST"]),
         Route(SIGN_OUT_PATH, _asked(sign_in, _sign_out), methods=["POST"]),
     ]
 
 
-def _seen(sign_in: SignIn, respond: Respond, *, counted: bool = False) -> Callable[[Request], Awaitable[Response]]:
+def _seen(sign_in: SignIn, respond: Respond) -> Callable[[Request], Awaitable[Response]]:
     """What people look at: what goes wrong is a page too."""
     start = sign_in.base + SIGN_IN_PATH
 
     async def answer(request: Request) -> Response:
-        if counted and sign_in.limit.wait_s(address_of(request)):
-            return _page(request, 429, _told("too_many", request))
         try:
             return await respond(sign_in, request)
         except (*DATABASE_FAILURES, SQLAlchemyError, Unavailable):
             return _page(request, 503, _told("unavailable", request))
         except SignInRefused:
             return _page(request, 403, _told("refused", request), again=start)
+        except LinkUsed:
+            return _page(request, 403, _told("link_used", request))
+        except TooManyWrong:
+            return _page(request, 429, _told("too_many", request))
         except Unauthenticated:
             return _page(request, 403, _told("not_let_in", request), again=start)
 
@@ -177,7 +178,7 @@ def _asked(sign_in: SignIn, respond: Respond) -> Callable[[Request], Awaitable[R
             return JSONResponse({"error": "invalid_request"}, 403, _NO_STORE)
         except Unauthenticated:
             return JSONResponse({"error": "no_session"}, 401, _NO_STORE)
-        except TooMany as many:
+        except TooManyWrong as many:
             headers = {**_NO_STORE, "Retry-After": str(many.wait_s)}
             return JSONResponse({"error": "too_many_requests"}, 429, headers)
 
@@ -215,7 +216,10 @@ async def _return(sign_in: SignIn, request: Request) -> Response:
     if people is None or len(dict(told)) != len(told):
         raise SignInRefused
     attempt = Attempt.opened(request.cookies.get(sign_in.cookie("attempt"), ""), sign_in.principals.keys.secrets, now)
-    issuer, admitted = await finish(people, attempt, dict(told), sign_in.redirect_uri, now=now)
+    if not attempt.is_answered_by(dict(told)):
+        raise SignInRefused
+    async with sign_in.answers.proving(address_of(request), attempt.issuer, SignInRefused):
+        issuer, admitted = await finish(people, attempt, dict(told), sign_in.redirect_uri, now=now)
     if admitted.changed:
         await sign_in.principals.refresh()
     response = await _signed_in(sign_in, admitted.user_id, issuer.id)
@@ -238,9 +242,12 @@ async def _use_link(sign_in: SignIn, request: Request) -> Response:
     if not _is_of_our_pages(sign_in, request):
         raise SignInRefused
     token = (await _form(request)).get("token", "")
-    user_id = await use_link(sign_in.engine, token, now=sign_in.clock())
-    if user_id is None:
-        return _page(request, 403, _told("link_used", request))
+    if not could_be(token):
+        raise LinkUsed
+    async with sign_in.secrets.proving(address_of(request), "link", LinkUsed):
+        user_id = await use_link(sign_in.engine, token, now=sign_in.clock())
+        if user_id is None:
+            raise LinkUsed
     return await _signed_in(sign_in, user_id, None)
 
 
@@ -259,11 +266,11 @@ async def _token(sign_in: SignIn, request: Request) -> Response:
     _require_our_script(sign_in, request)
     now, principals = sign_in.clock(), sign_in.principals
     secret = _session_secret(sign_in, request)
-    async with sign_in.pool.acquire(timeout=WAIT_S) as connection:
-        found = await open_session(connection, secret, now=now)
-    if found is None:
-        sign_in.limit.wait_s(_missed(request))
-        raise Unauthenticated
+    async with _proving_session(sign_in, request):
+        async with sign_in.pool.acquire(timeout=WAIT_S) as connection:
+            found = await open_session(connection, secret, now=now)
+        if found is None:
+            raise Unauthenticated
     if not (await principals.of_user(found.user_id)).roles:
         raise Unauthenticated
     lifetime = min(TOKEN_LIFETIME_S, int((found.ends_at - now).total_seconds()))
@@ -285,29 +292,26 @@ async def _sign_out(sign_in: SignIn, request: Request) -> Response:
     _require_our_script(sign_in, request)
     # Without a session there is nothing to end, and the cookie goes all the same.
     with suppress(Unauthenticated):
-        if not await end_session(sign_in.engine, _session_secret(sign_in, request)):
-            sign_in.limit.wait_s(_missed(request))
+        secret = _session_secret(sign_in, request)
+        async with _proving_session(sign_in, request):
+            if not await end_session(sign_in.engine, secret):
+                raise Unauthenticated
     response = Response(status_code=204, headers=_NO_STORE)
     _set_cookie(sign_in, response, "session", "", max_age=0, same_site="strict")
     return response
 
 
 def _session_secret(sign_in: SignIn, request: Request) -> str:
-    """What the session cookie holds. Raises Unauthenticated for what is none, and TooMany for an address from which too
-    many were asked about that are none: neither reaches the database.
-    """
+    """What the session cookie holds. Raises Unauthenticated for what cannot be one, of which nobody is asked."""
     secret = request.cookies.get(sign_in.cookie("session"), "")
     if not could_be(secret):
         raise Unauthenticated
-    wait = sign_in.limit.would_wait_s(_missed(request))
-    if wait:
-        raise TooMany(wait)
     return secret
 
 
-def _missed(request: Request) -> object:
-    """By what secrets that are none are counted, apart from attempts to sign in."""
-    return "session", address_of(request)
+def _proving_session(sign_in: SignIn, request: Request) -> AbstractAsyncContextManager[None]:
+    """Around looking for a session, which raises Unauthenticated where there is none."""
+    return sign_in.secrets.proving(address_of(request), "session", Unauthenticated)
 
 
 def _require_our_script(sign_in: SignIn, request: Request) -> None:

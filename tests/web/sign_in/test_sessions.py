@@ -1,12 +1,17 @@
 """What a session of the console is good for, for how long, and how many there are."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from crm_graph.app import build_app
-from crm_graph.permissions.authorization_server import ADDRESS_FACTOR
+from crm_graph.permissions.rate_limits import ADDRESS_FACTOR
 from crm_graph.permissions.sessions import MAX_PER_USER
 from web.administering import done
 from web.conftest import serving
@@ -115,28 +120,51 @@ async def test_a_user_has_a_bounded_number_of_sessions(console: Console) -> None
     assert await console.crm.count("sessions WHERE user_id = $1", console.crm.users["qian"]) == MAX_PER_USER
 
 
-async def test_attempts_from_one_address_are_limited(console: Console) -> None:
-    settings = console.crm.settings.model_copy(update={"token_requests_per_minute": 1})
+@asynccontextmanager
+async def limited(console: Console, **more: Any) -> AsyncIterator[Console]:
+    """The same hub, where one proof in a minute may be wrong."""
+    settings = console.crm.settings.model_copy(update={"token_requests_per_minute": 1, **more})
     async with serving(build_app(settings, clock=console.clock, monotonic=console.clock.monotonic)) as http:
-        answers = [await http.get("/console/callback?code=x&state=y") for _ in range(ADDRESS_FACTOR + 1)]
+        yield replace(console, crm=replace(console.crm, http=http, settings=settings))
 
-    assert [answer.status_code for answer in answers] == [403] * ADDRESS_FACTOR + [429]
+
+async def test_answers_that_the_issuer_did_not_give_are_limited_and_keep_nobody_out(console: Console) -> None:
+    await console.issuer.knows("limited", groups=["crm-sales"])
+    async with limited(console) as here, here.browser() as forger, here.browser() as browser:
+        unasked = [await forger.get("/console/callback?code=x&state=y") for _ in range(2 * ADDRESS_FACTOR)]
+        state = parse_qs(urlsplit(await here.leave(forger)).query)["state"][0]
+        made_up = [await forger.get(f"/console/callback?code=x&state={state}") for _ in range(3)]
+
+        assert {answer.status_code for answer in unasked} == {403}
+        assert [answer.status_code for answer in made_up] == [403, 429, 429]
+        assert (await here.sign_in(browser, "limited")).status_code == 303
+        assert (await here.token(browser)).status_code == 200
+
+
+async def test_links_that_are_none_are_limited_and_keep_nobody_out(console: Console) -> None:
+    async with limited(console) as here, here.browser() as browser:
+        guesses = [await here.follow(browser, f"/console/link?token={'x' * 43}") for _ in range(3)]
+
+        assert [answer.status_code for answer in guesses] == [403, 429, 429]
+        assert (await here.follow(browser, await here.link("root"))).status_code == 303
 
 
 @pytest.mark.parametrize(("path", "miss"), [("/console/token", 401), ("/console/sign-out", 204)])
 async def test_secrets_that_are_none_are_limited_by_address(console: Console, path: str, miss: int) -> None:
-    settings = console.crm.settings.model_copy(update={"token_requests_per_minute": 1})
-
     def cookie(secret: str) -> dict[str, str]:
         return OWN | {"Cookie": f"crm_graph_session={secret}"}
 
-    async with serving(build_app(settings, clock=console.clock, monotonic=console.clock.monotonic)) as http:
+    async with limited(console) as here, here.browser() as browser:
+        http = here.crm.http
         malformed = [await http.post(path, headers=cookie("x" * n)) for n in (0, 42, 44) for _ in range(ADDRESS_FACTOR)]
-        missed = [await http.post(path, headers=cookie("x" * 43)) for _ in range(ADDRESS_FACTOR)]
+        missed = await http.post(path, headers=cookie("x" * 43))
         over = await http.post(path, headers=cookie("y" * 43))
         beside = await http.get("/console/callback?code=x&state=y")
+        await here.follow(browser, await here.link("root"))
+        right = await browser.post(path, headers=OWN)
 
-    assert {answer.status_code for answer in (*malformed, *missed)} == {miss}
+    assert {answer.status_code for answer in (*malformed, missed)} == {miss}
+    assert right.status_code in {200, 204}
     assert (over.status_code, over.json()) == (429, {"error": "too_many_requests"})
     assert int(over.headers["retry-after"]) in range(1, 61)
     assert beside.status_code == 403
