@@ -24,7 +24,7 @@ from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.people import People
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
-from crm_graph.permissions.store import sync_default_policy, utc_now
+from crm_graph.permissions.store import has_raised_policy_version, sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms
 from crm_graph.permissions.validation import require_sound
 from crm_graph.replicas.opening import replica_of
@@ -169,18 +169,21 @@ def audit(hub: Hub) -> Audit:
 
 
 def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str | None = None) -> Begin:
-    """Transactions of a principal. Once one has ended well, the principal's reads in this process see it."""
+    """Transactions of a principal. Once one has ended well, the principal's reads in this process see it, and the
+    rights that it changed hold in this process.
+    """
     opened = partial(_begun, hub, principal, source, request_id)
     replica = hub.replica
-    if replica is None:
-        return opened
 
     @asynccontextmanager
     async def noted() -> AsyncIterator[Transaction]:
         async with opened() as tx:
             yield tx
-        # A retry whose stored answer is told again counts as well: what it tells of was committed before.
-        tx.position = await replica.wrote(principal.user_id)
+        if has_raised_policy_version(tx.session):
+            await hub.principals.catch_up()
+        if replica is not None:
+            # A retry whose stored answer is told again counts as well: what it tells of was committed before.
+            tx.position = await replica.wrote(principal.user_id)
 
     return noted
 

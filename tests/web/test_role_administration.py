@@ -62,6 +62,17 @@ async def test_log_tells_what_an_edit_changed(ruled: Crm) -> None:
     assert events[3]["after"] == {"key": "logged"}
 
 
+async def test_next_request_in_this_process_obeys_an_edit(ruled: Crm) -> None:
+    await done(ruled, "createRole", input=new_role("prompt"))
+    held = {"user": str(ruled.users["zhou"]), "role": "prompt"}
+    for _ in range(10):
+        for verb, holds_it in (("grantRole", True), ("revokeRole", False)):
+            await done(ruled, verb, **held)
+            told = (await ruled.ask("zhou", "{ viewer { roles { key } } }")).data["viewer"]["roles"]
+            assert ({"key": "prompt"} in told) == holds_it
+    await done(ruled, "removeRole", key="prompt")
+
+
 async def test_same_again_changes_nothing(ruled: Crm) -> None:
     await done(ruled, "createRole", input=new_role("same", grant()))
 

@@ -1,7 +1,8 @@
 """Tokens to principals. What rows say of a principal holds under one policy version, which is kept fresh here.
 
 A change of rights is known here within a second of its commit: by a notification, by a look at the version twice a
-second, and before a request is answered under a version that was last confirmed more than a second ago. So is a token
+second, and before a request is answered under a version that was last confirmed more than a second ago; one that was
+made in this process, before its maker is answered (`hub.transactions`). So is a token
 that was taken back: it leaves the tokens that are known, whose look-up asks nothing about it.
 """
 
@@ -324,6 +325,16 @@ class Principals:
                 if version != self._policy.version:
                     await self._reload(connection)
             self._confirmed_at = started
+
+    async def catch_up(self) -> None:
+        """Know the rights that were committed until now, before anybody is told of that. While they cannot be asked
+        about, nobody's are taken for granted.
+        """
+        try:
+            await self.refresh()
+        except Unavailable as failure:
+            self._confirmed_at = float("-inf")
+            log.warning("policy_not_confirmed", cause=repr(failure.__cause__))
 
     async def _reload(self, connection: Connection) -> None:
         # The keys come second, so that they are never older than the version that they are kept under.

@@ -26,6 +26,7 @@ __all__ = [
     "POLICY_CHANNEL",
     "effective_access",
     "full_access",
+    "has_raised_policy_version",
     "load_policy",
     "raise_policy_version",
     "scopes_of",
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 POLICY_CHANNEL = "crm_policy"
 """The channel on which a new policy version is told, at commit."""
+_RAISED = "policy_version_raised"
+"""What a session notes of itself once it has changed rights."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 E_ = TypeVar("E_", bound=StrEnum)
@@ -59,7 +62,13 @@ async def raise_policy_version(session: AsyncSession) -> int:
     await session.execute(
         text("SELECT pg_notify(:channel, :version)"), {"channel": POLICY_CHANNEL, "version": str(version)}
     )
+    session.info[_RAISED] = True
     return int(version or 0)
+
+
+def has_raised_policy_version(session: AsyncSession) -> bool:
+    """Whether the session has said that rights changed, whatever became of it since."""
+    return _RAISED in session.info
 
 
 async def sync_default_policy(
