@@ -8,7 +8,7 @@ from crm_graph.resolvers.bulk_reads import BulkReads, Listed
 WINDOW_S = 3_600.0
 CUSTOMERS = Listed("customer", -1, 4, 10)
 """Four customers at a time."""
-WHOLE = 1_000
+WHOLE = b" " * 1_000
 """Bytes of an answer that has them all."""
 
 

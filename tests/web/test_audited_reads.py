@@ -256,6 +256,61 @@ async def test_records_that_are_read_one_by_one_count(crm: Crm) -> None:
     assert found == [("customer.paged", 3), ("record.paged", 3)]
 
 
+OF_CUSTOMERS = 'customersAggregate(where: { name: { startsWith: "成组客户" } }, first: 100, groupBy: [#])'
+GROUPED = [
+    (
+        f"{{ {OF_CUSTOMERS.replace('#', '{ name: true }, { phone: true }')} {{ groups {{ key {{ name phone }} }} }} }}",
+        4,
+    ),
+    (f"{{ {OF_CUSTOMERS.replace('#', '{ createdAt: { by: DAY } }')} {{ groups {{ max {{ name }} count }} }} }}", 1),
+    (f"{{ {OF_CUSTOMERS.replace('#', '{ tier: true }')} {{ groups {{ n: count max {{ phone }} }} }} }}", 1),
+    (f"{{ {OF_CUSTOMERS.replace('#', '{ tier: true }, { kind: true }')} {{ groups {{ count key {{ tier }} }} }} }}", 0),
+    (
+        f"{{ {OF_CUSTOMERS.replace('#', '{ createdAt: { by: DAY } }')} {{ groups {{ countDistinct {{ phone }} }} }} }}",
+        0,
+    ),
+    (f"{{ {OF_CUSTOMERS.replace('#', '{ name: true }')} {{ groupsCapped }} }}", 0),
+]
+
+
+@pytest.mark.parametrize(("query", "groups"), GROUPED)
+async def test_groups_count_that_tell_records_apart(crm: Crm, query: str, groups: int) -> None:
+    if not await crm.count("customers WHERE name LIKE '成组客户%'"):
+        for n in range(4):
+            await customer(crm, f"成组客户{n}", f"138719400{n + 70}")
+    since = crm.clock()
+    async with hub_with(crm, crm.settings.model_copy(update={"bulk_read_records": 1})) as http:
+        answer = Answer(await http.post("/graphql", json={"query": query}, headers=crm.headers("sun")))
+    assert answer.data["customersAggregate"]
+    assert [(read["type"], read["records"]) for read in await reads(crm, since)] == (
+        [("customer.paged", groups)] if groups else []
+    )
+
+
+async def test_records_below_records_count(crm: Crm) -> None:
+    id_ = await customer(crm, "其下甲", "13871940080")
+    for n in range(3):
+        await crm.make(
+            "sun", "interaction", channel="CALL", occurredAt="2026-11-20T08:00:00Z", customerId=id_, subject=f"其下{n}"
+        )
+    await crm.make("sun", "opportunity", name="其下商机", customerId=id_)
+    below: tuple[tuple[str, list[tuple[str, int]]], ...] = (
+        ("interactions(first: 2) { nodes { id subject } }", [("interaction.paged", 2)]),
+        ("interactions { edges { node { __typename } } }", [("interaction.paged", 3)]),
+        ("interactionsAggregate(groupBy: [{ subject: true }]) { groups { count } }", [("interaction.paged", 3)]),
+        ("interactionsAggregate { groups { count } }", []),
+        ("contactPoints { raw }", []),
+        ("opportunities { nodes { title: name customer { itself: id } } }", [("customer.paged", 2)]),
+    )
+    for selected, told in below:
+        since = crm.clock()
+        async with hub_with(crm, crm.settings.model_copy(update={"bulk_read_records": 2})) as http:
+            query = f'{{ customer(id: "{id_}") {{ name {selected} }} }}'
+            answer = Answer(await http.post("/graphql", json={"query": query}, headers=crm.headers("sun")))
+        assert answer.data["customer"]["name"] == "其下甲"
+        assert [(read["type"], read["records"]) for read in await reads(crm, since)] == told
+
+
 async def test_a_list_of_looked_up_values_is_no_export(crm: Crm) -> None:
     """Whoever exports by a whole value would look it up without being counted."""
     await hire(crm, "matching", "matcher")

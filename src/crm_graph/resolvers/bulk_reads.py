@@ -1,31 +1,42 @@
-"""Reading in bulk: how many records of a type somebody reads, one by one or page by page, and when that is noted.
+"""Reading in bulk: how many records of a type somebody reads, one by one, page by page or as groups, and when that is
+noted.
 
-Whatever stands at the top of a query counts, a single record as one. This is cheap and rough: a list counts its page
-size, or what fits into the bytes of the answer where that is less. Each process counts for itself, and forgets who has
-not asked for longest.
+This is cheap and rough. Of what stands at the top of a query, a single record counts as one, a list as its page size,
+or as what fits into the bytes of the answer where that is less. Below, records count as often as a key of theirs stands
+in the answer, and so do groups of aggregates that tell records apart. Each process counts for itself, and forgets who
+has not asked for longest.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crm_graph.bounded import Bounded
+from crm_graph.catalog import Catalog, Field, Kind
 from crm_graph.errors import CrmError
 from crm_graph.fragments import Fragment, Param
 from crm_graph.permissions.budgets import Payer
+from crm_graph.resolvers.aggregates.plan import Aggregate, Function, Nested
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.plan import (
     Connection,
     Lookup,
+    Many,
+    Member,
     NodeList,
     NodeLookup,
     ObjectPlan,
+    One,
     Part,
     ReadPlan,
     Root,
+    RootOf,
     Search,
     SearchHits,
+    Timeline,
+    ValueLookup,
 )
 from crm_graph.services.reads import AuditedRead
 
@@ -41,13 +52,22 @@ _KNOWN = -1
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A list at the top of a query: its page size, or its list of ids, is the bound value at `place`, or of `size` if
-    that is below 0; each of its records takes at least so many bytes of the answer.
+    that is below 0; each of its records takes at least so many bytes of the answer. Or whatever has this `key` in it.
     """
 
     entity: str
     place: int
     size: int
     least: int
+    key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """Records of a type below others, or groups that tell such records apart, each with all of these keys."""
+
+    entity: str
+    keys: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -68,8 +88,8 @@ class BulkReads:
         self._monotonic = monotonic
         self._counts: Bounded[int, dict[str, Count]] = Bounded(KEPT)
 
-    def count(self, who: Payer, lists: Sequence[Listed], values: Sequence[Any], size: int) -> list[AuditedRead]:
-        """Note what an answer of that size in bytes gave; the crossings of the limit, mostly none."""
+    def count(self, who: Payer, lists: Sequence[Listed], values: Sequence[Any], answer: bytes) -> list[AuditedRead]:
+        """Note what an answer gave; the crossings of the limit, mostly none."""
         if not self._limit:
             return []
         subject = (who.client_id or who.user_id).int
@@ -77,13 +97,17 @@ class BulkReads:
         if counts is None:
             counts = {}
             self._counts.put(subject, counts)
-        now = self._monotonic()
+        now, size = self._monotonic(), len(answer)
         crossed: list[AuditedRead] = []
         for listed in lists:
-            rows = values[listed.place] if listed.place >= 0 else listed.size
-            if not isinstance(rows, int):
-                rows = len(rows)
-            most = size // listed.least
+            if listed.key:
+                rows = answer.count(listed.key)
+                most = rows
+            else:
+                rows = values[listed.place] if listed.place >= 0 else listed.size
+                if not isinstance(rows, int):
+                    rows = len(rows)
+                most = size // listed.least
             count = counts.get(listed.entity)
             if count is None or now - count.since > self._window_s:
                 count = counts[listed.entity] = Count(now, 0, self._limit)
@@ -98,16 +122,25 @@ def _crossing(entity: str, count: Count, now: float) -> AuditedRead:
     return AuditedRead(PAGED, entity, (), count.records, told={"seconds": round(now - count.since)})
 
 
-def listed_in(plan: ReadPlan, sources: Sequence[Any]) -> tuple[Listed, ...]:
-    """What counts of a plan: the lists at its top, and the single records as lists of one."""
+def listed_in(plan: ReadPlan, sources: Sequence[Any], catalog: Catalog) -> tuple[Listed, ...]:
+    """What counts of a plan: the lists at its top, the single records as lists of one, and what stands below."""
     places = {source: place for place, source in enumerate(sources) if isinstance(source, Given)}
-    return tuple(listed for root in plan.roots for listed in _listed(root, places))
+    at_top = tuple(listed for root in plan.roots for listed in _listed(root, places))
+    top = [row for root in plan.roots for row in _rows_of(root)]
+    below = [keyed for row in top for keyed in _below(row, catalog)]
+    below += [keyed for root in plan.roots if isinstance(root, Aggregate) for keyed in _groups(root, catalog)]
+    if not below:
+        return at_top
+    used = Counter(key for keys in (*map(_keys, top), *(keyed.keys for keyed in below)) for key in keys)
+    # Of the keys that a record has, the one that fewest others have: most often it stands for these records alone.
+    rarest = ((keyed.entity, min(keyed.keys, key=used.__getitem__)) for keyed in below)
+    return *at_top, *(Listed(entity, _KNOWN, 0, 1, b'"%b"' % key.encode()) for entity, key in dict.fromkeys(rarest))
 
 
 def _listed(root: Root, places: Mapping[Any, int]) -> Iterable[Listed]:
     match root:
         case Connection() if root.entity.owned:
-            rows = [row for part in root.parts if part.part in (Part.NODES, Part.EDGES) for _, row in part.rows]
+            rows = _rows_of(root)
             if rows:
                 yield _sized(root.entity.name, root.page.size, places, sum(_least(row) for row in rows))
         case Lookup() if root.row.entity.owned:
@@ -120,6 +153,60 @@ def _listed(root: Root, places: Mapping[Any, int]) -> Iterable[Listed]:
             for part in root.parts:
                 for found in part.rows.values() if isinstance(part, SearchHits) else ():
                     yield _sized(ANY, root.size, places, min((_least(row) for row in found), default=LEAST))
+
+
+def _rows_of(rows: Root | Member) -> Sequence[ObjectPlan]:
+    """The records of a part of a plan, each of which is a row of its own."""
+    match rows:
+        case Connection():
+            return [row for part in rows.parts if part.part in (Part.NODES, Part.EDGES) for _, row in part.rows]
+        case Lookup() | ValueLookup() | One() | Many():
+            return [rows.row]
+        case NodeLookup() | NodeList() | RootOf():
+            return rows.rows
+        case Search():
+            hits = [part for part in rows.parts if isinstance(part, SearchHits)]
+            return [row for part in hits for found in part.rows.values() for row in found]
+        case Timeline():
+            return [row for part in rows.parts for _, found in part.rows for row in found]
+    return ()
+
+
+def _below(row: ObjectPlan, catalog: Catalog) -> Iterator[Keyed]:
+    """What stands below a record, at any depth."""
+    for member in row.members:
+        if isinstance(member, Aggregate):
+            yield from _groups(member, catalog)
+        for below in _rows_of(member):
+            keys = _keys(below)
+            if below.entity.owned and keys:
+                yield Keyed(below.entity.name, keys)
+            yield from _below(below, catalog)
+
+
+def _keys(row: ObjectPlan) -> tuple[str, ...]:
+    return tuple(member.key for member in row.members if member.key[0] != " ")
+
+
+def _groups(plan: Aggregate, catalog: Catalog) -> Iterator[Keyed]:
+    """Groups that tell records apart: by what is grouped by, or by a person's data among the values of a group."""
+    entities = [key.path[-1].target if key.path else plan.entity.name for key in plan.keys if _tells(key.field)]
+    if any(measure.field and measure.field.info.personal and measure.function in _VALUES for measure in plan.measures):
+        entities.append(plan.entity.name)
+    owned = sorted({entity for entity in entities if catalog[entity].owned})
+    for part in plan.parts:
+        if isinstance(part, Nested):
+            keys = tuple(member.key for member in part.members)
+            yield from (Keyed(entity, keys) for entity in owned)
+
+
+_VALUES = (Function.MIN, Function.MAX)
+"""What is told of a group's rows that one of them has."""
+
+
+def _tells(field: Field) -> bool:
+    """Whether a value may stand for one record: a text that is no choice, or what else is personal."""
+    return field.kind is Kind.TEXT or (field.info.personal and field.kind is not Kind.ENUM)
 
 
 def _sized(entity: str, size: Fragment, places: Mapping[Any, int], least: int) -> Listed:

@@ -209,7 +209,7 @@ def _prepared(
         Binding(unused) if unused else None,
         lookups=lookups_of(plan),
         questions=asked_of(plan),
-        lists=listed_in(plan, statement.sources),
+        lists=listed_in(plan, statement.sources, catalog),
     )
 
 

@@ -195,7 +195,7 @@ class Reader:
         if ask.noted:
             await self._log.write(principal, request_id(), ask.noted)
         if prepared.lists:
-            crossed = self._bulk.count(principal, prepared.lists, arguments, len(data))
+            crossed = self._bulk.count(principal, prepared.lists, arguments, data)
             if crossed:
                 await self._log.write(principal, request_id(), crossed)
         return data, requested, remaining
