@@ -1,4 +1,7 @@
-"""Exports while they run: one snapshot, a connection that ends with its client, and no file that only looks whole."""
+"""Exports while they run: one snapshot, a connection that ends with its client, and no file that only looks whole.
+
+The chunks of a stream are held by name: the stream ends with the generator that reads it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,6 +31,11 @@ from .exporting import (
 )
 
 CUSTOMERS = "{ customers { nodes { id name } } }"
+WAITING = (
+    "pg_locks WHERE relation = 'events'::regclass AND NOT granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Who waits to write to the log."""
 
 
 async def downloads(crm: Crm, export_id: str) -> list[dict[str, Any]]:
@@ -71,7 +79,8 @@ async def test_a_client_that_goes_away_ends_its_connection(crm: Crm) -> None:
     async with long_list(crm) as key:
         made = await create(crm, LONG, {"key": key})
         async with crm.http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
-            await anext(response.aiter_bytes())
+            chunks = response.aiter_bytes()
+            await anext(chunks)
             assert await crm.count(BACKENDS) == 1
         await until_no_backend(crm)
         recorded = await until_recorded(crm, made["id"])
@@ -167,7 +176,8 @@ async def test_one_more_than_the_process_sends_at_once_is_told_to_come_again(crm
         made = await create(crm, LONG, {"key": key})
         other = await create(crm, CUSTOMERS, who="next downloader")
         async with http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
-            await anext(response.aiter_bytes())
+            chunks = response.aiter_bytes()
+            await anext(chunks)
             busy = await download(crm, other["url"], "next downloader", http)
             beside = await http.post("/graphql", json={"query": CUSTOMERS}, headers=crm.headers("sun"))
         await until_no_backend(crm)
@@ -185,7 +195,8 @@ async def test_nobody_takes_more_than_one_place(crm: Crm) -> None:
         made = await create(crm, LONG, {"key": key})
         other = await create(crm, CUSTOMERS, who="second downloader")
         async with http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
-            await anext(response.aiter_bytes())
+            chunks = response.aiter_bytes()
+            await anext(chunks)
             again = await download(crm, made["url"], http=http)
             of_other = await download(crm, other["url"], "second downloader", http)
 
@@ -193,6 +204,33 @@ async def test_nobody_takes_more_than_one_place(crm: Crm) -> None:
     assert Answer(again).error == (503, "UNAVAILABLE", told_again)
     assert again.headers["retry-after"] == "10"
     assert of_other.status_code == 200
+
+
+async def test_who_left_may_download_again_before_the_log_tells_that_they_left(crm: Crm) -> None:
+    holder = await connect(str(crm.settings.database_url), application_name="tests")
+    try:
+        async with long_list(crm) as key, hub(crm, export_connections=2) as http:
+            made = await create(crm, LONG, {"key": key})
+            async with http.stream("GET", made["url"], headers=crm.headers("sun")) as response:
+                chunks = response.aiter_bytes()
+                await anext(chunks)
+                hold = holder.transaction()
+                await hold.start()
+                await holder.execute("LOCK TABLE events IN SHARE MODE")
+            async with asyncio.timeout(10):
+                while not await crm.count(WAITING):
+                    pass
+            again = asyncio.create_task(download(crm, made["url"], http=http))
+            async with asyncio.timeout(10):
+                while not again.done() and await crm.count(WAITING) < 2:
+                    pass
+            await hold.rollback()
+            answer = await again
+    finally:
+        await holder.close()
+
+    assert answer.status_code == 200
+    assert answer.content.count(b"\n") == 3_000
 
 
 async def test_downloads_are_paid_for(crm: Crm) -> None:

@@ -122,10 +122,10 @@ class ExportEndpoint:
         asker = await bearer(self._principals, call.headers)
         principal = asker.principal
         stored = await self._find(call.scope["path_params"]["id"], principal)
-        with self._slots.one(principal.user_id):
+        with self._slots.one(principal.user_id) as leave:
             prepared = await self._prepared(stored, principal)
             try:
-                await _while_there(call.receive, partial(self._download, call, stored, prepared, asker))
+                await _while_there(call.receive, partial(self._download, call, stored, prepared, asker), leave)
             finally:
                 if call.started and not call.recorded:
                     await self._record(call, stored, principal, complete=False)
@@ -243,11 +243,15 @@ async def _encoded(encoder: Encoder, batch: Sequence[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-async def _while_there(receive: Receive, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do the work while the client is there, and cancel it when it has gone."""
+async def _while_there(
+    receive: Receive, work: Callable[[], Coroutine[Any, Any, None]], left: Callable[[], None]
+) -> None:
+    """Do the work while the client is there; when it has gone, tell so, and cancel the work."""
     working, gone = asyncio.ensure_future(work()), asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            left()
         if working.done():
             working.result()
     finally:

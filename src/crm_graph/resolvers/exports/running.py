@@ -32,20 +32,32 @@ class Slots:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._taken: set[UUID] = set()
+        self._running = 0
+        self._taken: dict[UUID, object] = {}
 
     @contextmanager
-    def one(self, user_id: UUID) -> Iterator[None]:
-        """Raises Unavailable where none is free, or the person has one."""
+    def one(self, user_id: UUID) -> Iterator[Callable[[], None]]:
+        """What the person calls who leaves before the export has ended: it keeps its connection until then, but not
+        their place. Raises Unavailable where none is free, or the person has one.
+        """
         if user_id in self._taken:
             raise Unavailable("export_under_way")
-        if len(self._taken) >= self._size:
+        if self._running >= self._size:
             raise Unavailable("exports_busy")
-        self._taken.add(user_id)
+        place = object()
+
+        def leave() -> None:
+            # By now it may be that of another export.
+            if self._taken.get(user_id) is place:
+                del self._taken[user_id]
+
+        self._running += 1
+        self._taken[user_id] = place
         try:
-            yield
+            yield leave
         finally:
-            self._taken.discard(user_id)
+            self._running -= 1
+            leave()
 
 
 @contextmanager
