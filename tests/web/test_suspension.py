@@ -87,24 +87,24 @@ async def test_suspended_user_is_refused_by_every_process_with_cursors_and_prepa
 
 
 async def test_in_the_process_of_an_edit_the_next_request_obeys_it(processes: Processes) -> None:
-    held, by = processes.crm.token("li"), processes.hubs[0]
-    assert (await ask(by, held, "{ __typename }")).status == 200
+    by = processes.hubs[0]
     for _ in range(20):
+        held = processes.crm.token("li")
+        assert (await ask(by, held, "{ __typename }")).status == 200
         assert (await told(processes, "suspend", "li"))["errors"] == []
         assert (await ask(by, held, "{ __typename }")).error == REFUSED
         assert (await told(processes, "reinstate", "li"))["errors"] == []
-        assert (await ask(by, held, "{ __typename }")).status == 200
 
 
 async def test_in_the_process_of_an_edit_the_next_request_of_a_client_obeys_it(processes: Processes) -> None:
     secret = await registered(processes, "prompt")
-    held, by = (await processes.token_of("prompt", secret)).json()["access_token"], processes.hubs[0]
-    assert (await ask(by, held, PAGE)).status == 200
+    by = processes.hubs[0]
     for _ in range(5):
+        held = (await processes.token_of("prompt", secret)).json()["access_token"]
+        assert (await ask(by, held, PAGE)).status == 200
         await client_told(processes, "suspend", "prompt")
         assert (await ask(by, held, PAGE)).error == REFUSED
         await client_told(processes, "reinstate", "prompt")
-        assert (await ask(by, held, PAGE)).status == 200
 
 
 async def test_suspended_client_is_refused_by_every_process_and_endpoint(processes: Processes) -> None:
