@@ -116,6 +116,7 @@ class Crm:
     users: dict[str, UUID] = field(default_factory=dict)
     teams: dict[str, UUID] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def terms(self) -> TokenTerms:
@@ -137,7 +138,9 @@ class Crm:
         for who, id_ in self.users.items():
             if str(id_) == user_id:
                 statement = "SELECT token_epoch FROM users WHERE id = $1"
-                self.epochs[who] = await self.database.fetchval(statement, id_)
+                # Two at once share one connection.
+                async with self.asking:
+                    self.epochs[who] = await self.database.fetchval(statement, id_)
 
     def headers(self, who: str, **more: str) -> dict[str, str]:
         """What each request carries; `more` by header name, underscores for hyphens."""
