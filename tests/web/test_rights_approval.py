@@ -344,6 +344,7 @@ async def test_whoever_runs_the_hub_finds_the_way_out(careful: Crm, ruled: Crm) 
     held = "user_roles h JOIN roles r ON r.id = h.role_id WHERE h.user_id = $1 AND r.key = 'admin'"
 
     await maintenance.suspend(asking, "sun")
+    await careful.suspended(str(sun))
     assert await careful.database.fetchval(status, sun) == "SUSPENDED"
     await maintenance.grant_role(asking, "li", "admin")
     assert await careful.count(held, li) == 1
