@@ -57,7 +57,7 @@ async def fuzzed(
             pipeline["is_default"] = False
         holders = made["users"][: len(ROLES)]
         for role, user in zip(ROLES, holders, strict=True):
-            user.update(status="ACTIVE", archived_at=None)
+            user.update(status="ACTIVE", archived_at=None, token_epoch=0)
             hub.users[holder_of(role)] = user["id"]
         await insert(hub.database, made)
         await hub.database.executemany(_HOLDS, [(hub.users[holder_of(role)], role) for role in ROLES])
