@@ -159,11 +159,16 @@ class Crm:
         """POST a document as one of the people."""
         body = {"query": query, "variables": variables, "operationName": name}
         response = await self.http.post("/graphql", json=body, headers=self.headers(who, **headers))
-        if response.status_code == 401 and who in self.users:
-            # Another hub of the same database may have ended their tokens by a suspension that is over.
-            await self.suspended(str(self.users[who]))
+        if response.status_code == 401 and await self._is_behind(who):
+            # Another hub of the same database has ended their tokens since.
             response = await self.http.post("/graphql", json=body, headers=self.headers(who, **headers))
         return Answer(response)
+
+    async def _is_behind(self, who: str) -> bool:
+        """Whether tokens of theirs were of an epoch that is over; new ones are not."""
+        before = self.epochs.get(who, 0)
+        await self.suspended(str(self.users[who]))
+        return self.epochs.get(who, 0) != before
 
     async def post(self, content: bytes | str, who: str = "sun", **headers: str) -> Answer:
         """POST a body as it is."""
