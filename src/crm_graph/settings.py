@@ -115,7 +115,9 @@ class Settings(BaseSettings):
     duplicate_checks_per_minute: int = Field(default=30, ge=0)
     """Values that a client, or a person without one, may check for duplicates in a minute; 0 for no end."""
     bulk_read_records: int = Field(default=10_000, ge=0)
-    """So many records of one type that somebody reads are written down, each time; 0 for never."""
+    """So many records of one type that somebody reads are written down, and again whenever they have doubled; 0 for
+    never.
+    """
     bulk_read_window_s: int = Field(default=3_600, ge=1)
     """The time within which they are counted. Each process counts for itself."""
     max_tokens: int = Field(default=5_000, ge=100)

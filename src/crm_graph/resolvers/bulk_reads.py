@@ -3,14 +3,18 @@ noted.
 
 This is cheap and rough. Of what stands at the top of a query, a single record counts as one, a list as its page size,
 or as what fits into the bytes of the answer where that is less. Below, records count as often as a key of theirs stands
-in the answer, and so do groups of aggregates that tell records apart. Each process counts for itself, and forgets who
-has not asked for longest.
+in the answer, and so do groups of aggregates that tell records apart. Looking for keys takes longer than much of a
+read, so answers that cannot hold many are looked through now and then, and count for those between (a stratified
+sample: Cochran, "Sampling Techniques", 1977, chapter 5). Each process counts for itself, and forgets who has not asked
+for longest.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
+from random import Random
 from typing import Any
 
 from crm_graph.bounded import Bounded
@@ -46,7 +50,10 @@ KEPT = 10_000
 ANY = "record"
 """What records of several types count as: those that are found by ids, or by a search over all."""
 LEAST = 10
+ALWAYS = 0.5
+"""What could hold this part of the limit is always looked through, a smaller answer as often as it is smaller."""
 _KNOWN = -1
+_RANDOM = Random()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,54 +79,85 @@ class Keyed:
 
 @dataclass(slots=True)
 class Count:
-    """The records of one type that somebody read since a moment, for one window; the next event comes at `next`."""
+    """The records of one type that somebody read in a window; the next event comes at `next`.
 
-    since: float
+    Answers that could hold few are laid end to end, each as long as its share of those that are always looked through.
+    In each unit of that length one point is `drawn`, and the answer that it falls into counts for the unit.
+    """
+
     records: int
     next: int
+    passed: float
+    drawn: float
+
+
+@dataclass(slots=True)
+class Window:
+    """What somebody read since a moment, by type."""
+
+    since: float
+    counts: dict[str, Count]
 
 
 class BulkReads:
     """Counts for one process. `count` is called with every read; what it gives is to be written down first."""
 
-    def __init__(self, limit: int, window_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limit: int,
+        window_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = _RANDOM.random,
+    ) -> None:
         self._limit = limit
+        self._always = limit * ALWAYS
         self._window_s = window_s
         self._monotonic = monotonic
-        self._counts: Bounded[int, dict[str, Count]] = Bounded(KEPT)
+        self._random = random
+        self._windows: Bounded[int, Window] = Bounded(KEPT)
 
     def count(self, who: Payer, lists: Sequence[Listed], values: Sequence[Any], answer: bytes) -> list[AuditedRead]:
-        """Note what an answer gave; the crossings of the limit, mostly none."""
+        """Note what an answer gave; what is to be written down of it, mostly nothing."""
         if not self._limit:
             return []
         subject = (who.client_id or who.user_id).int
-        counts = self._counts.get(subject)
-        if counts is None:
-            counts = {}
-            self._counts.put(subject, counts)
         now, size = self._monotonic(), len(answer)
+        window = self._windows.get(subject)
+        if window is None or now - window.since > self._window_s:
+            window = Window(now, {})
+            self._windows.put(subject, window)
         crossed: list[AuditedRead] = []
         for listed in lists:
+            count = window.counts.get(listed.entity)
+            if count is None:
+                count = window.counts[listed.entity] = Count(0, self._limit, 0.0, self._random())
+            most = size // listed.least
             if listed.key:
-                rows = answer.count(listed.key)
-                most = rows
+                share = most / self._always
+                count.passed += share
+                if count.passed < count.drawn:
+                    continue
+                count.records += self._found(answer, listed.key, most, share, count)
             else:
                 rows = values[listed.place] if listed.place >= 0 else listed.size
-                if not isinstance(rows, int):
-                    rows = len(rows)
-                most = size // listed.least
-            count = counts.get(listed.entity)
-            if count is None or now - count.since > self._window_s:
-                count = counts[listed.entity] = Count(now, 0, self._limit)
-            count.records += min(most, rows)
+                count.records += min(most, rows if isinstance(rows, int) else len(rows))
             if count.records >= count.next:
-                count.next = count.records + self._limit
-                crossed.append(_crossing(listed.entity, count, now))
+                count.next = 2 * count.records
+                told = {"seconds": round(now - window.since)}
+                crossed.append(AuditedRead(PAGED, listed.entity, (), count.records, told=told))
         return crossed
 
-
-def _crossing(entity: str, count: Count, now: float) -> AuditedRead:
-    return AuditedRead(PAGED, entity, (), count.records, told={"seconds": round(now - count.since)})
+    def _found(self, answer: bytes, key: bytes, most: int, share: float, count: Count) -> int:
+        """How often a key stands in an answer, which is so often at most, and in those that it counts for."""
+        found = min(most, answer.count(key))
+        if share >= 1:
+            count.passed -= share
+            return found
+        units = 0
+        while count.drawn <= count.passed:
+            units += 1
+            count.drawn = floor(count.drawn) + 1 + self._random()
+        return round(found / share * units)
 
 
 def listed_in(plan: ReadPlan, sources: Sequence[Any], catalog: Catalog) -> tuple[Listed, ...]:
@@ -133,8 +171,11 @@ def listed_in(plan: ReadPlan, sources: Sequence[Any], catalog: Catalog) -> tuple
         return at_top
     used = Counter(key for keys in (*map(_keys, top), *(keyed.keys for keyed in below)) for key in keys)
     # Of the keys that a record has, the one that fewest others have: most often it stands for these records alone.
-    rarest = ((keyed.entity, min(keyed.keys, key=used.__getitem__)) for keyed in below)
-    return *at_top, *(Listed(entity, _KNOWN, 0, 1, b'"%b"' % key.encode()) for entity, key in dict.fromkeys(rarest))
+    least: dict[tuple[str, str], int] = {}
+    for keyed in below:
+        rarest = keyed.entity, min(keyed.keys, key=used.__getitem__)
+        least[rarest] = min(_bytes_of(keyed.keys), least.get(rarest, _bytes_of(keyed.keys)))
+    return *at_top, *(Listed(name, _KNOWN, 0, size, b'"%b"' % key.encode()) for (name, key), size in least.items())
 
 
 def _listed(root: Root, places: Mapping[Any, int]) -> Iterable[Listed]:
@@ -227,5 +268,9 @@ def _sized(entity: str, size: Fragment, places: Mapping[Any, int], least: int) -
 
 
 def _least(row: ObjectPlan) -> int:
-    """The bytes that a record takes at least: braces and a comma, and for each member its key and one character."""
-    return 2 + sum(len(member.key) + 5 for member in row.members if member.key[0] != " ")
+    return _bytes_of(_keys(row))
+
+
+def _bytes_of(keys: Iterable[str]) -> int:
+    """What a record takes at least: braces and a comma, and for each member its key and one character."""
+    return 2 + sum(len(key) + 5 for key in keys)

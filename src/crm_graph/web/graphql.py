@@ -154,7 +154,7 @@ class GraphQLEndpoint:
                 answer = self._failed(failure, call)
             status, body, told = answer
             told = (_CONTENT_TYPES[media or JSON], *told)
-            if len(body) >= WORTH_BYTES:
+            if len(body) >= WORTH_BYTES and b"accept-encoding" in headers:
                 await _send(send, headers, Answer(status, body, told))
                 return
             await send(_start(status, told, len(body)))
