@@ -24,6 +24,7 @@ from bench.policies import measure_policies
 from bench.processes import BenchError
 from bench.rights import measure_rights
 from bench.soak import measure_soak
+from bench.tokens import measure_tokens
 from crm_graph.embedded import EmbeddedServerError
 
 SECTIONS = ("peers", "cold", "policies", "rights", "pages", "soak")
@@ -99,8 +100,8 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
         if "peers" in options.only:
             outcome.add_series(measure_peers(hub, database, scratch, options, status.update))
         if "cold" in options.only:
-            status.update("documents that were never seen")
-            outcome.add(measure_cold(hub, options.role))
+            status.update("documents and tokens that were never seen")
+            outcome.add(measure_cold(hub, options.role), measure_tokens(database))
         if "policies" in options.only:
             status.update("the rights of a large company")
             outcome.add(measure_policies(database))
