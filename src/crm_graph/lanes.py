@@ -60,6 +60,7 @@ class Lanes:
         self._ending: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def at_hand(self) -> Any:
         """A connection that is free at this moment, or None."""
@@ -96,7 +97,8 @@ class Lanes:
         """A place at the end of the queue. One alarm serves all who wait, since a timer for each would take as long as
         the rest of the waiting.
         """
-        loop = asyncio.get_running_loop()
+        # Kept: to look it up asks the kernel for the process each time.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         waiter: asyncio.Future[Any] = loop.create_future()
         self._waiting.append((loop.time() + self._wait_s, waiter))
         if self._alarm is None:
