@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from graphql import (
@@ -78,7 +79,7 @@ class Operation:
     def name(self) -> str:
         return self.node.name.value if self.node.name else ""
 
-    @property
+    @cached_property
     def is_query(self) -> bool:
         return self.node.operation is OperationType.QUERY
 
@@ -110,12 +111,16 @@ class Document:
 
     def operation(self, name: str | None) -> Operation:
         """The operation of that name, or the only one. Raises ValidationFailed."""
-        if name is None and len(self.operations) == 1:
-            return next(iter(self.operations.values()))
+        if name is None and self._only is not None:
+            return self._only
         found = self.operations.get(name or "")
         if found is None or name is None:
             raise ValidationFailed("unknown_operation")
         return found
+
+    @cached_property
+    def _only(self) -> Operation | None:
+        return next(iter(self.operations.values())) if len(self.operations) == 1 else None
 
 
 def read_document(text: str, schema: GraphQLSchema, max_tokens: int) -> Document:

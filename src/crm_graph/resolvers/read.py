@@ -55,11 +55,10 @@ _LOST = (
 
 
 @dataclass(slots=True)
-class _Ask:
-    """A prepared read with its arguments: it can be run on one connection and, if that fails, on another."""
+class _Filling:
+    """What an answer wants filled in that no column holds; `noted` is what has to be written down of it."""
 
     prepared: PreparedRead
-    arguments: list[Any]
     principal: Principal
     catalog: Catalog
     now: datetime
@@ -67,22 +66,36 @@ class _Ask:
     answers: Answers
     noted: Sequence[AuditedRead] = ()
 
+    async def fill(self, answer: bytes, connection: Any) -> bytes:
+        """The whole answer, asked for on the connection that read the rows."""
+        if self.prepared.derived:
+            computed = derived_fields(connection, self.principal, self.catalog, self.now, self.locale)
+            answer = await fill(answer, self.prepared.derived, each_lent(connection, computed))
+        if self.prepared.questions:
+            noted: list[AuditedRead] = []
+            answers = self.answers(connection, self.principal, self.now, self.locale, noted.append)
+            answer = await answer_all(answer, self.prepared.questions, each_lent(connection, answers))
+            self.noted = noted
+        return answer
+
+
+@dataclass(slots=True)
+class _Ask:
+    """A statement with its arguments: it can be run on one connection and, if that fails, on another."""
+
+    statement: str
+    arguments: list[Any]
+    filling: _Filling | None
+
     async def run(self, lanes: Lanes | Replica, connection: Any) -> bytes:
         """The answer; the connection goes back to where it came from, and an unfinished statement is ended with it."""
         ended_well = False
         try:
-            statement = self.prepared.statement.text
-            fetch = connection.fetches.get(statement) or await connection.prepared(statement)
+            fetch = connection.fetches.get(self.statement) or await connection.prepared(self.statement)
             rows = await fetch(*self.arguments)
             answer: bytes = rows[0][0]
-            if self.prepared.derived:
-                computed = derived_fields(connection, self.principal, self.catalog, self.now, self.locale)
-                answer = await fill(answer, self.prepared.derived, each_lent(connection, computed))
-            if self.prepared.questions:
-                noted: list[AuditedRead] = []
-                answers = self.answers(connection, self.principal, self.now, self.locale, noted.append)
-                answer = await answer_all(answer, self.prepared.questions, each_lent(connection, answers))
-                self.noted = noted
+            if self.filling is not None:
+                answer = await self.filling.fill(answer, connection)
             ended_well = True
         except CrmError:
             # It is about what was asked; no statement runs.
@@ -173,12 +186,15 @@ class Reader:
             remaining = await self._purse.charge(principal, requested)
         if prepared.known is not None:
             return prepared.known, requested, remaining
-        ask = _Ask(prepared, arguments, principal, self._operations.catalog, now, locale, self._answers)
+        filling = None
+        if prepared.derived or prepared.questions:
+            filling = _Filling(prepared, principal, self._operations.catalog, now, locale, self._answers)
+        ask = _Ask(prepared.statement.text, arguments, filling)
         data = None
         if prepared.lookups:
             await self._allow(prepared.lookups, variables, principal)
         elif self._replica is not None:
-            data = await self._from_replica(self._replica, ask, after)
+            data = await self._from_replica(self._replica, ask, principal, after)
         if data is None:
             try:
                 connection = self._lanes.at_hand() or await self._lanes.take()
@@ -192,8 +208,8 @@ class Reader:
                 raise Unavailable from None
         if prepared.lookups:
             data = await self._written_down(data, prepared.lookups, variables, principal, request_id())
-        if ask.noted:
-            await self._log.write(principal, request_id(), ask.noted)
+        if filling is not None and filling.noted:
+            await self._log.write(principal, request_id(), filling.noted)
         if prepared.lists:
             crossed = self._bulk.count(principal, prepared.lists, arguments, data)
             if crossed:
@@ -217,12 +233,12 @@ class Reader:
         await self._log.write(principal, request_id, reads)
         return data
 
-    async def _from_replica(self, replica: Replica, ask: _Ask, after: int) -> bytes | None:
+    async def _from_replica(self, replica: Replica, ask: _Ask, principal: Principal, after: int) -> bytes | None:
         """The answer of the replica; None where the primary has to answer. Whatever the replica fails with (it went
         away, a row version was cleaned up under the read, a table is not there yet), the primary decides; but a
         statement that took too long is not begun again.
         """
-        connection = await replica.take(ask.principal.user_id, after)
+        connection = await replica.take(principal.user_id, after)
         if connection is None:
             return None
         try:

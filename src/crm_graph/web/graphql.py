@@ -48,7 +48,6 @@ from crm_graph.web.graphql_requests import (
     from_json,
     from_query,
     read_body,
-    require_readable,
     whole_body,
 )
 from crm_graph.web.metrics import RequestCounts
@@ -194,11 +193,10 @@ class GraphQLEndpoint:
         if simulated is not None:
             principal = await self._simulations.principal(principal, simulated, self._request_id(call))
         if call.method == "POST":
-            require_readable(call.headers, self._max_body)
             message = await call.receive()
             # The usual one without a coroutine.
-            whole = whole_body(message, self._max_body)
-            body = await read_body(message, call.receive, self._max_body) if whole is None else whole
+            whole = whole_body(message, call.headers, self._max_body)
+            body = await read_body(message, call.receive, call.headers, self._max_body) if whole is None else whole
             request = from_json(body)
         elif call.method == "GET":
             body = call.query_string

@@ -23,12 +23,17 @@ GraphQLRequest = tuple[str | None, str | None, str | None, Mapping[str, Any]]
 """What was asked, as it came: a document as text, by its id, or both; the name of an operation, and variables."""
 
 
-def is_plain_json(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the body is JSON as we read it: in UTF-8, and not compressed."""
+def whole_body(message: Message, headers: Mapping[bytes, bytes], limit: int) -> bytes | None:
+    """The body that came in one piece with the first message, as most do; None where `read_body` has to look after it.
+    Raises UnsupportedMediaType for what is not JSON as we read it: in UTF-8, and not compressed.
+    """
     encoding = headers.get(b"content-encoding")
-    if encoding is not None and encoding.strip().lower() != b"identity":
-        return False
-    return _is_json(headers.get(b"content-type", b""))
+    if not _is_json(headers.get(b"content-type", b"")) or (encoding and encoding.strip().lower() != b"identity"):
+        raise UnsupportedMediaType
+    body: bytes = message.get("body", b"")
+    if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > limit:
+        return None
+    return body
 
 
 @lru_cache(maxsize=256)
@@ -38,25 +43,11 @@ def _is_json(content_type: bytes) -> bool:
     return media == JSON and all(c in (b"utf-8", b"utf8") for c in charsets)
 
 
-def require_readable(headers: Mapping[bytes, bytes], limit: int) -> None:
-    """Refuse a body that says itself that it is no plain JSON, or too long."""
-    if not is_plain_json(headers):
-        raise UnsupportedMediaType
+async def read_body(message: Message, receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """The body of a request, of at most `limit` bytes, after the first message of it."""
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > limit:
         raise ContentTooLarge(limit=limit)
-
-
-def whole_body(message: Message, limit: int) -> bytes | None:
-    """The body that came in one piece, as most do; None where `read_body` has to look after it."""
-    body: bytes = message.get("body", b"")
-    if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > limit:
-        return None
-    return body
-
-
-async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
-    """The body of a request, of at most `limit` bytes, after the first message of it."""
     chunks = [message.get("body", b"")]
     size = len(chunks[0])
     while True:
