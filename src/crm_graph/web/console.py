@@ -23,8 +23,6 @@ HEADERS = {
 }
 _FOLDER = files.FOLDER / "console"
 _PAGE = "page.html"
-_ONE_OF = frozenset({"texts.en", "texts.zh"})
-"""Modules of which the page loads the one that it needs."""
 
 
 @cache
@@ -39,7 +37,7 @@ def assets() -> tuple[Asset, ...]:
 def page() -> bytes:
     """The HTML. Its links are relative to `/console`, so that it works behind a proxy that adds a prefix."""
     html = (_FOLDER / _PAGE).read_text(encoding="utf-8")
-    modules = [asset for asset in assets() if asset.file.suffix == ".js" and asset.file.stem not in _ONE_OF]
+    modules = [asset for asset in assets() if asset.file.suffix == ".js"]
     for asset in assets():
         html = html.replace(f'="{asset.file.name}"', f'="{asset.url.removeprefix("/")}"')
     ahead = "".join(f'<link rel="modulepreload" href="{asset.url.removeprefix("/")}">' for asset in modules)

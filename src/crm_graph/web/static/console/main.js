@@ -60,8 +60,8 @@ function frame() {
 /** On a narrow screen the sections scroll sideways. */
 const reveal = () => document.querySelector("#top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
-async function translate() {
-  await choose(language() === "zh" ? "en" : "zh");
+function translate() {
+  choose(language() === "zh" ? "en" : "zh");
   render();
   document.querySelector("#top .me button").focus();
 }

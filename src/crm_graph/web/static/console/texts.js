@@ -1,6 +1,21 @@
-// What the page says, in English and Chinese: by the browser's language, or as was chosen.
+// What the page says, in English and Chinese: by the browser's language, or as was chosen. Each section's texts stand
+// beside it, as [English, Chinese].
+
+import audit from "./audit.texts.js";
+import clients from "./clients.texts.js";
+import explain from "./explain.texts.js";
+import issuers from "./issuers.texts.js";
+import main from "./main.texts.js";
+import people from "./people.texts.js";
+import proposals from "./proposals.texts.js";
+import roles from "./roles.texts.js";
+import simulate from "./simulate.texts.js";
+import words from "./words.texts.js";
 
 const LANGUAGES = ["en", "zh"];
+/** By section, for the test that no text is said twice. */
+export const ROOMS = { audit, clients, explain, issuers, main, people, proposals, roles, simulate, words };
+const TEXTS = Object.assign({}, ...Object.values(ROOMS));
 const KEPT = "crm-graph.language";
 let now = chosen() ?? (navigator.languages.find((one) => /^(en|zh)\b/i.test(one)) ?? "en").slice(0, 2).toLowerCase();
 
@@ -13,14 +28,10 @@ function chosen() {
   }
 }
 
-const read = async (one) => (await import(`./texts.${one}.js`)).default;
-let texts = await read(now);
-
 /** "en" or "zh". */
 export const language = () => now;
 
-export async function choose(one) {
-  texts = await read(one);
+export function choose(one) {
   now = one;
   try {
     localStorage.setItem(KEPT, one);
@@ -31,7 +42,7 @@ export async function choose(one) {
 
 /** A text with its values in the place of {names}; `n` picks between one and many. */
 export function t(key, values = {}) {
-  let text = texts[key] ?? key;
+  let text = TEXTS[key]?.[LANGUAGES.indexOf(now)] ?? key;
   if (typeof text === "object") text = text[String(values.n) === "1" ? "one" : "other"];
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }

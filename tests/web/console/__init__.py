@@ -1,0 +1,1 @@
+"""The console in a real browser. A package, so that its tests share one browser and one hub."""
