@@ -8,7 +8,8 @@ from web.administering import done, grant, new_role
 from web.conftest import Crm
 
 QUERY = """{ grantable { actions types {
-  name owned label { zh en } fields { name label { zh en } kind dataClass personal writable }
+  name owned label { zh en } fields { name label { zh en } kind dataClass personal writable
+    options { value label { zh en } description } }
 } } }"""
 
 
@@ -28,11 +29,33 @@ async def test_admin_who_sees_no_customers_is_told_their_fields_by_name_class_an
         "dataClass": "CONTACT",
         "personal": True,
         "writable": True,
+        "options": None,
     }
     assert fields["contactPoints.e164"]["label"]["zh"].startswith("联系方式 · ")
     assert (fields["poolState"]["dataClass"], fields["poolState"]["writable"]) == ("BASIC", False)
     assert "leads:assign" in told["actions"]
     assert told["actions"] == sorted(told["actions"])
+
+
+async def test_values_of_enums_are_told_as_forms_are_told_them(crm: Crm, told: Any) -> None:
+    asked = """{ entityMetadata(types: ["Opportunity", "Customer"]) {
+      name fields { name options { value label { zh en } description } } } }"""
+    of_forms = (await crm.ask("sun", asked)).data["entityMetadata"]
+    expected = {
+        (type_["name"], field["name"]): field["options"]
+        for type_ in of_forms
+        for field in type_["fields"]
+        if field["options"]
+    }
+    named = {(type_["name"], field["name"]): field["options"] for type_ in told["types"] for field in type_["fields"]}
+
+    assert {key: named[key] for key in expected} == expected
+    assert named["Customer", "kind"][0] == {
+        "value": "PERSON",
+        "label": {"zh": "个人客户", "en": "Person"},
+        "description": "A person (个人客户).",
+    }
+    assert named["Contract", "customer"] is None
 
 
 async def test_parents_are_told_as_what_can_be_written_alone(told: Any) -> None:

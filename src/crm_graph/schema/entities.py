@@ -33,8 +33,8 @@ from crm_graph.schema.building import (
     enum_of,
     list_of,
 )
-from crm_graph.schema.custom_fields import custom_member, define_options
-from crm_graph.schema.declarations import Label, TypeDeclaration
+from crm_graph.schema.custom_fields import custom_member, define_options, option_declarations
+from crm_graph.schema.declarations import EnumDeclaration, Label, TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
 from crm_graph.schema.held_roles import HeldRole
 from crm_graph.schema.scalars import Currency
@@ -262,3 +262,10 @@ def declarations_of(catalog: Catalog) -> Mapping[str, TypeDeclaration]:
             differing = sorted(set(declaration.values) ^ set(declaration.labels))
             raise CatalogError(f"{declaration.enum.__name__}: labels: {differing}")
     return found
+
+
+def enums_of(catalog: Catalog) -> Mapping[Any, EnumDeclaration]:
+    """What is declared of the enums of fields, custom ones too."""
+    of_nouns = (d for noun in NOUNS for d in noun.ENUMS)
+    of_custom = (d for entity in catalog.types.values() for d in option_declarations(entity))
+    return {d.enum: d for d in chain(of_nouns, of_custom)}

@@ -5,15 +5,15 @@ from typing import Any
 
 import strawberry
 
-from crm_graph.catalog import Catalog, EntityType
+from crm_graph.catalog import Catalog, EntityType, Field
 from crm_graph.models.fields import DataClass, Write
 from crm_graph.permissions.effective import field_paths
 from crm_graph.permissions.rules import actions_of
 from crm_graph.schema.building import Member
-from crm_graph.schema.declarations import Label, TypeDeclaration
-from crm_graph.schema.entities import COMMON_LABELS, declarations_of
+from crm_graph.schema.declarations import EnumDeclaration, Label, TypeDeclaration
+from crm_graph.schema.entities import COMMON_LABELS, declarations_of, enums_of
 from crm_graph.schema.labels import Labels
-from crm_graph.schema.metadata import FieldKind
+from crm_graph.schema.metadata import FieldKind, OptionMetadata
 from crm_graph.services.rights import api_paths
 
 
@@ -22,6 +22,7 @@ class GrantableField:
     name: str = strawberry.field(description="Its name in grants: `phone`, `contactPoints.raw`, `custom.loyaltyCard`.")
     label: Labels = strawberry.field(description="What people call it.")
     kind: FieldKind = strawberry.field(description="What it holds, for conditions on it.")
+    options: list[OptionMetadata] | None = strawberry.field(description="The values of an enum, in their order.")
     data_class: DataClass | None = strawberry.field(description="The class whose level it has; null for parents.")
     personal: bool = strawberry.field(description="Whether it tells something of a person.")
     writable: bool = strawberry.field(description="Whether clients can ever write it.")
@@ -48,14 +49,14 @@ def grantable_question() -> Mapping[str, Member]:
 
 def told_grantable(catalog: Catalog) -> Mapping[str, Any]:
     """The answer, which depends on the catalog alone."""
-    declarations = declarations_of(catalog)
+    declarations, enums = declarations_of(catalog), enums_of(catalog)
     return {
         "types": [
             {
                 "name": entity.api_name,
                 "label": _told(declarations[entity.name].label[:2]),
                 "owned": entity.owned,
-                "fields": [*_fields(catalog, entity, declarations), *_parents(catalog, entity, declarations)],
+                "fields": [*_fields(catalog, entity, declarations, enums), *_parents(catalog, entity, declarations)],
             }
             for entity in catalog.roots
         ],
@@ -64,9 +65,12 @@ def told_grantable(catalog: Catalog) -> Mapping[str, Any]:
 
 
 Declarations = Mapping[str, TypeDeclaration]
+Enums = Mapping[Any, EnumDeclaration]
 
 
-def _fields(catalog: Catalog, entity: EntityType, declarations: Declarations) -> Iterator[Mapping[str, Any]]:
+def _fields(
+    catalog: Catalog, entity: EntityType, declarations: Declarations, enums: Enums
+) -> Iterator[Mapping[str, Any]]:
     names, children = api_paths(catalog, entity), {relation.name: relation for relation in catalog.children(entity)}
     for path, member in field_paths(catalog, entity):
         first, _, rest = path.partition(".")
@@ -82,6 +86,7 @@ def _fields(catalog: Catalog, entity: EntityType, declarations: Declarations) ->
             "name": names[path],
             "label": _told(label),
             "kind": FieldKind(member.kind.value).value,
+            "options": _options(member, enums),
             "dataClass": member.data_class.value,
             "personal": member.info.personal,
             "writable": member.custom is None and member.info.write is not Write.SERVICE,
@@ -95,10 +100,21 @@ def _parents(catalog: Catalog, entity: EntityType, declarations: Declarations) -
             "name": relation.api_name,
             "label": label,
             "kind": FieldKind.RECORD.value,
+            "options": None,
             "dataClass": None,
             "personal": False,
             "writable": True,
         }
+
+
+def _options(member: Field, enums: Enums) -> list[Mapping[str, Any]] | None:
+    if member.enum is None:
+        return None
+    declared = enums[member.enum]
+    return [
+        {"value": value, "label": _told(declared.labels[value]), "description": about}
+        for value, about in declared.values.items()
+    ]
 
 
 def _label(declaration: TypeDeclaration, member: str) -> Label:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import strawberry
@@ -15,9 +14,9 @@ from crm_graph.custom_fields import CustomDefinition
 from crm_graph.models.fields import DataClass
 from crm_graph.resolvers.documents import CONSTANT
 from crm_graph.schema.building import Argument, Member, define_enum, enum_of
-from crm_graph.schema.custom_fields import described, option_declarations
-from crm_graph.schema.declarations import EnumDeclaration, Label
-from crm_graph.schema.entities import COMMON, COMMON_LABELS, NOUNS, declarations_of
+from crm_graph.schema.custom_fields import described
+from crm_graph.schema.declarations import Label
+from crm_graph.schema.entities import COMMON, COMMON_LABELS, declarations_of, enums_of
 from crm_graph.schema.labels import Labels
 
 
@@ -164,9 +163,7 @@ class _Describing:
         self._catalog = catalog
         self._access = access
         self._declarations = declarations_of(catalog)
-        of_nouns = (d for noun in NOUNS for d in noun.ENUMS)
-        of_custom = (d for entity in catalog.types.values() for d in option_declarations(entity))
-        self._enums: Mapping[Any, EnumDeclaration] = {d.enum: d for d in chain(of_nouns, of_custom)}
+        self._enums = enums_of(catalog)
 
     def types(self, names: Sequence[str] | None) -> list[EntityMetadata]:
         """The types of those names, or all, that the role set may see; each once."""
