@@ -9,8 +9,8 @@ from web.conftest import Crm
 
 CHANGES = """query ($w: RightsChangeWhere, $first: Int, $after: String) {
   rightsChanges(where: $w, first: $first, after: $after) {
-    nodes { id type at actorId actorName onBehalfOfId clientId source requestId aboutType aboutId version changed
-      before after reason }
+    nodes { id type at actorId actorName onBehalfOfId clientId source requestId aboutType aboutId aboutName version
+      changed before after reason }
     pageInfo { hasNextPage endCursor } totalCount
   }
 }"""
@@ -43,6 +43,7 @@ async def test_an_auditor_reads_back_who_changed_a_role_and_what_it_was(ruled: C
         "source": "api",
         "aboutType": "role",
         "aboutId": id_,
+        "aboutName": "read_back",
         "version": 2,
         "reason": "Leads are for sellers",
     }
@@ -52,7 +53,8 @@ async def test_an_auditor_reads_back_who_changed_a_role_and_what_it_was(ruled: C
         ["Ticket"],
     )
     await done(ruled, "removeRole", key="read_back")
-    assert (await changes(ruled, about=id_, first=1))["nodes"][0]["type"] == "role.removed"
+    removed = (await changes(ruled, about=id_, first=1))["nodes"][0]
+    assert (removed["type"], removed["aboutName"]) == ("role.removed", "read_back")
 
 
 async def test_changes_are_paged_and_chosen_by_person_time_and_type(ruled: Crm) -> None:
@@ -73,7 +75,7 @@ async def test_changes_are_paged_and_chosen_by_person_time_and_type(ruled: Crm) 
         "reinstated", "suspended", "reinstated", "suspended"
     ]  # fmt: skip
     assert (first["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasNextPage"]) == (True, False)
-    assert [n["reason"] for n in suspended["nodes"]] == ["Lost a laptop"] * 2
+    assert [(n["reason"], n["aboutName"]) for n in suspended["nodes"]] == [("Lost a laptop", "chen")] * 2
     assert suspended["nodes"][0]["before"] == {"status": "ACTIVE"}
     assert (by["totalCount"], nobody["totalCount"]) == (4, 0)
     assert not {n["id"] for n in before["nodes"]} & {n["id"] for n in first["nodes"]}

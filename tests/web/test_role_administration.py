@@ -342,3 +342,20 @@ async def test_edit_holds_in_every_process_within_a_second(ruled: Crm, elsewhere
 
 async def _unknown(crm: Crm, who: str, document: str) -> bool:
     return not await _knows(crm, who, document)
+
+
+async def test_built_in_roles_are_described_in_both_languages_and_others_as_they_were_written(ruled: Crm) -> None:
+    written = new_role("described", grant()) | {"description": "For the fair"}
+    await done(ruled, "createRole", input=written)
+
+    answer = await ruled.ask("root", "{ roles { key builtin about { zh en } } }")
+
+    about = {one["key"]: one["about"] for one in answer.data["roles"]}
+    assert about["described"] == {"zh": "For the fair", "en": "For the fair"}
+    assert about["admin"] == {
+        "zh": "用户、团队、角色和客户端。管理权限不等于拥有数据（三权分立）。",
+        "en": "Users, teams, roles and clients. Managing rights does not give data (三权分立).",
+    }
+    built_in = [about[one["key"]] for one in answer.data["roles"] if one["builtin"]]
+    assert [one for one in built_in if one["zh"] == one["en"]] == []
+    await done(ruled, "removeRole", key="described")

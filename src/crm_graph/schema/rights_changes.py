@@ -32,6 +32,10 @@ class RightsChange:
         description="What was changed: `role`, `user`, `team`, `client`, `issuer` or `rights_proposal`."
     )
     about_id: strawberry.ID | None = strawberry.field(description="Its id.")
+    about_name: str | None = strawberry.field(
+        description="The key of a role, the name of a user or team, the `clientId` of a client, the `url` of an issuer;"
+        " null for a proposal."
+    )
     version: int = strawberry.field(description="The version that it had then.")
     changed: list[str] = strawberry.field(description="The names of what changed.")
     before: JSON = strawberry.field(description="What they were; personal data are masked.")

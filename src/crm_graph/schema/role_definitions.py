@@ -51,9 +51,13 @@ class RoleGrant:
 
 @strawberry.type(description="A role: what it gives, and what is known of it.")
 class Role:
+    id: strawberry.ID = strawberry.field(description="Its id, as `rightsChanges` takes it.")
     key: str = strawberry.field(description="Its stable key.")
     label: Labels = strawberry.field(description="What people call it.")
     description: str = strawberry.field(description="What it is for.")
+    about: Labels = strawberry.field(
+        description="The same in both languages, where the hub wrote it; what people wrote is the same in both."
+    )
     builtin: bool = strawberry.field(description="Whether the hub comes with it: it can be reset, not removed.")
     edited: bool = strawberry.field(description="Whether a built-in role gives anything else than by default.")
     version: int = strawberry.field(description="Counts its changes, from 1; pass it as `expectedVersion`.")
@@ -164,9 +168,11 @@ def role_of(told: Mapping[str, Any]) -> Role:
         for grant in told["grants"]
     ]
     return Role(
+        id=strawberry.ID(told["id"]),
         key=told["key"],
         label=Labels(**told["label"]),
         description=told["description"],
+        about=Labels(**told["about"]),
         builtin=told["builtin"],
         edited=told["edited"],
         version=told["version"],

@@ -25,6 +25,15 @@ def _masked(values: Fragment) -> Fragment:
     )
 
 
+_NAME = sql(
+    "CASE e.entity_type"
+    " WHEN 'role' THEN COALESCE(e.after ->> 'key', e.before ->> 'key')"
+    " WHEN 'user' THEN (SELECT u.name FROM users AS u WHERE u.id = e.entity_id)"
+    " WHEN 'team' THEN (SELECT m.name FROM teams AS m WHERE m.id = e.entity_id)"
+    " WHEN 'client' THEN (SELECT c.client_id FROM clients AS c WHERE c.id = e.entity_id)"
+    " WHEN 'issuer' THEN (SELECT i.url FROM issuers AS i WHERE i.id = e.entity_id) END"
+)
+
 RIGHTS_CHANGES = Listing(
     name="rightsChanges",
     type_name="RightsChange",
@@ -43,6 +52,7 @@ RIGHTS_CHANGES = Listing(
         "requestId": sql("e.request_id"),
         "aboutType": sql("e.entity_type"),
         "aboutId": sql("e.entity_id"),
+        "aboutName": _NAME,
         "version": sql("e.entity_version"),
         "changed": sql("e.changed::json"),
         "before": _masked(sql("e.before")),

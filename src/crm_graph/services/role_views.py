@@ -12,6 +12,7 @@ from crm_graph.access import Level
 from crm_graph.catalog import Catalog, EntityType
 from crm_graph.models.fields import DataClass
 from crm_graph.permissions.policy import DEFAULT_ROLES
+from crm_graph.permissions.policy_texts import in_chinese
 from crm_graph.permissions.rules import EVERYONE, GrantRule, Policy, RoleRule
 from crm_graph.permissions.store import Connection, load_policy
 from crm_graph.services.rights import api_paths
@@ -73,8 +74,10 @@ async def told_roles(
 def told_role(catalog: Catalog, role: RoleRule, facts: Facts) -> Told:
     """A role with its grants."""
     return {
+        "id": str(facts.id),
         "key": role.key,
         **told_rights(catalog, role),
+        "about": {"zh": in_chinese(role.description), "en": role.description},
         "builtin": facts.builtin,
         "edited": facts.builtin and not as_default(role),
         "version": facts.version,

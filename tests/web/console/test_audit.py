@@ -10,7 +10,7 @@ LOOKUP = "query ($v: String!) { lookup(type: CUSTOMER, field: PHONE, value: $v) 
 async def test_auditor_is_offered_the_audit_and_an_administrator_is_not(at: Desk) -> None:
     page = await at.at("audit", who="mo")
     names = page.get_by_role("navigation", name="Sections").get_by_role("link")
-    await expect(names).to_have_text(["Roles", "People", "Issuers", "Explain", "Audit"])
+    await expect(names).to_have_text(["Roles", "People", "Issuers", "Explain", "Changes", "Audit"])
     page = await at.at("audit")
     await expect(page.get_by_text("Your roles do not include this.")).to_be_visible()
     await expect(page.get_by_role("link", name="Audit")).to_have_count(0)

@@ -19,6 +19,7 @@ SECTIONS = (
     "people",
     "clients",
     "issuers/new",
+    "changes",
     "explain?as=role&who=service&type=Customer&field=phone",
     "simulate?role=sales&what=list&type=User",
     "simulate?role=sales&what=query",
@@ -47,10 +48,11 @@ async def test_link_signs_in_once_and_signing_out_ends_it(at: Desk) -> None:
 async def test_page_is_in_the_language_of_the_browser_and_can_be_switched(at: Desk) -> None:
     page = await at.at("roles/finance", language="zh-CN")
     await expect(page.get_by_role("navigation", name="栏目").get_by_role("link")).to_have_text(
-        ["角色", "人员", "客户端", "签发者", "权限解释", "角色视角"]
+        ["角色", "人员", "客户端", "签发者", "权限解释", "角色视角", "权限变更"]
     )
     await expect(page.get_by_role("heading", level=1)).to_have_text("财务")
     await expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    await expect(page.get_by_text("所有客户与合同的开票、收款信息")).to_be_visible()
 
     await page.get_by_role("button", name="English").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Finance")

@@ -23,6 +23,7 @@ async def test_edit_that_needs_a_second_approver_waits_until_somebody_else_appro
         assert (await role(ruled, "console_careful"))["version"] == 1
 
         page = await at.at("roles/console_careful", who="sun")
+        await page.goto(f"{PUBLIC}/console#/changes")
         await page.get_by_text("1 edit waits for a second approver").click()
         await expect(page.locator(".waiting .changes")).to_have_text("Customer · All Metric: Hidden → Read")
         await page.get_by_role("button", name="Approve: Role console_careful: grants").click()
@@ -30,6 +31,10 @@ async def test_edit_that_needs_a_second_approver_waits_until_somebody_else_appro
         await expect(page.get_by_label("Customer · All: Metric")).to_have_count(0)
         await expect(page.locator(".waiting")).to_have_count(0)
         assert (await role(ruled, "console_careful"))["version"] == 2
+        page = await at.at("changes?about=console_careful", who="sun")
+        await expect(line(page).first).to_contain_text("sunproposed by root")
+        await page.goto(f"{PUBLIC}/console#/changes?what=rights")
+        await expect(line(page, "Approved")).to_contain_text("Role console_careful: grants")
         await _client_and_its_secrets_wait(at)
         await _issuer_waits(at)
         await at.end()

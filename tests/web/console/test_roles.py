@@ -217,5 +217,5 @@ async def test_who_only_reads_roles_is_offered_no_edit(at: Desk) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("Finance")
     await expect(page.get_by_role("button", name="Edit", exact=True)).to_have_count(0)
     await expect(page.get_by_role("navigation", name="Sections").get_by_role("link")).to_have_text(
-        ["Roles", "People", "Issuers"]
+        ["Roles", "People", "Issuers", "Changes"]
     )

@@ -2,8 +2,9 @@
 
 import { ask } from "./api.js";
 import { field, fill, h, select } from "./dom.js";
+import { address, lines, narrowing, refuse } from "./log.js";
 import { idOf } from "./people.js";
-import { loading, refusals } from "./states.js";
+import { loading } from "./states.js";
 import { moment, number, t } from "./texts.js";
 import { Words } from "./words.js";
 
@@ -34,18 +35,10 @@ export async function show(into, asked) {
 }
 
 function form(words, given) {
-  const go = (event) => {
-    event.preventDefault();
-    const to = link(Object.fromEntries(new FormData(event.target)));
-    if (location.hash === to) dispatchEvent(new Event("hashchange"));
-    else location.hash = to;
-  };
   const input = (name, more) => field(t(LABELS[name]), (with_) => h("input", { ...with_, type: "text", name, autocomplete: "off", spellcheck: "false", value: given[name], ...more }));
   const kinds = [["", t("anything")], ...(words.types.size ? OF_RECORDS.map((one) => [one, t(`read_${one}`)]) : []), ...OF_OTHERS.map((one) => [one, t(`read_${one}`)])];
   if (given.what && !kinds.some(([one]) => one === given.what)) kinds.push([given.what, given.what]);
-  return h(
-    "form",
-    { class: "asking", role: "search", onsubmit: go },
+  return narrowing("audit", given, [
     field(t(LABELS.what), (with_) => select(kinds, given.what, { ...with_, name: "what" })),
     input("who", { placeholder: t("whoReadHint") }),
     input("since", { type: "datetime-local" }),
@@ -53,57 +46,26 @@ function form(words, given) {
     input("record"),
     input("customer"),
     given.same && input("same"),
-    h("button", { class: "first" }, t("search")),
-    Object.values(given).some(Boolean) && h("a", { class: "button", href: "#/audit" }, t("all")),
-  );
+  ]);
 }
 
-const link = (given) => {
-  const query = new URLSearchParams(Object.entries(given).filter(([, value]) => value));
-  return `#/audit${query.size ? `?${query}` : ""}`;
-};
-
 async function list(answer, words, given, asked) {
-  const body = h("tbody", {});
-  const more = h("button", { type: "button", onclick: () => follow() }, t("older"));
   let where;
-  let after = null;
-  const page = async () => {
-    const { auditedReads } = await ask(LIST, { after, where });
-    const rows = auditedReads.nodes.map((read) => row(words, given, read));
-    body.append(...rows);
-    after = auditedReads.pageInfo.endCursor;
-    more.hidden = !auditedReads.pageInfo.hasNextPage;
-    return [rows, auditedReads];
-  };
-  async function follow() {
-    const [rows] = await page();
-    rows[0]?.querySelector("a")?.focus();
-  }
   try {
     where = await condition(words, given);
-    if (where === null) {
-      fill(answer, h("p", { class: "empty" }, t("nobody")));
-      return;
-    }
-    const [rows, { totalCount, totalCountCapped }] = await page();
-    if (!asked.current()) return;
-    fill(
-      answer,
-      h("p", { class: "quiet" }, t(totalCountCapped ? "foundMore" : "found", { n: number(totalCount) })),
-      rows.length
-        ? h(
-            "div",
-            { class: "scroll", tabindex: "0", role: "region", "aria-label": t("audit") },
-            h("table", {}, h("thead", {}, h("tr", {}, ["when", "whoRead", "whatRead", "field", "howMany", "record", "notes"].map((one) => h("th", { scope: "col", class: one === "howMany" ? "number" : null }, t(one))))), body),
-          )
-        : h("p", { class: "empty" }, t("noReads")),
-      more,
-    );
   } catch (error) {
-    if (!error.errors?.length) throw error;
-    fill(answer, refusals(error.errors.map((one) => ({ message: one.message, at: (one.extensions?.argument ?? []).slice(-1).join("") }))));
+    refuse(answer, error);
+    return;
   }
+  if (where === null) {
+    fill(answer, h("p", { class: "empty" }, t("nobody")));
+    return;
+  }
+  const page = async (after) => {
+    const { auditedReads } = await ask(LIST, { after, where });
+    return [auditedReads, auditedReads.nodes.map((read) => row(words, given, read))];
+  };
+  await lines(answer, { page, columns: ["when", "whoRead", "whatRead", "field", "howMany", "record", "notes"], name: "audit", empty: "noReads", current: asked.current });
 }
 
 /** `where` of the API for what the form says; null where nobody is called so. */
@@ -127,7 +89,7 @@ async function condition(words, given) {
 function row(words, given, read) {
   const type = [...words.types.values()].find((one) => snake(one.name) === read.recordType);
   const [, verb] = read.type.split(".");
-  const narrowed = (name, value, ...said) => h("a", { href: link({ ...given, [name]: value }), title: t("onlyThis") }, said);
+  const narrowed = (name, value, ...said) => h("a", { href: address("audit", { ...given, [name]: value }), title: t("onlyThis") }, said);
   const fields = (read.recordType === "export" ? [] : read.fields).map((one) => (type ? words.field(type.name, one) : one));
   const kind = OF_RECORDS.includes(verb) ? t(`read_${verb}`) : OF_OTHERS.includes(read.type) ? t(`read_${read.type}`) : read.type;
   return h(

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { show as showAudit } from "./audit.js";
+import { show as showChanges } from "./changes.js";
 import { show as showClients } from "./clients.js";
 import { fill, h, refocus } from "./dom.js";
 import { show as showExplain } from "./explain.js";
@@ -21,6 +22,7 @@ const SECTIONS = {
   issuers: { show: showIssuers, action: "roles:read" },
   explain: { show: showExplain, action: "access:explain" },
   simulate: { show: showSimulate, action: "access:simulate" },
+  changes: { show: showChanges, action: "roles:read" },
   audit: { show: showAudit, action: "audit:read" },
 };
 const ME = `query Me { viewer { user { id name @optional } access { actions } } }`;

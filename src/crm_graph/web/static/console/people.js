@@ -108,6 +108,7 @@ function row(page, user) {
     h(
       "td",
       { class: "acts" },
+      h("a", { class: "button", href: `#/changes?about=${user.id}`, "aria-label": `${t("history")}: ${name}` }, t("history")),
       page.canAssign && [
         h("button", { type: "button", "aria-label": `${t("giveRole")}: ${name}`, onclick: () => give(page, user) }, t("giveRole")),
         active

@@ -12,6 +12,7 @@ export default {
   anyRole: ["Any", "不限"],
   gave: ["{name} has the role {role}.", "{name}已拥有角色{role}。"],
   took: ["{name} no longer has the role {role}.", "已从{name}收回角色{role}。"],
+  LEFT: ["Left", "已离开"],
   SERVICE: ["service account", "服务账号"],
   SYSTEM: ["system", "系统"],
   PERSON: ["person", "人员"],

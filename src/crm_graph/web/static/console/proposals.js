@@ -3,7 +3,7 @@
 import { ask, change } from "./api.js";
 import { h } from "./dom.js";
 import { asking } from "./forms.js";
-import { differences, draftOf } from "./rights.js";
+import { differences, draftOf, traced } from "./rights.js";
 import { ERRORS, changeList } from "./saving.js";
 import { moment, t } from "./texts.js";
 
@@ -11,12 +11,18 @@ export const WAITING = "rightsProposals(state: PENDING) { id verb input reason p
 const NAMES = `query Names($ids: [ID!]!) { users(first: 200, where: { id: { in: $ids } }) { nodes { id name } } }`;
 const decide = (verb) => `mutation Decide($proposal: ID!, $reason: String) { ${verb}(proposal: $proposal, reason: $reason) { proposal { state } ${ERRORS} } }`;
 
+/** The names of users by their ids, as far as they are seen. */
+export async function namesOf(ids) {
+  const asked = [...new Set(ids.filter(Boolean))].slice(0, 200);
+  if (!asked.length) return new Map();
+  const { users } = await ask(NAMES, { ids: asked });
+  return new Map(users.nodes.map((user) => [user.id, user.name]));
+}
+
 /** What waits, as a part of a page; null for nothing. */
 export async function waiting(page, proposals) {
   if (!proposals.length) return null;
-  const ids = [...new Set(proposals.flatMap((one) => [one.proposedBy, one.input.user]).filter(Boolean))].slice(0, 200);
-  const { users } = await ask(NAMES, { ids });
-  const names = new Map(users.nodes.map((user) => [user.id, user.name]));
+  const names = await namesOf(proposals.flatMap((one) => [one.proposedBy, one.input.user]));
   return h(
     "details",
     { class: "waiting" },
@@ -25,12 +31,17 @@ export async function waiting(page, proposals) {
   );
 }
 
+/** What a proposal is, in a few words; `names` are those of users by id. */
+export function proposed(words, names, { verb, input }) {
+  const parts = Object.keys(input).filter((one) => !["url", "reason"].includes(one) && input[one] !== null).map((one) => t(one));
+  return t(`verb_${verb}`, { client: input.clientId, secret: input.secretId, url: input.url, parts: parts.join(", "), issuer: input.issuer, subject: input.subject, role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: names.get(input.user) ?? input.user, until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
+}
+
 function item(page, proposal, names) {
   const { me, words } = page;
-  const { verb, input, proposedBy, proposedAt, reason } = proposal;
+  const { input, proposedBy, proposedAt, reason } = proposal;
   const mine = proposedBy === me.id;
-  const parts = Object.keys(input).filter((one) => !["url", "reason"].includes(one) && input[one] !== null).map((one) => t(one));
-  const about = t(`verb_${verb}`, { client: input.clientId, secret: input.secretId, url: input.url, parts: parts.join(", "), issuer: input.issuer, subject: input.subject, role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: names.get(input.user) ?? input.user, until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
+  const about = proposed(words, names, proposal);
   const button = (name, mutation, first) => h("button", { type: "button", class: first ? "first" : null, "aria-label": `${t(name)}: ${about}`, onclick: () => decided(page, proposal, about, name, mutation) }, t(name));
   return [
     h("div", { class: "bar" }, h("strong", {}, about), h("span", { class: "quiet" }, `${names.get(proposedBy) ?? proposedBy}, ${moment(proposedAt)}${reason ? `: ${reason}` : ""}`), h("span", { class: "gap" }), mine ? button("takeBack", "withdrawRights") : me.actions.has("roles:approve") && [button("reject", "rejectRights"), button("approve", "approveRights", true)]),
@@ -44,7 +55,7 @@ function changes(words, input) {
   const becomes = input.grants ? { grants: input.grants } : input.input;
   if (role === undefined || becomes === undefined || input.user) return null;
   const given = Object.fromEntries(Object.entries(becomes).filter(([, value]) => value !== null));
-  return changeList(words, differences(draftOf(role), draftOf({ ...role, ...given })));
+  return changeList(words, differences(draftOf(role), traced(draftOf(role), draftOf({ ...role, ...given }))));
 }
 
 const decided = (page, proposal, about, name, mutation) =>

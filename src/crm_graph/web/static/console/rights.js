@@ -208,6 +208,16 @@ export function merged(base, mine, theirs) {
   return assembled(theirs, found);
 }
 
+/** A draft whose grants have the ids of those of `base` that they were made from, as type and row rule tell. */
+export function traced(base, draft) {
+  const gone = base.grants.filter((one) => !draft.grants.some(({ id }) => id === one.id));
+  const grants = draft.grants.map((grant) => {
+    const from = base.grants.some(({ id }) => id === grant.id) ? -1 : gone.findIndex((one) => one.type === grant.type && one.rowRule === grant.rowRule);
+    return from === -1 ? grant : { ...grant, id: gone.splice(from, 1)[0].id };
+  });
+  return { ...draft, grants };
+}
+
 /** Differences as people read them: those of a cell in one, and nothing of what goes with a whole grant. */
 export function summarised(changes) {
   const whole = new Map(changes.map(({ path, after }) => [...JSON.parse(path), after]).filter(([, part]) => part === "grant").map(([id, , , after]) => [JSON.stringify(id), after]));
@@ -218,7 +228,7 @@ export function summarised(changes) {
     if (part !== "grant" && whole.has(id) && (whole.get(id) === undefined || part === "rowRule")) continue;
     const kind = { classes: "level", except: "field", written: "field" }[part] ?? part;
     const key = JSON.stringify([grant, kind, name]);
-    const one = found.get(key) ?? { grant, kind, name, before: {}, after: {} };
+    const one = found.get(key) ?? { grant, kind, name, fresh: whole.has(id), before: {}, after: {} };
     one.before[part] = before;
     one.after[part] = after;
     found.set(key, one);

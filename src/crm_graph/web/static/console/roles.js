@@ -188,6 +188,7 @@ function heading(page, role, kept, redraw) {
       role.builtin && h("span", { class: "chip" }, t("builtin")),
       role.edited && h("span", { class: "chip" }, t("edited")),
       h("a", { href: `#/people?role=${role.key}` }, t("holders", { n: number(role.holders) })),
+      h("a", { href: `#/changes?about=${role.key}` }, t("history")),
       page.me.actions.has("access:simulate") && h("a", { href: `#/simulate?role=${role.key}` }, t("viewAs")),
       h("span", { class: "gap" }),
       page.canEdit && !kept && [
@@ -197,7 +198,7 @@ function heading(page, role, kept, redraw) {
         button("edit", start, true),
       ],
     ),
-    role.description && h("p", { class: "quiet" }, role.description),
+    role.description && h("p", { class: "quiet" }, ofPage(role.about)),
   );
 }
 
@@ -269,7 +270,7 @@ function footer(page, role, kept, redraw) {
   };
   const draw = () => {
     const n = summarised(differences(kept.base, kept.mine)).length;
-    count.textContent = n ? t("changes", { n }) : t("noChanges");
+    count.textContent = n ? t("changeCount", { n }) : t("noChanges");
     save.disabled = n === 0;
   };
   function go() {

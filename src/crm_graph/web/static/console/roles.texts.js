@@ -27,7 +27,7 @@ export default {
   resetSure: ["Make {name} what the hub comes with?", "将{name}恢复为内置的默认权限？"],
   removeSure: ["Remove {name}, also from whoever has it?", "删除{name}，并从所有拥有者处收回？"],
   preview: ["Preview and save", "预览并保存"],
-  changes: [{ one: "{n} change", other: "{n} changes" }, "{n} 处修改"],
+  changeCount: [{ one: "{n} change", other: "{n} changes" }, "{n} 处修改"],
   noGrants: ["No grants of its own.", "没有自己的授权。"],
   addGrant: ["Add grant", "添加授权"],
   removeGrant: ["Remove grant", "移除授权"],

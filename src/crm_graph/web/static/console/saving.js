@@ -9,7 +9,7 @@ import { loading, refusals } from "./states.js";
 import { t } from "./texts.js";
 
 export const ERRORS = "errors { code message path }";
-export const ROLE = `key label { zh en } description builtin edited version inherits actions holders grants {
+export const ROLE = `id key label { zh en } description about { zh en } builtin edited version inherits actions holders grants {
   type rowRule where levels { dataClass level } fields { field level } personalLevel writes { classes fields except }
 }`;
 const PREVIEW = `query Preview($draft: RoleDraft!) { previewGrants(draft: $draft) { users summary } }`;

@@ -2,6 +2,7 @@
 // beside it, as [English, Chinese].
 
 import audit from "./audit.texts.js";
+import changes from "./changes.texts.js";
 import clients from "./clients.texts.js";
 import explain from "./explain.texts.js";
 import issuers from "./issuers.texts.js";
@@ -14,7 +15,7 @@ import words from "./words.texts.js";
 
 const LANGUAGES = ["en", "zh"];
 /** By section, for the test that no text is said twice. */
-export const ROOMS = { audit, clients, explain, issuers, main, people, proposals, roles, simulate, words };
+export const ROOMS = { audit, changes, clients, explain, issuers, main, people, proposals, roles, simulate, words };
 const TEXTS = Object.assign({}, ...Object.values(ROOMS));
 const KEPT = "crm-graph.language";
 let now = chosen() ?? (navigator.languages.find((one) => /^(en|zh)\b/i.test(one)) ?? "en").slice(0, 2).toLowerCase();
@@ -46,6 +47,9 @@ export function t(key, values = {}) {
   if (typeof text === "object") text = text[String(values.n) === "1" ? "one" : "other"];
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
+
+/** Whether there is such a text. */
+export const said = (key) => key in TEXTS;
 
 /** A label that the API told in both languages. */
 export const label = (labels) => labels?.[now] ?? "";

@@ -20,7 +20,8 @@ export class Words {
   grant = (type, rowRule) => `${this.type(type)} · ${t(rowRule)}`;
 
   /** One difference of a role, as `summarised` has it: where, and what. */
-  difference({ grant, kind, name, before, after }) {
+  difference({ grant, kind, name, fresh, before, after }) {
+    const becomes = (called, was, is) => (fresh ? t("partIs", { name: called, value: is }) : t("wasNow", { name: called, before: was, after: is }));
     const where = grant && this.grant(grant[0], grant[1]);
     const gone = Object.values(after).every((value) => value === undefined);
     switch (kind) {
@@ -33,17 +34,17 @@ export class Words {
       case "rowRule":
         return [where, t("wasNow", { name: t("rows"), before: t(before.rowRule), after: t(after.rowRule) })];
       case "where":
-        return [where, t("wasNow", { name: t("WHERE"), before: before.where ? gist(before.where) : "–", after: after.where ? gist(after.where) : "–" })];
+        return [where, becomes(t("WHERE"), before.where ? gist(before.where) : "–", after.where ? gist(after.where) : "–")];
       case "personal":
         return [where, t("personalAt", { before: t(before.personal ?? "READ"), after: t(after.personal ?? "READ") })];
       default: {
         const said = kind === "level" ? t(name) : this.field(grant[0], name);
-        if ("level" in before && "classes" in before) return [where, t("wasNow", { name: said, before: state(before), after: state(after) })];
+        if ("level" in before && "classes" in before) return [where, becomes(said, state(before), state(after))];
         const facts = ["level", "field"].filter((part) => part in before).map((part) => [shown(part, before[part]), shown(part, after[part])]);
         if ("classes" in before) facts.push([written(before.classes), written(after.classes)]);
         if ("written" in before) facts.push([before.written ? t("editable") : t("asItsClass"), after.written ? t("editable") : t("asItsClass")]);
         if ("except" in before) facts.push([before.except ? t("notEditable") : t("asItsClass"), after.except ? t("notEditable") : t("asItsClass")]);
-        return [where, facts.map(([was, is]) => t("wasNow", { name: said, before: was, after: is })).join("; ")];
+        return [where, facts.map(([was, is]) => becomes(said, was, is)).join("; ")];
       }
     }
   }
