@@ -159,6 +159,12 @@ def _has_a_way_out(url: str) -> None:
     """Commands for who runs a hub where nobody is left to change rights."""
     reset = crm_graph("rights", "reset", "admin", DATABASE_URL=url)
     assert (reset.returncode, reset.stdout) == (0, "The role admin is what the hub comes with.\n")
+    every = crm_graph("rights", "reset", "--all", DATABASE_URL=url)
+    assert (every.returncode, every.stdout) == (0, "All built-in roles are what the hub comes with.\n")
+    which = crm_graph("rights", "reset", "admin", "--all", DATABASE_URL=url)
+    assert (which.returncode, which.stderr) == (
+        1, "crm-graph: name the role to reset, or say --all for all built-in ones\n"
+    )  # fmt: skip
     nobody = crm_graph("rights", "reinstate", "nobody", DATABASE_URL=url)
     assert (nobody.returncode, nobody.stderr) == (1, "crm-graph: there is no user nobody\n")
 

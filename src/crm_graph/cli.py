@@ -372,10 +372,24 @@ def reinstate(username: _Username) -> None:
 
 
 @rights_app.command()
-def reset(role: _RoleKey) -> None:
-    """Make a built-in role what the hub comes with."""
-    _with_database(lambda settings: maintenance.reset_role(settings, role))
-    typer.echo(f"The role {role} is what the hub comes with.")
+def reset(
+    role: Annotated[str | None, typer.Argument(help="The key of the role.")] = None,
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Reset all built-in roles, or none where one is refused.")
+    ] = False,
+) -> None:
+    """Make a built-in role what the hub comes with; the company's own roles and who holds which stay."""
+    if every is (role is not None):
+        raise ValueError("name the role to reset, or say --all for all built-in ones")
+    if role is not None:
+        key = role
+        _with_database(lambda settings: maintenance.reset_role(settings, key))
+        typer.echo(f"The role {role} is what the hub comes with.")
+        return
+    for key in _with_database(maintenance.reset_roles):
+        typer.echo(f"The role {key} is what the hub comes with, and was not before.")
+    typer.echo("All built-in roles are what the hub comes with.")
 
 
 def _with_database(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:

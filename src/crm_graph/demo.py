@@ -21,7 +21,7 @@ from crm_graph.embedded import EmbeddedServer
 from crm_graph.hub import prepare
 from crm_graph.permissions.keys import load_keys
 from crm_graph.permissions.policy import DEFAULT_ROLES
-from crm_graph.permissions.rules import EVERYONE
+from crm_graph.permissions.rules import ADMIN, EVERYONE
 from crm_graph.permissions.sessions import LINK_LIFETIME, make_link
 from crm_graph.permissions.store import load_policy
 from crm_graph.permissions.tokens import TokenTerms, issue_user_token
@@ -33,8 +33,6 @@ from crm_graph.settings import Settings
 from crm_graph.web.sign_in import LINK_PATH
 
 ROLES = tuple(key for key in DEFAULT_ROLES if key != EVERYONE)
-
-ADMIN = "admin"
 
 Say = Callable[[str], None]
 Make = Callable[["asyncpg.Connection[Any]", Settings, str], Awaitable[str]]

@@ -1,7 +1,7 @@
 """What is done to a database from the command line, beside serving it."""
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from crm_graph.permissions import keys
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import API_SOURCE, Principal
-from crm_graph.permissions.rules import Policy, UnknownRole
+from crm_graph.permissions.rules import ADMIN, Policy, UnknownRole
 from crm_graph.permissions.store import full_access, load_policy, utc_now
 from crm_graph.permissions.validation import Unreadable, unreadable_predicates
 from crm_graph.schema.build import build_schema, role_schemas
@@ -281,10 +281,26 @@ async def reinstate(settings: Settings, username: str) -> None:
 async def reset_role(settings: Settings, key: str) -> None:
     """Make a built-in role what the hub comes with. Raises UnknownRole."""
     async with _operating(settings) as tx:
-        version = await tx.driver().fetchval("SELECT version FROM roles WHERE key = $1", key)
+        version = (await _versions(tx, [key])).get(key)
         if version is None:
             raise UnknownRole(f"there is no role {key}")
         await roles.reset(tx, {"key": key, "expectedVersion": version})
+
+
+async def reset_roles(settings: Settings) -> list[str]:
+    """Make all built-in roles that are there what the hub comes with, or none; the keys of those that were edited."""
+    async with _operating(settings) as tx:
+        before = await _versions(tx, DEFAULT_ROLES)
+        # Administrators first: another role, by which alone somebody managed rights, may give that no longer.
+        for key in sorted((key for key in DEFAULT_ROLES if key in before), key=lambda key: key != ADMIN):
+            await roles.reset(tx, {"key": key, "expectedVersion": before[key]})
+        after = await _versions(tx, DEFAULT_ROLES)
+    return [key for key in DEFAULT_ROLES if after.get(key) != before.get(key)]
+
+
+async def _versions(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
+    rows = await tx.driver().fetch("SELECT key, version FROM roles WHERE key = ANY($1::text[])", list(keys))
+    return {row["key"]: row["version"] for row in rows}
 
 
 async def _on_user(settings: Settings, username: str, verb: Callable[..., Awaitable[Any]], **given: str) -> None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from crm_graph.access import Level, RowScope
 from crm_graph.models.fields import DataClass
 from crm_graph.permissions.rules import (
+    ADMIN,
     ALL,
     EVERYONE,
     MANAGING,
@@ -369,7 +370,7 @@ _CALL_CENTRE = RoleRule(
 )
 
 _ADMIN = RoleRule(
-    "admin",
+    ADMIN,
     "Administrator",
     "系统管理员",
     "Users, teams, roles and clients. Managing rights does not give data (三权分立).",

@@ -13,6 +13,7 @@ from crm_graph.catalog import Catalog
 from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
 
+ADMIN = "admin"
 EVERYONE = "everyone"
 """The role that everyone signed in has, beside those of their own."""
 

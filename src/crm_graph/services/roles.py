@@ -27,7 +27,7 @@ from crm_graph.services.role_rules import (
     require_unclaimed,
     standing,
 )
-from crm_graph.services.role_views import Told, facts_of, told_rights, told_role
+from crm_graph.services.role_views import Told, as_default, facts_of, told_rights, told_role
 from crm_graph.transaction import EventDraft, Transaction
 
 MAX_HOLDERS = 1_000
@@ -99,7 +99,11 @@ async def reset(tx: Transaction, given: Raw) -> Told:
     old = _known(before.policy, given["key"], "key")
     if old.key not in DEFAULT_ROLES:
         raise RuleViolated("role_not_builtin", path=("key",))
-    return await _changed(tx, before, old, Edit("reset", DEFAULT_ROLES[old.key]), given)
+    role = DEFAULT_ROLES[old.key]
+    if as_default(old):
+        # The order in which rows are read is no difference.
+        role = replace(role, grants=old.grants, inherits=old.inherits)
+    return await _changed(tx, before, old, Edit("reset", role), given)
 
 
 async def remove(tx: Transaction, given: Raw) -> str:
