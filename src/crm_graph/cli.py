@@ -22,7 +22,6 @@ from crm_graph.app import build_app
 from crm_graph.catalog import build_catalog
 from crm_graph.db import UnfitServer
 from crm_graph.demo import (
-    ADMIN,
     NoSuchRole,
     NotRunning,
     database,
@@ -37,7 +36,7 @@ from crm_graph.hub import NotMigrated, open_hub
 from crm_graph.maintenance import IMPORT_SOURCE, NoSuchUser, UnknownEntity
 from crm_graph.messages import render
 from crm_graph.permissions.keys import NoSuchKey
-from crm_graph.permissions.rules import UnknownRole
+from crm_graph.permissions.rules import ADMIN, UnknownRole
 from crm_graph.proof import proving, report
 from crm_graph.schema.build import build_schema
 from crm_graph.seeding import population

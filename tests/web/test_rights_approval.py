@@ -384,6 +384,36 @@ async def test_proposer_takes_back_and_nobody_else_for_them(careful: Crm, ruled:
     await done(ruled, "removeRole", key="proposes")
 
 
+async def test_proposer_who_does_not_read_roles_takes_back_and_is_told_of_no_other_proposal(
+    careful: Crm, ruled: Crm
+) -> None:
+    zhou = str(careful.users["zhou"])
+    await done(ruled, "createRole", input=new_role("proposes_blindly", actions=["roles:manage"]))
+    await done(ruled, "grantRole", user=zhou, role="proposes_blindly")
+    await holds(partial(_withdraws, careful, "zhou"))
+    waiting = await proposed(careful, "createRole", "zhou", input=new_role("thought_worse"))
+    foreign = await proposed(careful, "createRole", input=new_role("not_zhous"))
+    never = foreign["id"][:-4] + "0000"
+
+    taken = await done(careful, "withdrawRights", "zhou", proposal=waiting["id"])
+    found, missed = [await edit(careful, "withdrawRights", "zhou", proposal=id_) for id_ in (foreign["id"], never)]
+
+    assert (taken["state"], taken["decidedBy"]) == ("REJECTED", zhou)
+    assert [error["code"] for error in found["errors"]] == ["NOT_FOUND"]
+    assert found == missed
+    assert await careful.count("rights_proposals WHERE id = $1 AND state = 'PENDING'", foreign["id"]) == 1
+    await done(careful, "withdrawRights", proposal=foreign["id"])
+    assert await edit(careful, "withdrawRights", "zhou", proposal=foreign["id"]) == missed
+    await done(ruled, "removeRole", key="proposes_blindly")
+    assert not await _withdraws(careful, "li")
+
+
+async def _withdraws(crm: Crm, who: str) -> bool:
+    asked = '{ __type(name: "Mutation") { fields { name } } }'
+    answer = await crm.ask(who, asked)
+    return "withdrawRights" in {field["name"] for field in answer.data["__type"]["fields"]}
+
+
 async def test_what_nobody_decides_expires_and_makes_room(careful: Crm) -> None:
     fill = (
         "INSERT INTO rights_proposals (id, verb, arguments, withheld, state, proposed_by_id, proposed_at)"

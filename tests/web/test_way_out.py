@@ -7,6 +7,7 @@ import pytest
 from crm_graph import maintenance
 from crm_graph.errors import RuleViolated
 from crm_graph.permissions.policy import DEFAULT_ROLES
+from crm_graph.permissions.rules import UnknownRole
 from web.administering import done, grant, holds, new_role, role, roles
 from web.conftest import Crm
 
@@ -68,6 +69,6 @@ async def test_reset_of_a_company_s_own_role_is_refused_with_what_can_be_reset(r
 
     with pytest.raises(RuleViolated, match="role_not_builtin"):
         await maintenance.reset_role(ruled.settings, "our_own")
-    with pytest.raises(maintenance.UnknownRole, match="there is no role nobodys"):
+    with pytest.raises(UnknownRole, match="there is no role nobodys"):
         await maintenance.reset_role(ruled.settings, "nobodys")
     await done(ruled, "removeRole", key="our_own")

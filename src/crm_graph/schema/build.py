@@ -31,7 +31,7 @@ from crm_graph.schema.metadata import answer_metadata, metadata_field
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.rights_changes import rights_changes
 from crm_graph.schema.role_administration import role_mutations, role_questions
-from crm_graph.schema.roles import ACTION, role_schema
+from crm_graph.schema.roles import ACTIONS, role_schema
 from crm_graph.schema.scalars import SCALARS
 from crm_graph.schema.trusted_documents import trusted_document_mutations
 from crm_graph.schema.verbs import verb_mutations
@@ -125,11 +125,11 @@ def _mark_actions(schema: GraphQLSchema) -> None:
         return
     for field in schema.mutation_type.fields.values():
         definition = field.extensions["strawberry-definition"]
-        field.extensions = {**field.extensions, ACTION: definition.metadata[ACTION]}
+        field.extensions = {**field.extensions, ACTIONS: definition.metadata[ACTIONS]}
     fields = [(schema.query_type.fields[name], question.action) for name, question in QUESTIONS.items()]
     fields += [(schema.query_type.fields[name], listing.action) for name, listing in LISTINGS.items()]
     for type_name, name, action in DERIVED_ACTIONS:
         type_: Any = schema.type_map[type_name]
         fields.append((type_.fields[name], action))
     for member, action in fields:
-        member.extensions = {**member.extensions, ACTION: action}
+        member.extensions = {**member.extensions, ACTIONS: frozenset({action})}

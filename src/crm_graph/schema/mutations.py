@@ -15,7 +15,7 @@ from crm_graph.errors import CrmError
 from crm_graph.messages import Locale, render
 from crm_graph.resolvers.write import MutationContext, RecordRef
 from crm_graph.schema.building import Argument, Member, define_type, empty, make_field
-from crm_graph.schema.roles import ACTION
+from crm_graph.schema.roles import ACTIONS
 from crm_graph.schema.scalars import JSON
 from crm_graph.services.commands import Outcome, Refused
 from crm_graph.transaction import to_json
@@ -38,7 +38,9 @@ Refusal = Callable[[MutationContext, CrmError], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Mutation:
-    """One mutation field. `payload` are the members beside `errors`; `action` is what a role needs to have it."""
+    """One mutation field. `payload` are the members beside `errors`; `action` is what a role needs to have it, or one
+    of `otherwise`.
+    """
 
     name: str
     action: str
@@ -47,13 +49,14 @@ class Mutation:
     payload: Mapping[str, Member]
     verb: Verb
     refused: Refusal = lambda _context, _fault: {}
+    otherwise: frozenset[str] = frozenset()
 
     def field(self) -> StrawberryField:
-        """The Strawberry field; the action stands in the metadata for role schemas."""
+        """The Strawberry field; the actions stand in the metadata for role schemas."""
         payload = _payload_type(self)
         member = Member(payload, self.description, self.arguments, _resolver(self, payload))
         made = make_field(self.name, member)
-        made.metadata = MappingProxyType({ACTION: self.action})
+        made.metadata = MappingProxyType({ACTIONS: self.otherwise | {self.action}})
         return made
 
 

@@ -1,6 +1,7 @@
 """The questions and mutations about roles, their grants and who has them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from crm_graph.schema.rights_proposals import (
 )
 from crm_graph.schema.role_definitions import CreateRoleInput, GrantInput, LabelsInput, Role, UpdateRoleInput, role_of
 from crm_graph.services import identities, rights_proposals, role_holders, roles
-from crm_graph.services.rights_proposals import VERBS
+from crm_graph.services.rights_proposals import PROPOSING, VERBS
 from crm_graph.transaction import Transaction
 
 Rights = Callable[[Transaction, Mapping[str, Any]], Awaitable[Any]]
@@ -111,7 +112,8 @@ def _of_proposals() -> Iterable[Mutation]:
         ("reject_rights", APPROVE_ROLES, "Let a proposed edit of rights not be made.", rights_proposals.reject),
         ("withdraw_rights", READ_ROLES, "Take back an edit of rights that you proposed.", rights_proposals.withdraw),
     ):
-        yield _mutation(name, action, about, which, payload, verb, lambda told: {"proposal": proposal_of(told)})
+        mutation = _mutation(name, action, about, which, payload, verb, lambda told: {"proposal": proposal_of(told)})
+        yield replace(mutation, otherwise=PROPOSING) if name == "withdraw_rights" else mutation
 
 
 def _of_role(name: str, about: str, arguments: Mapping[str, Argument], verb: Rights) -> Mutation:

@@ -30,7 +30,7 @@ from crm_graph.schema import search
 from crm_graph.schema.aggregates import FIELD_TYPES
 from crm_graph.schema.timeline import INTERFACE, RoleTimeline
 
-ACTION = "crm_action"
+ACTIONS = "crm_actions"
 _KEPT_IN_WHERE = ("and", "or", "not")
 _QUANTIFIED = ("ListWhere", "CountWhere")
 """Inputs whose members are quantifiers and operators, not fields."""
@@ -159,9 +159,9 @@ class _RoleSchema:
         return isinstance(named, GraphQLInputObjectType) and not named.fields
 
     def _has_field(self, type_name: str, name: str, member: GraphQLField) -> bool:
-        action = member.extensions.get(ACTION)
-        if action is not None:
-            return self.access.may(action)
+        actions = member.extensions.get(ACTIONS)
+        if actions is not None:
+            return not actions.isdisjoint(self.access.actions)
         entity, holder = self.catalog.by_api_name.get(type_name), self._custom.get(type_name)
         returned = get_named_type(member.type).name
         if entity is not None:

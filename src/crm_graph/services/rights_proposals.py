@@ -44,6 +44,8 @@ VERBS: Mapping[str, tuple[str, Verb]] = {
     "saveIssuer": (MANAGE_ROLES, issuers.save_as_told),
 }
 """What can be proposed, with the action that it needs. What only takes rights from a user holds at once."""
+PROPOSING = frozenset(action for action, _ in VERBS.values())
+"""Who holds one of these proposes, and takes back what they proposed, whether they read roles or not."""
 
 _LISTED = """
 SELECT * FROM (
@@ -117,24 +119,39 @@ async def reject(tx: Transaction, given: Raw) -> Told:
 
 
 async def withdraw(tx: Transaction, given: Raw) -> Told:
-    """Take back what the asker proposed. Raises NotFound and Conflict as `approve`, RuleViolated for another's."""
-    tx.require(READ_ROLES)
-    proposal = await _pending(tx, given)
+    """Take back what the asker proposed. Raises NotFound and Conflict as `approve`, RuleViolated for another's, which
+    is not there for who does not read roles.
+    """
+    if tx.access.actions.isdisjoint(PROPOSING):
+        tx.require(READ_ROLES)
+    proposal = await _locked(tx, given)
     if proposal.proposed_by_id != tx.principal.user_id:
+        if not tx.access.may(READ_ROLES):
+            raise NotFound(path=("proposal",))
         raise RuleViolated("foreign_proposal", path=("proposal",))
+    _require_pending(tx, proposal)
     return await _decided(tx, proposal, ProposalState.REJECTED, tx.reason, "withdrawn")
 
 
 async def _pending(tx: Transaction, given: Raw) -> RightsProposal:
-    """The proposal, locked."""
+    """The proposal, locked, if it waits."""
+    proposal = await _locked(tx, given)
+    _require_pending(tx, proposal)
+    return proposal
+
+
+async def _locked(tx: Transaction, given: Raw) -> RightsProposal:
     proposal = await tx.session.get(RightsProposal, UUID(given["proposal"]), with_for_update=True)
     if proposal is None:
         raise NotFound(path=("proposal",))
+    return proposal
+
+
+def _require_pending(tx: Transaction, proposal: RightsProposal) -> None:
     if proposal.state is not ProposalState.PENDING:
         raise Conflict("proposal_decided", path=("proposal",), state=proposal.state.value)
     if proposal.proposed_at <= tx.now - tx.approval.lifetime:
         raise Conflict("proposal_expired", path=("proposal",))
-    return proposal
 
 
 async def _decided(
