@@ -16,7 +16,7 @@ from crm_graph.models import Base
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import RoleRule
 from crm_graph.proof.datasets import SOURCE, Dataset
-from crm_graph.proof.declassified import told_on_purpose
+from crm_graph.proof.declassified import gained, told_on_purpose
 from crm_graph.proof.engine import SMALL, mutated, principal_of, reading
 from crm_graph.proof.exits import SEQUENCES, Exit, Question, imported
 from crm_graph.proof.operations.changes import VERBS, Changes, Document, tell_source
@@ -105,13 +105,15 @@ async def told_by_mutations(
     maker = Changes(random, twin, schema_of(twin.view.principal.access), verbs)
     documents = [made for _ in range(changes) if (made := maker.make())]
     one, other = await answers(bench, twin, documents)
-    told = []
-    for document, a, b in zip(documents, one, other, strict=True):
-        if await told_on_purpose(Compiled(bench.connection, SMALL), twin, Question(*document, Exit.MUTATION)):
+    engine, told = Compiled(bench.connection, SMALL), list[Document]()
+    asked = [Question(*document, Exit.MUTATION) for document in documents]
+    for place, (document, a, b) in enumerate(zip(documents, one, other, strict=True)):
+        if await told_on_purpose(engine, twin, asked[place]):
             break
         if a != b:
             told.append(document)
-    return told
+    changed = asked[: documents.index(told[0]) + 1] if told else []
+    return [] if any([await gained(engine, twin, each) for each in changed]) else told
 
 
 async def told_by_imports(bench: Bench, random: Random, twin: Twin, rows: int) -> list[str]:

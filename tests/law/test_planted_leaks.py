@@ -14,10 +14,13 @@ from crm_graph.bounded import Bounded
 from crm_graph.catalog import searched_fields
 from crm_graph.criteria.rows import Row
 from crm_graph.permissions.policy import DEFAULT_ROLES
-from crm_graph.permissions.rules import Policy
+from crm_graph.permissions.rules import GrantRule, Policy
 from crm_graph.proof.engine import SMALL, reading
+from crm_graph.proof.exits import Question
+from crm_graph.proof.further import a_check, an_unmasking
 from crm_graph.proof.names import Names, told_by_refusals
 from crm_graph.proof.queries import alike, told_apart
+from crm_graph.proof.twins import Twin
 from reference import compiled
 from reference.compiled import Compiled, access_of, catalog, default_access, full_schema
 from reference.custom import CUSTOM_FIELDS
@@ -35,11 +38,26 @@ from reference.planting import (
     taking_any_parent,
     telling_who_has_a_ref,
 )
+from reference.planting_rights import (
+    counting_duplicates,
+    explaining_what_it_holds,
+    listing_every_field,
+    previewing_any_condition,
+    reporting_records,
+    saying_what_is_masked,
+    saying_what_is_required,
+    simulating_all_of_a_role,
+    taking_customers_of_parents,
+    unmasking_what_is_hidden,
+)
 from reference.policies import Lean, PolicyMaker
 from reference.settings import seeds
 
 from .changes import Bench, agent_access, grown, told_by_imports, told_by_mutations
+from .declassified import MASKED_CELLS, OWN_ROWS, differing
 from .exports import told_by_exports
+from .questions import told_by_questions
+from .simulation import told_by_simulating
 
 SEEDS = 40
 ATTEMPTS, ENOUGH = 40, 8
@@ -100,11 +118,11 @@ def by_exports(lean: Lean) -> Seek:
     return seek
 
 
-def by_mutations(access: Callable[[], Access], *verbs: str, **differ: Any) -> Seek:
+def by_mutations(access: Callable[[Random], Access], *verbs: str, **differ: Any) -> Seek:
     """Seek in what mutations of these verbs are answered."""
 
     async def seek(bench: Bench, random: Random) -> object:
-        twin = await grown(bench, random, access(), ATTEMPTS, **differ)
+        twin = await grown(bench, random, access(random), ATTEMPTS, **differ)
         return await told_by_mutations(bench, random, twin, 15, verbs)
 
     return seek
@@ -114,6 +132,29 @@ async def by_imports(bench: Bench, random: Random) -> object:
     """Seek in the reports of imports."""
     twin = await grown(bench, random, agent_access(), ATTEMPTS)
     return await told_by_imports(bench, random, twin, rows=20)
+
+
+def by_questions(lean: Lean, tables: Any = None) -> Seek:
+    """Seek in questions about rights and after moves, with policies of a leaning."""
+
+    async def seek(bench: Bench, random: Random) -> object:
+        return await told_by_questions(bench.connection, random, writing(lean)(random), ATTEMPTS, tables=tables)
+
+    return seek
+
+
+def by_what_is_told(customers: tuple[GrantRule, ...], make: Callable[[Random, Twin], Question]) -> Seek:
+    """Seek in what `unmask` or `checkDuplicate` give away."""
+
+    async def seek(bench: Bench, random: Random) -> object:
+        return await differing(bench, random, customers, make)
+
+    return seek
+
+
+async def by_simulating(bench: Bench, random: Random) -> object:
+    """Seek in what somebody is answered in another role."""
+    return await told_by_simulating(bench.connection, random, Random(random.randrange(POLICIES)), ATTEMPTS)
 
 
 async def by_names(_bench: Bench, _random: Random) -> object:
@@ -148,9 +189,19 @@ def of_masks(_row: Row, _member: Any, least: Level) -> bool:
     return least is Level.MASKED
 
 
+def writing(lean: Lean | None) -> Callable[[Random], Access]:
+    """What one of few generated policies gives whose roles change records."""
+    return lambda random: _some_writer(lean, random.randrange(POLICIES))
+
+
+@cache
+def _some_writer(lean: Lean | None, number: int) -> Access:
+    return access_of(PolicyMaker(Random(number), catalog(), lean, acts=True).roles(("one", "two")), ["one"])
+
+
 MOMENTS = (("interactions", "occurred_at"), ("stage_changes", "entered_at"), ("tickets", "created_at"))
 CUSTOM = (("customers", "custom"), ("tickets", "custom"))
-MASKED = tuple((e.table, f.name) for e in catalog().types.values() for f in e.fields.values() if f.mask)
+WITH_MASKS = tuple((e.table, f.name) for e in catalog().types.values() for f in e.fields.values() if f.mask)
 SEARCHED = tuple(
     (catalog()[s.relation.target].table if s.relation else entity.table, s.field.name)
     for entity in catalog().roots
@@ -160,6 +211,7 @@ OWNED = frozenset(entity.table for entity in catalog().roots if entity.owned)
 TEXTS = frozenset(table for table, _ in SEARCHED)
 ROWS: tuple[tuple[str, str], ...] = ()
 """No cell is withheld, only rows."""
+CHILDREN = ("contact_points", "addresses", "contract_lines", "external_refs")
 _NOUNS = [entity.api_name[0].lower() + entity.api_name[1:] for entity in catalog().roots]
 LISTS = frozenset(entity.api_plural for entity in catalog().roots).__contains__
 ONE = frozenset(_NOUNS).__contains__
@@ -181,14 +233,18 @@ def rows(exit_: str, module: str, roots: Callable[[str], object], tables: Any = 
     return Leak(exit_, granting("visible", module, **which), by_queries(roots, Lean.ROWS, ROWS, tables))
 
 
-def held(*roles: str) -> Callable[[], Access]:
-    return lambda: default_access(roles)
+def held(*roles: str) -> Callable[[Random], Access]:
+    return lambda _: default_access(roles)
+
+
+def agents(_: Random) -> Access:
+    return agent_access()
 
 
 LEAKS = [
     cells("selected cells", "resolvers.cells", LISTS),
     cells("selected custom fields", "resolvers.cells", CUSTOMERS, CUSTOM, about=of_custom),
-    cells("masks of what is hidden", "resolvers.cells", LISTS, MASKED, about=of_masks),
+    cells("masks of what is hidden", "resolvers.cells", LISTS, WITH_MASKS, about=of_masks),
     Leak("masked fields", naming_what_is_there, by_queries(LISTS, Lean.CELLS)),
     cells("filters", "criteria.compiling", LISTS),
     cells("filters of custom fields", "criteria.compiling", CUSTOMERS, CUSTOM, about=of_custom),
@@ -225,7 +281,7 @@ LEAKS = [
     Leak(
         "to-many relations",
         granting("visible", "resolvers.sql", "_many"),
-        by_queries(LISTS, Lean.CELLS, ROWS, ("contact_points", "addresses", "contract_lines", "external_refs")),
+        by_queries(LISTS, Lean.CELLS, ROWS, CHILDREN),
     ),
     Leak(
         "stage history",
@@ -240,7 +296,7 @@ LEAKS = [
     Leak(
         "payloads",
         granting("cell", "resolvers.cells"),
-        by_mutations(held("finance"), "update", columns=MASKED, tables=()),
+        by_mutations(held("finance"), "update", columns=WITH_MASKS, tables=()),
     ),
     Leak(
         "relations of payloads",
@@ -249,9 +305,32 @@ LEAKS = [
     ),
     Leak("records that are not found", saying_not_allowed, by_mutations(held("sales"), "update", "archive")),
     Leak("parents", taking_any_parent, by_mutations(held("sales"), "create", "update")),
-    Leak("uniqueness of refs", finding_refs_of_others, by_mutations(agent_access, "upsert", tables=("external_refs",))),
-    Leak("outcomes of bulk upserts", telling_who_has_a_ref, by_mutations(agent_access, "upsert", tables=OWNED)),
+    Leak("uniqueness of refs", finding_refs_of_others, by_mutations(agents, "upsert", tables=("external_refs",))),
+    Leak("outcomes of bulk upserts", telling_who_has_a_ref, by_mutations(agents, "upsert", tables=OWNED)),
     Leak("reports of imports", taking_any_parent, by_imports),
+    Leak("values written back", saying_what_is_masked, by_mutations(writing(Lean.CELLS), "update", tables=())),
+    Leak("requirements of moves", saying_what_is_required, by_mutations(writing(Lean.CELLS), "transition", tables=())),
+    Leak(
+        "customers of parents",
+        taking_customers_of_parents,
+        by_mutations(
+            writing(Lean.ROWS), "create", "update", columns=ROWS, tables=("leads", "opportunities", "contracts")
+        ),
+    ),
+    Leak(
+        "to-many relations of payloads",
+        granting("visible", "resolvers.sql", "_many"),
+        by_mutations(writing(Lean.CELLS), "update", "archive", columns=ROWS, tables=CHILDREN),
+    ),
+    Leak("moves that are possible", saying_what_is_required, by_questions(Lean.CELLS, ())),
+    Leak("explanations of access", explaining_what_it_holds, by_questions(Lean.CELLS, ())),
+    Leak("reports of access", reporting_records, by_questions(Lean.ROWS)),
+    Leak("previews of grants", previewing_any_condition, by_questions(Lean.CELLS, ())),
+    Leak("rights of who asks", listing_every_field, by_names),
+    Leak("simulated roles", simulating_all_of_a_role, by_simulating),
+    Leak("unmasked cells", unmasking_what_is_hidden, by_what_is_told((OWN_ROWS, MASKED_CELLS), an_unmasking)),
+    Leak("unmasked rows", saying_not_allowed, by_what_is_told((OWN_ROWS,), an_unmasking)),
+    Leak("checks for duplicates", counting_duplicates, by_what_is_told((OWN_ROWS,), a_check)),
     Leak("errors", suggesting, by_refusals),
     Leak("schemas", omitting_nothing, by_refusals),
     Leak("entity metadata", describing_all, by_names),

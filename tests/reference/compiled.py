@@ -15,7 +15,6 @@ from crm_graph.access import Access
 from crm_graph.bounded import Bounded
 from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.db import Fetch, LaneConnection
-from crm_graph.messages import Locale
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
@@ -24,10 +23,7 @@ from crm_graph.proof.engine import Engine, lane_to
 from crm_graph.proof.rows import NOON, Connection
 from crm_graph.resolvers.operations import RoleSchemas
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.questions import Answer
 from crm_graph.schema.build import build_schema, role_schemas
-from crm_graph.services.explanations import Explaining
-from crm_graph.services.reads import Note
 from reference.custom import CUSTOM_FIELDS
 
 
@@ -85,14 +81,8 @@ class Compiled(Engine):
         now: datetime = NOON,
         policy: Policy | None = None,
     ) -> None:
-        self.policy = policy or _default_policy()
-        super().__init__(connection, catalog(), schema_of, limits=limits or Limits(), now=now, answers=self._answers)
-
-    def _answers(
-        self, connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note
-    ) -> Mapping[str, Answer]:
-        explaining = Explaining(connection, self.policy, catalog(), asker, now, locale, "Asia/Shanghai", note)
-        return {"explainAccess": explaining.explain, "accessReport": explaining.report}
+        known = policy or _default_policy()
+        super().__init__(connection, catalog(), schema_of, limits=limits or Limits(), now=now, policy=known)
 
     async def run(self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None) -> bytes:
         """The `data` of the answer. Raises CrmError."""

@@ -67,6 +67,13 @@ DECLASSIFICATIONS = (
         audited=False,
     ),
     Declassification(
+        "ownChange",
+        "a grant that lets records be written which a row rule is about",
+        "What a row rule shows once a change of the asker's own meets it, such as the phone of a customer whom they"
+        " open a ticket for: the payload of the change shows it already.",
+        audited=False,
+    ),
+    Declassification(
         "money",
         "the level READ of an amount",
         "The currency of an amount that is read, also where the field `currency` of its record is withheld.",
@@ -75,7 +82,8 @@ DECLASSIFICATIONS = (
     Declassification(
         "explain",
         "the action access:explain",
-        "Whether a record exists, and which row rules match it.",
+        "Whether a record exists, and which row rules match it; the name and roles of a user or client who is asked"
+        " about; how many active users have each role; and which fields there are.",
         audited=True,
     ),
     Declassification(

@@ -10,13 +10,15 @@ from graphql import FieldNode, OperationDefinitionNode, parse
 
 from crm_graph.access import Level
 from crm_graph.catalog import EntityType
+from crm_graph.errors import CrmError
 from crm_graph.models.fields import Search
 from crm_graph.proof.engine import Engine
-from crm_graph.proof.exits import Exit, Question, Variables
+from crm_graph.proof.exits import Exit, Question, Variables, over
 from crm_graph.proof.json_values import as_json
 from crm_graph.proof.lookups import exact, folded, squeezed, whole_number, with_value
 from crm_graph.proof.operations.changes import mutation_of
-from crm_graph.proof.rows import Row
+from crm_graph.proof.questions import explained, previewed, reported
+from crm_graph.proof.rows import Row, load
 from crm_graph.proof.twins import Twin
 from crm_graph.proof.view import Record, View, stored
 from crm_graph.resolvers.lookups import LookupSite
@@ -36,6 +38,8 @@ async def told_on_purpose(engine: Engine, twin: Twin, question: Question) -> boo
     """Whether a question gives something away on purpose that is not the same in both databases."""
     one = twin.view
     other = View(engine.catalog, twin.tables, one.principal, one.access)
+    if question.exit is Exit.QUERY and about_rights(engine, question, one) != about_rights(engine, question, other):
+        return True
     if question.exit in (Exit.QUERY, Exit.EXPORT):
         sites = await _lookups(engine, one, question)
         return any(found_by(one, s, question.variables) != found_by(other, s, question.variables) for s in sites)
@@ -43,6 +47,54 @@ async def told_on_purpose(engine: Engine, twin: Twin, question: Question) -> boo
         name = _field(question.text)
         return bits_of(name, question.variables, one) != bits_of(name, question.variables, other)
     return False
+
+
+async def gained(engine: Engine, twin: Twin, question: Question) -> bool:
+    """Whether a change lets its asker see more of what differs, in either database: a row rule that it meets shows it
+    from then on, in the payload too.
+    """
+    for tables in (twin.view.tables, twin.tables):
+        async with over(engine, tables):
+            try:
+                await engine.changed(twin.view.principal, question.text, question.variables)
+            except CrmError:
+                continue
+            after = await load(engine.connection)
+        one = twin.view
+        views = [View(engine.catalog, rows, one.principal, one.access) for rows in (tables, after)]
+        if any(_sees_more(twin, entity, *views) for entity in engine.catalog.roots):
+            return True
+    return False
+
+
+def _sees_more(twin: Twin, entity: EntityType, before: View, after: View) -> bool:
+    differing = set(twin.differing(entity.table))
+    for relation in after.catalog.children(entity):
+        child = after.catalog[relation.target].table
+        near = set(twin.differing(child))
+        differing |= {r[relation.remote] for view in (before, after) for r in view.tables[child] if r["id"] in near}
+    known = {row["id"]: Record(entity, row, entity, row) for row in before.tables[entity.table]}
+    access = after.access
+    paths = {path for grant in access.grants(entity.name) for path in grant.levels} if access else set()
+    for record in after.records(entity):
+        was = known.get(record.row["id"])
+        if was is None:
+            continue
+        shown = record.row["id"] in differing and any(after.level(record, p) > before.level(was, p) for p in paths)
+        if shown or not before.exists(was):
+            return True
+    return False
+
+
+def about_rights(engine: Engine, question: Question, view: View) -> object:
+    """What a question about rights gives away, or one after the moves that records can make."""
+    for name, told in (("explainAccess", explained), ("accessReport", reported), ("previewGrants", previewed)):
+        if name in question.text:
+            return told(engine.policy, view, question.variables)
+    if "availableTransitions" not in question.text:
+        return None
+    types = (entity for entity in view.catalog.roots if entity.workflow)
+    return [(r.row["id"], requirements_met(view, r)) for entity in types for r in view.records(entity)]
 
 
 async def _lookups(engine: Engine, view: View, question: Question) -> Collection[LookupSite]:

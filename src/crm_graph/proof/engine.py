@@ -16,7 +16,9 @@ from crm_graph.access import Access
 from crm_graph.catalog import Catalog
 from crm_graph.db import LaneConnection, dsn, engine_on, raw_json
 from crm_graph.lanes import Lanes
+from crm_graph.messages import Locale
 from crm_graph.permissions.principals import Principal
+from crm_graph.permissions.rules import Policy
 from crm_graph.proof.datasets import SOURCE
 from crm_graph.proof.rows import NOON, Connection, Tables, id_source
 from crm_graph.resolvers.bulk_reads import BulkReads
@@ -25,10 +27,12 @@ from crm_graph.resolvers.exports.preparing import PreparedExport, prepare_export
 from crm_graph.resolvers.exports.running import Rows
 from crm_graph.resolvers.operations import Operations, RoleSchemas
 from crm_graph.resolvers.plan import Limits
-from crm_graph.resolvers.questions import Answers
+from crm_graph.resolvers.questions import Answer as QuestionAnswer
 from crm_graph.resolvers.read import Reader, derived_fields
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
-from crm_graph.services.reads import AuditedRead
+from crm_graph.services.explanations import Explaining
+from crm_graph.services.grant_previews import Previewing
+from crm_graph.services.reads import AuditedRead, Note
 from crm_graph.transaction import begin
 
 Lane = TypeVar("Lane", bound=LaneConnection)
@@ -126,17 +130,28 @@ class Engine:
         *,
         limits: Limits = SMALL,
         now: datetime = NOON,
-        answers: Answers = lambda *_: {},
+        policy: Policy,
     ) -> None:
         self.connection, self.catalog, self.schema_of = connection, catalog, schema_of
-        self.limits, self.now = limits, now
+        self.limits, self.now, self.policy = limits, now, policy
         self.operations = Operations(catalog, schema_of, limits, max_tokens=20_000)
         self.log = Kept()
         lanes = Lanes(self._held, 1, wait_s=1, lend_s=60)
-        self.reader = Reader(lanes, self.operations, Boundless(), self.log, bulk=BulkReads(0, 1), answers=answers)
+        self.reader = Reader(lanes, self.operations, Boundless(), self.log, bulk=BulkReads(0, 1), answers=self._answers)
 
     async def _held(self) -> Connection:
         return self.connection
+
+    def _answers(
+        self, connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note
+    ) -> Mapping[str, QuestionAnswer]:
+        explaining = Explaining(connection, self.policy, self.catalog, asker, now, locale, "Asia/Shanghai", note)
+        previewing = Previewing(connection, self.policy, self.catalog, asker, now, locale, _never_valid, {}, note)
+        return {
+            "explainAccess": explaining.explain,
+            "accessReport": explaining.report,
+            "previewGrants": previewing.preview,
+        }
 
     async def answered(
         self, principal: Principal, text: str, variables: Mapping[str, Any] | None = None
@@ -182,6 +197,10 @@ class Engine:
     @cached_property
     def _writes(self) -> AsyncEngine:
         return engine_on(self.connection)
+
+
+async def _never_valid(_access: Access, _document: str) -> None:
+    """There are no documents."""
 
 
 async def mutated(

@@ -31,6 +31,8 @@ FURTHER = (
 _FIELDS = """name custom kind label { zh en } description target required nullable writableOnCreate writableOnUpdate
   maxLength scale options { value label { zh en } description } dataClass personal filterable sortable level"""
 _METADATA = f"{{ entityMetadata {{ name label {{ zh en }} description fields {{ {_FIELDS} }} }} }}"
+_ABILITIES = """{ viewer { access { actions types { type everyRow creatable updatable archivable restorable
+  transitionable fields { field level conditional writable } } } } }"""
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,19 @@ class Names:
     async def told(
         self, roles: Collection[str], scopes: frozenset[str] | None = None, *, further: bool
     ) -> tuple[str, bytes]:
-        """The schema of some roles, and all of `entityMetadata`."""
+        """The schema of some roles, and all of `entityMetadata` and `viewer { access }`."""
         known, schemas = _company((*self.definitions, *(FURTHER if further else ())))
         access = effective_access(self._hiding if further else self.policy, known, roles, scopes)
         schema = schemas(access)
         operations = Operations(known, lambda _: schema, SMALL, max_tokens=20_000)
-        document = await operations.document(_METADATA, access)
-        prepared = await operations.prepare(document, document.operation(None), {}, access)
-        return print_schema(schema), prepared.known or b""
+        metadata, abilities = [
+            await operations.prepare(
+                document := await operations.document(t, access), document.operation(None), {}, access
+            )
+            for t in (_METADATA, _ABILITIES)
+        ]
+        # Who asks is read, with their rights as part of the statement.
+        return print_schema(schema), (metadata.known or b"") + repr(abilities.statement).encode()
 
 
 def _hiding(role: RoleRule) -> RoleRule:

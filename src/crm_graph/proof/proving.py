@@ -151,7 +151,7 @@ class Proving:
         self._told = Names(company.policy, company.definitions)
         self._schemas: Bounded[str, GraphQLSchema] = Bounded(KEPT_SCHEMAS)
         self._build = schemas_of(company.definitions)
-        self._engine = Engine(connection, company.catalog, self._schema)
+        self._engine = Engine(connection, company.catalog, self._schema, policy=company.policy)
 
     def _schema(self, access: Access) -> GraphQLSchema:
         found = self._schemas.get(access.fingerprint)

@@ -11,9 +11,9 @@ import orjson
 
 from crm_graph.access import Access, Level
 from crm_graph.proof.datasets import SOURCE, Dataset, Likely
-from crm_graph.proof.declassified import told_on_purpose
+from crm_graph.proof.declassified import gained, told_on_purpose
 from crm_graph.proof.engine import Engine, principal_of, reading
-from crm_graph.proof.exits import Answer, Question, Variables, outcome, over
+from crm_graph.proof.exits import Answer, Exit, Question, Variables, outcome, over
 from crm_graph.proof.operations.changes import tell_source
 from crm_graph.proof.operations.drafts import LEFT_OUT, Draft
 from crm_graph.proof.operations.generated import Generated
@@ -102,7 +102,12 @@ async def not_on_purpose(
 ) -> list[TellTale]:
     """The questions whose answers differ though they give away the same on purpose."""
     told = [TellTale(q, a, b) for q, a, b in zip(asked, one, other, strict=True) if a != b]
-    return [each for each in told if not await told_on_purpose(engine, twin, each.question)]
+    told = [each for each in told if not await told_on_purpose(engine, twin, each.question)]
+    return [
+        each
+        for each in told
+        if each.question.exit is not Exit.MUTATION or not await gained(engine, twin, each.question)
+    ]
 
 
 async def _made(

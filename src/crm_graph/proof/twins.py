@@ -35,6 +35,8 @@ ADDABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
     "contract_lines", "external_refs", "stage_changes", "collaborations",
 )  # fmt: skip
+ELSEWHERE = 0.15
+"""The share of changes that let a row belong to another one."""
 SIZE = 100
 """Further rows are numbered behind those that are there."""
 
@@ -226,6 +228,8 @@ class Twin:
             return self._remove(self._random.choice(self._removable))
         if not mutable:
             return False
+        if way >= 1 - ELSEWHERE:
+            return self._move_elsewhere(mutable)
         table = self._random.choice(mutable)
         return self._replace(table, self._random.randrange(len(self.tables[table])))
 
@@ -243,6 +247,30 @@ class Twin:
             row[column.name] = self._values.custom(table) if custom else self._other(column, row[column.name])
         self.tables[table] = [*rows[:place], row, *rows[place + 1 :]]
         return row != rows[place]
+
+    def _move_elsewhere(self, tables: Sequence[str]) -> bool:
+        """Let a row belong to another that the asker does not see, instead of one such, or to none where it may."""
+        columns = [c for t in tables for c in Base.metadata.tables[t].columns if c.foreign_keys]
+        free = [c for c in columns if c.name not in STRUCTURAL and c.table is not table_of(c)]
+        if not free:
+            return False
+        target = self._random.choice(sorted({table_of(c).name for c in free}))
+        column = self._random.choice([c for c in free if table_of(c).name == target])
+        unseen = [*self._unseen(target), *([None] if column.nullable else [])]
+        rows = self.tables[column.table.name]
+        places = [n for n, row in enumerate(rows) if row[column.name] in unseen]
+        if not places:
+            return False
+        place = self._random.choice(places)
+        row = {**rows[place], column.name: self._random.choice(unseen)}
+        self.tables[column.table.name] = [*rows[:place], row, *rows[place + 1 :]]
+        return row != rows[place]
+
+    def _unseen(self, table: str) -> list[UUID]:
+        entity = next((e for e in self._catalog.roots if e.table == table), None)
+        if entity is None:
+            return []
+        return [row["id"] for row in self.tables[table] if not self.view.exists(Record(entity, row, entity, row))]
 
     def _add(self, table: str) -> bool:
         row = self._values.another(table)

@@ -17,15 +17,21 @@ from crm_graph.proof.datasets import SOURCE, SOURCES
 from crm_graph.proof.json_values import as_json
 from crm_graph.proof.masks import MASKS
 from crm_graph.proof.rows import NOON, Row, Tables, id_source
-from crm_graph.proof.twins import Twin
+from crm_graph.proof.twins import Spot, Twin
+from crm_graph.proof.view import Record
 from crm_graph.services.nouns import NOUNS
 
 VERBS = ("create", "update", "update", "archive", "restore", "transition", "assign", "upsert", "upsert")
 ERRORS = "errors { code message path details }"
 MASKED = 0.25
 """How often a text that is written is what somebody sees of a masked one."""
+NEAR = 0.4
+"""How often a change is about a withheld cell that differs."""
 SEEN = 0.6
-"""How often a record is one that is seen."""
+PARENTS_SEEN = 0.85
+"""How often a record is one that is seen, and one that another is to belong to."""
+WRITABLE = 0.85
+"""How often only what may be written is."""
 _CHOICES: Mapping[Kind, Sequence[Any]] = {
     Kind.TEXT: ("a", "上海", None),
     Kind.INT: (1, 5, None),
@@ -48,6 +54,7 @@ class Changes:
         self._access: Access = twin.view.principal.access
         self._schema = schema
         self._about: Mapping[str, Sequence[str]] = {}
+        self._written: frozenset[str] | None = None
         self._fields = schema.mutation_type.fields if schema.mutation_type else {}
         possible = [(self._catalog[name], verb) for name in NOUNS for verb in dict.fromkeys(verbs)]
         self._possible = [(e, verb) for e, verb in possible if mutation_of(e, verb) in self._fields]
@@ -62,16 +69,22 @@ class Changes:
         entities = [e for e, possible in self._possible if possible == verb]
         near = [e for e in entities if self._is_near(e)]
         entity = self._random.choice(near if near and self._random.random() < 0.7 else entities)
+        spot = self._a_spot(entities) if verb in ("update", "transition") else None
+        if spot is not None:
+            entity = next(e for e in entities if e.table == spot.table)
         name = mutation_of(entity, verb)
+        variables: dict[str, Any] = {}
+        if verb not in ("create", "upsert"):
+            variables["id"] = self.an_id(entity) if spot is None else str(spot.row)
+        self._written = self._writes(entity, variables.get("id")) if self._random.random() < WRITABLE else None
         if verb == "upsert":
             return self._upsert(entity, name)
-        variables: dict[str, Any] = {}
-        if verb != "create":
-            variables["id"] = self.an_id(entity)
         if verb in ("create", "update"):
             variables["input"] = self._input(entity, f"{verb.title()}{entity.api_name}Input", creating=verb == "create")
+        if verb == "update" and spot is not None:
+            variables["input"] = self._written_back(entity, spot) or variables["input"]
         if verb == "update":
-            variables["expectedVersion"] = self._random.choice((None, None, None, 0, 1, 5, 100))
+            variables["expectedVersion"] = self._random.choice((*(None,) * 8, 0, 1, 5, 100))
         if verb in ("transition", "assign"):
             users = [str(u["id"]) for u in self._tables["users"]]
             variables["to"] = self._random.choice(users if verb == "assign" else self._stages(entity, variables["id"]))
@@ -79,11 +92,44 @@ class Changes:
             variables["fields"] = self._input(entity, f"Update{entity.api_name}Input", creating=False)
         return self.document(name, entity, variables), variables
 
+    def _a_spot(self, entities: Sequence[EntityType]) -> Spot | None:
+        """A withheld cell of such records that differs, now and then."""
+        if self._random.random() >= NEAR:
+            return None
+        known = {entity.table: entity for entity in entities}
+        spots = [spot for spot in self._twin.cells if spot.table in known]
+        written = [spot for spot in spots if spot.column in self._writes(known[spot.table], str(spot.row))]
+        return self._random.choice(written or spots) if spots else None
+
+    def _writes(self, entity: EntityType, id_: str | None) -> frozenset[str]:
+        """The fields that may be written of a record, or of a new one."""
+        view, grants = self._twin.view, self._access.grants(entity.name)
+        if id_ is not None:
+            records = [Record(entity, row, entity, row) for row in view.tables[entity.table] if str(row["id"]) == id_]
+            grants = tuple(g for g in grants if any(view.matches(g.scope, record) for record in records))
+        return frozenset(path for grant in grants for path in grant.writes)
+
+    def _may(self, path: str) -> bool:
+        return self._written is None or path in self._written
+
+    def _written_back(self, entity: EntityType, spot: Spot) -> dict[str, Any]:
+        """What the asker sees of a withheld cell, where the role may write it: its mask, or null."""
+        type_ = self._schema.type_map.get(f"Update{entity.api_name}Input")
+        member = entity.fields.get(spot.column)
+        if member is None or not isinstance(type_, GraphQLInputObjectType) or member.api_name not in type_.fields:
+            return {}
+        row = next(row for row in self._twin.view.tables[entity.table] if row["id"] == spot.row)
+        shown = self._twin.view.shown(Record(entity, row, entity, row), member)
+        return {} if shown is None and member.info.required else {member.api_name: as_json(shown)}
+
     def _stages(self, entity: EntityType, id_: str) -> list[str]:
         """The stages that a record can go to from where it is, or else all there are."""
         tables = self._twin.view.tables
         stage = next((row["stage_id"] for row in tables[entity.table] if str(row["id"]) == id_), None)
-        near = {m["to_stage_id"] for m in tables["transitions"] if m["from_stage_id"] == stage}
+        moves = [m for m in tables["transitions"] if m["from_stage_id"] == stage]
+        wanted = self._about.get(entity.table, ())
+        asking = [m for m in moves if any(r.get("field") in wanted for r in m["requirements"])]
+        near = {m["to_stage_id"] for m in asking or moves}
         known = [s["key"] for s in tables["stages"] if s["id"] in near]
         return known if known and self._random.random() < 0.8 else [s["key"] for s in tables["stages"]]
 
@@ -104,16 +150,18 @@ class Changes:
     def _tables(self) -> Tables:
         return self._random.choice((self._twin.view.tables, self._twin.tables))
 
-    def an_id(self, entity: EntityType) -> str:
+    def an_id(self, entity: EntityType, seen: float = SEEN) -> str:
         """The id of a row of either database, rather of one that differs or is seen, or of none."""
         differing = self._twin.differing(entity.table)
-        if differing and self._random.random() < 0.3:
+        rows = [record.row["id"] for record in self._twin.view.records(entity)]
+        if rows and self._random.random() < seen:
+            near = [id_ for id_ in rows if id_ in differing]
+            return str(self._random.choice(near if near and self._random.random() < NEAR else rows))
+        if differing and self._random.random() < 0.5:
             return str(self._random.choice(differing))
-        rows = list(self._tables[entity.table])
-        if self._random.random() < SEEN:
-            rows = [record.row for record in self._twin.view.records(entity)] or rows
+        rows = [row["id"] for row in self._tables[entity.table]]
         if rows and self._random.random() < 0.9:
-            return str(self._random.choice(rows)["id"])
+            return str(self._random.choice(rows))
         return f"019aaaaa-0000-7000-{0x80 | entity.code:02x}00-000000000000"
 
     def _selection(self, entity: EntityType) -> str:
@@ -141,17 +189,19 @@ class Changes:
         type_ = self._schema.type_map.get(type_name)
         if not isinstance(type_, GraphQLInputObjectType):
             return {}
-        fields = [f for f in entity.fields.values() if f.api_name in type_.fields and f.kind in (*_CHOICES, Kind.ENUM)]
+        known = [f for f in entity.fields.values() if f.api_name in type_.fields and f.kind in (*_CHOICES, Kind.ENUM)]
+        fields = [f for f in known if self._may(f.name)]
         wanted = [f for f in fields if f.name in self._about.get(entity.table, ())]
         picked = self._random.sample(fields, min(len(fields), self._random.randint(0, 2)))
         picked += self._random.sample(wanted, min(len(wanted), 1))
-        picked += [f for f in fields if creating and f.info.required]
+        picked += [f for f in known if creating and f.info.required]
         found = {f.api_name: self._value(entity, f) for f in picked}
         for relation in self._catalog.parents(entity):
             given = f"{relation.api_name}Id"
             near = self._catalog[relation.target].table in self._about
-            if given in type_.fields and self._random.random() < (0.8 if near else 0.6 if creating else 0.3):
-                found[given] = self.an_id(self._catalog[relation.target])
+            share = 0.8 if near or (creating and not relation.nullable) else 0.3
+            if given in type_.fields and self._may(relation.name) and self._random.random() < share:
+                found[given] = self.an_id(self._catalog[relation.target], seen=PARENTS_SEEN)
         for relation in self._catalog.children(entity):
             near = self._catalog[relation.target].table in self._about
             if relation.api_name in type_.fields and self._random.random() < (0.5 if near else 0.1):
@@ -163,7 +213,8 @@ class Changes:
         target = self._catalog[relation.target]
         type_ = self._schema.type_map.get(f"{target.api_name}Input")
         names = type_.fields if isinstance(type_, GraphQLInputObjectType) else {}
-        fields = [f for f in writable(target, creating=True) if f.api_name in names]
+        known = [f for f in writable(target, creating=True) if f.api_name in names]
+        fields = [f for f in known if f.info.required or self._may(f"{relation.name}.{f.name}")]
         return [
             {f.api_name: self._value(target, f) for f in fields if f.info.required or self._random.random() < 0.5}
             for _ in range(self._random.randint(0, 2))
@@ -236,7 +287,7 @@ class Changes:
 
     def file(self, entity: EntityType, rows: int) -> str:
         """A CSV file of records, with a column for each field that an import may set and for each parent."""
-        self._about = self._twin.about()
+        self._about, self._written = self._twin.about(), None
         fields = writable(entity, creating=True)
         parents, key = list(self._catalog.parents(entity)), self._random.choice(("id", "externalId"))
         out = StringIO()
