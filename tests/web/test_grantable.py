@@ -7,7 +7,7 @@ import pytest
 from web.administering import done, grant, new_role
 from web.conftest import Crm
 
-QUERY = """{ grantable { actions types {
+QUERY = """{ grantable { actions scopes types {
   name owned label { zh en } fields { name label { zh en } kind dataClass personal writable
     options { value label { zh en } description } }
 } } }"""
@@ -35,6 +35,7 @@ async def test_admin_who_sees_no_customers_is_told_their_fields_by_name_class_an
     assert (fields["poolState"]["dataClass"], fields["poolState"]["writable"]) == ("BASIC", False)
     assert "leads:assign" in told["actions"]
     assert told["actions"] == sorted(told["actions"])
+    assert {"customers:read", "customers:write", "sync:customers", "leads:assign"} < set(told["scopes"])
 
 
 async def test_values_of_enums_are_told_as_forms_are_told_them(crm: Crm, told: Any) -> None:

@@ -7,7 +7,7 @@ import strawberry
 
 from crm_graph.catalog import Catalog, EntityType, Field
 from crm_graph.models.fields import DataClass, Write
-from crm_graph.permissions.effective import field_paths
+from crm_graph.permissions.effective import field_paths, scopes_of
 from crm_graph.permissions.rules import actions_of
 from crm_graph.schema.building import Member
 from crm_graph.schema.declarations import EnumDeclaration, Label, TypeDeclaration
@@ -40,11 +40,16 @@ class GrantableType:
 class Grantable:
     types: list[GrantableType] = strawberry.field(description="The types of records.")
     actions: list[str] = strawberry.field(description="The actions, such as `leads:assign`, in order.")
+    scopes: list[str] = strawberry.field(description="The scopes of OAuth clients, such as `customers:read`, in order.")
 
 
 def grantable_question() -> Mapping[str, Member]:
     """The root field."""
-    return {"grantable": Member(Grantable, "What roles can give: types, fields and actions. The same for every asker.")}
+    return {
+        "grantable": Member(
+            Grantable, "What roles and scopes can give: types, fields, actions. The same for every asker."
+        )
+    }
 
 
 def told_grantable(catalog: Catalog) -> Mapping[str, Any]:
@@ -61,6 +66,7 @@ def told_grantable(catalog: Catalog) -> Mapping[str, Any]:
             for entity in catalog.roots
         ],
         "actions": sorted(actions_of(catalog)),
+        "scopes": sorted(scopes_of(catalog)),
     }
 
 

@@ -15,10 +15,22 @@ async def test_registered_client_has_a_secret_that_works_and_is_shown_once(at: D
     await page.get_by_label("Reason").fill("New shop")
     await page.get_by_role("dialog").get_by_role("button", name="Register client").click()
     await expect(page.get_by_label("Scopes")).to_have_attribute("aria-invalid", "true")
+    await page.get_by_label("Scopes").fill("")
+    await page.get_by_label("Add a scope…").focus()
+    # A key opens the list, and chooses nothing yet.
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_label("Scopes")).to_have_value("")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Scopes")).to_have_value("access:explain")
+    await page.get_by_label("Add a scope…").select_option("customers:read")
+    await expect(page.get_by_label("Scopes")).to_have_value("access:explain customers:read")
     await page.get_by_label("Scopes").fill("customers:read")
     await page.get_by_role("dialog").get_by_role("button", name="Register client").click()
+    await expect(page.get_by_label("Secret", exact=True)).to_be_focused()
     secret = await page.get_by_label("Secret", exact=True).input_value()
-    await page.get_by_role("button", name="Close").click()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Register client")).to_be_focused()
 
     form = {"grant_type": "client_credentials"}
     answer = await at.crm.http.post("/oauth/token", data=form, auth=("console_shop", secret))

@@ -80,6 +80,7 @@ async def test_intern_made_previewed_and_given_in_the_page_sees_the_names_of_one
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
     await expect(page.get_by_role("button", name="Edit", exact=True)).to_be_focused()
+    await expect(page.locator(".matrix td.some")).to_have_text("2 fields")
     assert (await crm.ask("yu", NAMES)).status == 400
 
     await page.goto(f"{PUBLIC}/console#/people?search=yu")

@@ -1,7 +1,7 @@
 // OAuth clients: who they are, their secrets, and whether they are served.
 
 import { ask, change } from "./api.js";
-import { announce, dialog, field, fill, h } from "./dom.js";
+import { chooser, dialog, field, fill, h } from "./dom.js";
 import { asking } from "./forms.js";
 import { WAITING, waiting } from "./proposals.js";
 import { loading } from "./states.js";
@@ -27,7 +27,7 @@ const ROTATE = `mutation Rotate($clientId: String!, $oldEndsAt: DateTime, $reaso
 }`;
 const REINSTATE = `mutation Reinstate($clientId: String!, $reason: String) { reinstateClient(clientId: $clientId, reason: $reason) { proposal { id } ${ERRORS} } }`;
 const byId = (name) => `mutation Change($clientId: String!, $reason: String) { ${name}(clientId: $clientId, reason: $reason) { ${ERRORS} } }`;
-const ROLES = `query RoleNames { roles { key label { zh en } } ${WAITING} }`;
+const ROLES = `query RoleNames { roles { key label { zh en } } grantable { scopes } ${WAITING} }`;
 const OF_CLIENTS = ["registerClient", "updateClient", "reinstateClient", "rotateClientSecret"];
 
 export async function show(into, asked) {
@@ -35,8 +35,8 @@ export async function show(into, asked) {
   const search = values.get("search") ?? "";
   fill(into, loading());
   const known = me.actions.has("roles:read");
-  const [{ clients }, { roles, rightsProposals }] = await Promise.all([ask(LIST, { search: search || null }), known ? ask(ROLES) : { roles: null, rightsProposals: [] }]);
-  const page = { me, roles, words: new Words(roles ?? [], []), again: () => show(into, asked) };
+  const [{ clients }, { roles, grantable, rightsProposals }] = await Promise.all([ask(LIST, { search: search || null }), known ? ask(ROLES) : { roles: null, grantable: null, rightsProposals: [] }]);
+  const page = { me, roles, scopes: grantable?.scopes ?? [], words: new Words(roles ?? [], []), again: () => show(into, asked) };
   const waits = await waiting(page, rightsProposals.filter((one) => OF_CLIENTS.includes(one.verb)));
   if (!current()) return;
   const body = h("tbody", {}, clients.nodes.map((client) => row(page, client)));
@@ -87,7 +87,7 @@ function row(page, client) {
     h("td", {}, client.roles.map((key) => h("a", { class: "chip", href: `#/roles/${key}` }, page.words.role(key)))),
     h("td", { class: "codes" }, client.scopes.map((one) => h("code", {}, one))),
     h("td", {}, client.source && h("code", {}, client.source)),
-    h("td", {}, kept.join(", "), ends.map((one) => h("small", { class: "under" }, one))),
+    h("td", { class: "kept" }, kept.join(", "), ends.map((one) => h("small", { class: "under" }, one))),
     h(
       "td",
       { class: "acts" },
@@ -104,10 +104,16 @@ function row(page, client) {
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 /** What a client is called, may do and is, as fields: by ticks where roles can be read, by keys where they cannot. */
-function settings({ roles }, given, wrong) {
+function settings({ roles, scopes: all }, given, wrong) {
   const input = (name, text, hint, required = true) =>
     field(t(text), (with_) => h("input", { ...with_, type: "text", value: given[name], required, autocomplete: "off", spellcheck: "false", oninput: (event) => (given[name] = event.target.value) }), { hint: hint && t(hint), error: wrong(name) });
-  const scopes = field(t("scopes"), (with_) => h("textarea", { ...with_, rows: "3", required: true, spellcheck: "false", value: given.scopes, oninput: (event) => (given.scopes = event.target.value) }), { hint: t("scopesHint"), error: wrong("scopes") });
+  let area;
+  const scopes = field(t("scopes"), (with_) => (area = h("textarea", { ...with_, rows: "3", required: true, spellcheck: "false", value: given.scopes, oninput: (event) => (given.scopes = event.target.value) })), { hint: t("scopesHint"), error: wrong("scopes") });
+  const offer = (scope) => {
+    given.scopes = area.value = [...words(given.scopes).filter((one) => one !== scope), scope].join(" ");
+    adder.value = "";
+  };
+  const adder = chooser([["", t("addScope")], ...all.map((one) => [one, one])], { "aria-label": t("addScope") }, offer);
   const tick = (key, on) => (given.roles = [...words(given.roles).filter((one) => one !== key), ...(on ? [key] : [])].join(" "));
   const ticks = () =>
     h(
@@ -117,7 +123,7 @@ function settings({ roles }, given, wrong) {
       h("div", { class: "ticks" }, roles.filter((one) => one.key !== "everyone").map(({ key, label: labels }) => h("label", { title: key }, h("input", { type: "checkbox", checked: words(given.roles).includes(key), onchange: (event) => tick(key, event.target.checked) }), " ", label(labels)))),
       wrong("roles") && h("p", { class: "error" }, wrong("roles")),
     );
-  return [input("name", "name"), roles ? ticks() : input("roles", "roles", null, false), scopes];
+  return [input("name", "name"), roles ? ticks() : input("roles", "roles", null, false), scopes, all.length > 0 && adder];
 }
 
 function register(page) {
@@ -128,7 +134,8 @@ function register(page) {
     shown: Object.keys(given),
     fields: (wrong) => [input("clientId", "clientIdHint", true, wrong), settings(page, given, wrong), input("source", "sourceHint", false, wrong)],
     send: (reason) => change(REGISTER, { ...given, scopes: words(given.scopes), roles: words(given.roles), source: given.source || null, reason }),
-    again: async (told) => (await page.again(), told.secret && tell(given.name, told)),
+    again: page.again,
+    then: (told) => told.secret && tell(given.name, told),
     said: () => t("registered", { name: given.name }),
   });
 }
@@ -150,7 +157,8 @@ function rotate(page, client) {
     shown: ["oldEndsAt"],
     fields: (wrong) => field(t("oldEnds"), (with_) => h("input", { ...with_, type: "datetime-local", value: ends, oninput: (event) => (ends = event.target.value) }), { hint: t("rotateHint"), error: wrong("oldEndsAt") }),
     send: (reason) => change(ROTATE, { clientId: client.clientId, oldEndsAt: ends ? new Date(ends).toISOString() : null, reason }),
-    again: async (told) => (await page.again(), told.secret && tell(client.name, told)),
+    again: page.again,
+    then: (told) => told.secret && tell(client.name, told),
     said: () => t("done"),
   });
 }
@@ -171,4 +179,5 @@ function tell(name, { secret, proposal }) {
     field(t("secret"), (with_) => Object.entries(with_).reduce((e, [k, v]) => (v && e.setAttribute(k, v), e), shown)),
     h("div", { class: "ends" }, copied, navigator.clipboard && h("button", { type: "button", onclick: copy }, t("copy")), h("button", { type: "button", class: "first", onclick: close }, t("close"))),
   );
+  shown.focus();
 }

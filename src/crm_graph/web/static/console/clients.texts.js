@@ -7,6 +7,7 @@ export default {
   clientId: ["Client ID", "客户端 ID"],
   clientIdHint: ["3–64 characters: a–z, 0–9, dot, hyphen, underscore.", "3–64 个字符：a–z、0–9、点、连字符、下划线。"],
   scopes: ["Scopes", "权限范围"],
+  addScope: ["Add a scope…", "添加权限范围…"],
   scopesHint: ["Separated by spaces, such as customers:read.", "用空格分隔，例如 customers:read。"],
   source: ["Source", "来源"],
   sourceHint: ["Key of the system whose ids it writes, such as erp.", "它所写入的外部系统标识，例如 erp。"],

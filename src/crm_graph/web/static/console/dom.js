@@ -73,6 +73,17 @@ export function select(options, value, attributes = {}) {
   return h("select", { ...attributes, value }, options.map(([v, text]) => h("option", { value: v }, text)));
 }
 
+/** A select that does something with what is chosen. Keys open it: closed, the first of them would have chosen. */
+export function chooser(options, attributes, choose) {
+  const onkeydown = (event) => {
+    if (!element.showPicker || event.ctrlKey || event.metaKey || !(event.key.startsWith("Arrow") || /^\S$/.test(event.key))) return;
+    event.preventDefault();
+    element.showPicker();
+  };
+  const element = select(options, "", { ...attributes, onkeydown, onchange: () => choose(element.value) });
+  return element;
+}
+
 /** A modal dialog with a heading; Escape and `close` end it, and focus goes back to where it was. */
 export function dialog(title, { wide } = {}) {
   const before = document.activeElement;

@@ -33,7 +33,7 @@ export async function show(into, asked) {
   const given = Object.fromEntries(["as", "who", "type", "field", "id"].map((name) => [name, values.get(name) ?? ""]));
   given.as ||= "role";
   const answer = h("div", { "aria-live": "polite" });
-  fill(into, h("header", { class: "bar" }, h("h1", {}, t("explain"))), form(words, known, given), answer);
+  fill(into, h("header", { class: "bar" }, h("h1", {}, t("explain"))), h("p", { class: "quiet" }, t("explainHint")), form(words, known, given), answer);
   if (!given.type || !given.who) return;
   fill(answer, loading());
   await tell(answer, words, given);

@@ -2,6 +2,7 @@
 
 export default {
   explain: ["Explain", "权限解释"],
+  explainHint: ["Which grant decides what somebody sees of a type, a field or a record, and who else sees it.", "哪条授权决定了某人能看到某类型、字段或记录的多少，以及还有谁能看到。"],
   who: ["Who", "对象"],
   aRole: ["Role", "角色"],
   aClient: ["Client ID", "客户端 ID"],

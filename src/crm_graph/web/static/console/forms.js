@@ -1,6 +1,6 @@
 // Forms that send a change: what they ask in a dialog, why, and what the API refuses at its field.
 
-import { announce, dialog, field, fill, focused, h, refocus, select, sending } from "./dom.js";
+import { announce, chooser, dialog, field, fill, focused, h, refocus, sending } from "./dom.js";
 import { refusals } from "./states.js";
 import { t } from "./texts.js";
 
@@ -13,9 +13,10 @@ export const wrongAt = (errors) => (part) => errors.filter((error) => error.path
 
 /**
  * A dialog with fields and a reason. `send` gets the reason and gives a payload; its errors stand at the fields named in
- * `shown`, which `fields` makes from what is wrong with each, or above them. What took effect is `said` after `again`.
+ * `shown`, which `fields` makes from what is wrong with each, or above them. What took effect is `said` after `again`,
+ * and `then` shows what is to be shown of it.
  */
-export function asking(title, verb, { send, again, said, fields = () => [], shown = [], required = true, danger = false }) {
+export function asking(title, verb, { send, again, then, said, fields = () => [], shown = [], required = true, danger = false }) {
   const mark = focused();
   const { body, close } = dialog(title);
   let reason = "";
@@ -32,7 +33,7 @@ export function asking(title, verb, { send, again, said, fields = () => [], show
         h("div", { class: "ends" }, h("button", { type: "button", onclick: close }, t("cancel")), h("button", { class: danger ? "first danger" : "first" }, t(verb))),
       ),
     );
-    (body.querySelector("[aria-invalid]") ?? body.querySelector("select, input, textarea")).focus();
+    (body.querySelector("[aria-invalid]") ?? body.querySelector(":required") ?? body.querySelector("select, input, textarea")).focus();
   };
   async function go() {
     const told = await send(reason || null);
@@ -41,6 +42,7 @@ export function asking(title, verb, { send, again, said, fields = () => [], show
     await again(told);
     refocus(mark);
     announce(told.proposal ? t("proposed") : said(told));
+    then?.(told);
     return undefined;
   }
   draw();
@@ -57,12 +59,12 @@ export function picks(chosen, options, label, onchange) {
       draw(true);
       onchange();
     };
-    const add = (event) => {
-      chosen.push(event.target.value);
+    const add = (value) => {
+      chosen.push(value);
       draw(true);
       onchange();
     };
-    const adder = select([["", t("add")], ...more], "", { "aria-label": `${t("add")}: ${label}`, onchange: add });
+    const adder = chooser([["", t("add")], ...more], { "aria-label": `${t("add")}: ${label}` }, add);
     fill(
       element,
       chosen.map((one) => h("span", { class: "chip" }, names.get(one) ?? one, h("button", { type: "button", class: "plain", "aria-label": `${t("take")}: ${names.get(one) ?? one}`, title: t("take"), onclick: take(one) }, "×"))),

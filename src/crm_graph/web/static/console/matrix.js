@@ -2,7 +2,7 @@
 
 import { conditionMaker } from "./conditions.js";
 import { fill, gridKeys, h, select } from "./dom.js";
-import { CLASSES, COLUMNS, RULES, LEVELS, cell, exceptions, fieldLevel, fieldWritten, setCell, setFieldWritten } from "./rights.js";
+import { CLASSES, COLUMNS, RULES, LEVELS, cell, exceptions, fieldLevel, fieldWritten, seen, setCell, setFieldWritten } from "./rights.js";
 import { t } from "./texts.js";
 
 /** A table of `lines`, each { head: [cells that name it], grant, was, edit, more }. `names` head the naming columns. */
@@ -40,6 +40,9 @@ function rows(line, words, { onchange, details }) {
       mark.title = said;
       fill(mark, differs > 0 && [`+${differs}`, h("span", { class: "unseen" }, ` ${said}`)]);
       td.dataset.state = cell(grant, dataClass);
+      const alone = td.dataset.state === "HIDDEN" ? seen(grant, dataClass, fields) : 0;
+      td.classList.toggle("some", alone > 0);
+      if (!edit && alone > 0) fill(td, t("someFields", { n: alone }));
       td.classList.toggle("changed", Boolean(edit) && cell(grant, dataClass) !== (was ? cell(was, dataClass) : "HIDDEN"));
     };
     if (edit && !idle) {

@@ -92,6 +92,9 @@ export function exceptions(grant, dataClass, fields) {
   return [...named].filter((name) => fields?.get(name)?.dataClass === dataClass).length;
 }
 
+/** How many single fields of a class a grant names and shows. */
+export const seen = (grant, dataClass, fields) => Object.entries(grant.fields).filter(([name, level]) => level !== "HIDDEN" && fields.get(name)?.dataClass === dataClass).length;
+
 /** What a grant shows of a field. */
 export function fieldLevel(grant, field) {
   if (field.name in grant.fields) return grant.fields[field.name];

@@ -19,6 +19,7 @@ export default {
   holders: [{ one: "{n} person", other: "{n} people" }, "{n} 人"],
   inherits: ["Inherits", "继承"],
   inheritedBy: ["from {name}", "来自{name}"],
+  someFields: [{ one: "{n} field", other: "{n} fields" }, "{n} 个字段"],
   fieldExceptions: [{ one: "{n} field differs", other: "{n} fields differ" }, "{n} 个字段例外"],
   details: ["Fields", "字段"],
   detailsOf: ["Fields of {name}", "{name}的字段"],
