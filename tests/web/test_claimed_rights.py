@@ -38,14 +38,14 @@ def rule(value: str, *roles: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def mapping(crm: Crm, *rules: dict[str, Any]) -> AsyncIterator[UUID]:
+async def mapping(crm: Crm, *rules: dict[str, Any], url: str = URL) -> AsyncIterator[UUID]:
     """An issuer whose claims give roles; in the end it gives none and is suspended."""
-    given: dict[str, Any] = {"url": URL, "name": "Claims", "audiences": ["crm"], "status": "ACTIVE"}
+    given: dict[str, Any] = {"url": url, "name": "Claims", "audiences": ["crm"], "status": "ACTIVE"}
     await done(crm, "saveIssuer", **given, roleMap=list(rules))
-    id_: UUID = await crm.database.fetchval("SELECT id FROM issuers WHERE url = $1", URL)
+    id_: UUID = await crm.database.fetchval("SELECT id FROM issuers WHERE url = $1", url)
     yield id_
     await crm.database.execute("DELETE FROM identities WHERE issuer_id = $1", id_)
-    await done(crm, "saveIssuer", url=URL, roleMap=[], status="SUSPENDED")
+    await done(crm, "saveIssuer", url=url, roleMap=[], status="SUSPENDED")
 
 
 async def claimed(crm: Crm, issuer: UUID, who: str, key: str) -> None:
@@ -133,6 +133,63 @@ async def test_roles_of_a_suspended_issuer_do_not_stay_with_who_comes_in_by_anot
         assert await ruled.count(held, zhou) == 0
         assert await ruled.count("team_members WHERE user_id = $1 AND origin LIKE 'issuer:%'", zhou) == 0
         await holds(lambda: _lacks(ruled, "zhou", "finance"))
+
+
+async def test_role_that_another_issuer_gives_too_stays_when_one_of_them_is_suspended_and_comes_back_with_it(
+    ruled: Crm,
+) -> None:
+    """Chen is in both: the one said finance first and alone says north; the other said it too, by a map of before."""
+    chen, other = ruled.users["chen"], "https://others.example.com"
+    books = {**rule("books", "finance"), "teams": ["north"]}
+    async with mapping(ruled, books) as issuer, mapping(ruled, rule("money", "finance"), url=other) as second:
+        await done(ruled, "saveIssuer", url=URL, name="First")
+        for id_, said, teams in ((issuer, "finance", ["north"]), (second, "finance", [])):
+            await comes_by(ruled, id_, "chen", [said], teams)
+        assert await held_by_claims(ruled, chen) == {"finance": issuer, "north": issuer}
+
+        await done(ruled, "saveIssuer", url=URL, status="SUSPENDED")
+        assert await held_by_claims(ruled, chen) == {"finance": second}
+        await done(ruled, "saveIssuer", url=other, status="SUSPENDED")
+        assert await held_by_claims(ruled, chen) == {}
+        await holds(lambda: _lacks(ruled, "chen", "finance"))
+        await done(ruled, "saveIssuer", url=URL, status="ACTIVE")
+        assert await held_by_claims(ruled, chen) == {"finance": issuer, "north": issuer}
+        await holds(lambda: _has(ruled, "chen", "finance"))
+
+        # What its claims meant by another map waits for a token, whichever issuer it would take the place of.
+        await done(ruled, "saveIssuer", url=other, roleMap=[rule("others", "finance")])
+        await done(ruled, "saveIssuer", url=other, status="ACTIVE")
+        await done(ruled, "saveIssuer", url=URL, roleMap=[rule("books", "sales")])
+        assert await held_by_claims(ruled, chen) == {}
+        await done(ruled, "saveIssuer", url=URL, status="SUSPENDED")
+        await done(ruled, "saveIssuer", url=URL, status="ACTIVE", roleMap=[books])
+        assert await held_by_claims(ruled, chen) == {}
+
+
+async def comes_by(crm: Crm, issuer: UUID, who: str, roles: list[str], teams: list[str]) -> None:
+    """Somebody comes with a token of an issuer, as it is now."""
+    version: int = await crm.database.fetchval("SELECT version FROM issuers WHERE id = $1", issuer)
+    await crm.database.execute(
+        "INSERT INTO identities (issuer_id, subject, user_id, created_at) VALUES ($1, $2, $3, now())",
+        issuer, who, crm.users[who],
+    )  # fmt: skip
+    said = replace(person(issuer, version, who), roles=frozenset(roles), teams=frozenset(teams))
+    async with _writing(crm, crm.users[who]) as tx:
+        assert await admit(tx, said) is not None
+
+
+async def held_by_claims(crm: Crm, user: UUID) -> dict[str, UUID]:
+    """The roles and teams that somebody has by claims, and of which issuer."""
+    rows = await crm.database.fetch(
+        "SELECT r.key, h.origin FROM user_roles h JOIN roles r ON r.id = h.role_id WHERE h.user_id = $1"
+        " UNION SELECT t.key, m.origin FROM team_members m JOIN teams t ON t.id = m.team_id WHERE m.user_id = $1",
+        user,
+    )
+    return {row["key"]: UUID(row["origin"][7:]) for row in rows if row["origin"].startswith("issuer:")}
+
+
+async def _has(crm: Crm, who: str, key: str) -> bool:
+    return not await _lacks(crm, who, key)
 
 
 async def _lacks(crm: Crm, who: str, key: str) -> bool:

@@ -5,17 +5,18 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from crm_graph.catalog import camel
 from crm_graph.errors import Invalid, LimitReached, Required
-from crm_graph.models import Issuer, Role, Team, TeamMember, UserRole
+from crm_graph.models import Issuer, Role, Team
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.issuers import IssuerStatus
 from crm_graph.permissions.issuer_keys import is_safe
-from crm_graph.permissions.issuers import ALGORITHMS, MAX_PATH, ClaimRule, claim_rules, origin_of
+from crm_graph.permissions.issuers import ALGORITHMS, MAX_PATH, ClaimRule, claim_rules
 from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE, MANAGE_ROLES
 from crm_graph.permissions.store import Connection, raise_policy_version
+from crm_graph.services import claimed_rights
 from crm_graph.services.role_rules import require_an_admin, require_givable, standing
 from crm_graph.services.texts import clean
 from crm_graph.transaction import EventDraft, Transaction
@@ -61,9 +62,10 @@ _GIVES_NOTHING = frozenset({"name"})
 
 async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerView:
     """Make an issuer, or change what is named of one that is there; what is not named stays. Roles that its claims gave
-    and that no rule of it names any more are taken away, all of them where it is suspended. Holds in every process
-    within a second. Raises UserFault, for the end of the last administrator too, and for all but its name where its
-    claims give, or gave, roles that are not the asker's to give.
+    and that no rule of it names any more are taken away, all of them where it is suspended; what claims of others give
+    those people, and its own once it is active again, is given at once. Holds in every process within a second. Raises
+    UserFault, for the end of the last administrator too, and for all but its name where its claims give, or gave, roles
+    that are not the asker's to give.
     """
     tx.require(MANAGE)
     tx.require(ASSIGN_ROLES)
@@ -95,7 +97,7 @@ async def save(tx: Transaction, url: str, changes: Mapping[str, Any]) -> IssuerV
         issuer.version += 1
         tx.session.add(issuer)
         await tx.session.flush()
-        await _take_back(tx, issuer)
+        await _settle(tx, issuer, before, changed)
         await require_an_admin(tx, rights, rights.policy)
         await raise_policy_version(tx.session)
         _tell(tx, issuer, {n: before[n] for n in changed if n in before}, {n: after[n] for n in changed})
@@ -170,17 +172,18 @@ def _roles_of(issuer: Issuer) -> set[str]:
     return {role for rule in claim_rules(issuer.role_map) for role in rule.roles}
 
 
-async def _take_back(tx: Transaction, issuer: Issuer) -> None:
-    """Take what its claims gave and give no longer, which of one that is suspended is all: its people may come by
-    another issuer too. Their next token brings back what it gives.
+async def _settle(tx: Transaction, issuer: Issuer, before: Mapping[str, Any], changed: Sequence[str]) -> None:
+    """What its claims gave and give no longer is taken, which of one that is suspended is all: its people may come by
+    another issuer too, which gives them what its claims say. One that is active again gives what it gave.
     """
     active = IssuerStatus(issuer.status) is IssuerStatus.ACTIVE
-    kept = select(Role.id).where(Role.key.in_(_roles_of(issuer) if active else ()))
-    of_claims = UserRole.origin == origin_of(issuer.id)
-    await tx.session.execute(delete(UserRole).where(of_claims, UserRole.role_id.not_in(kept)))
-    teams = select(Team.id).where(Team.key.in_(_teams_of(issuer) if active else ()))
-    of_claims = TeamMember.origin == origin_of(issuer.id)
-    await tx.session.execute(delete(TeamMember).where(of_claims, TeamMember.team_id.not_in(teams)))
+    mapped = claimed_rights.Mapped(
+        issuer.id,
+        _roles_of(issuer) if active else (),
+        _teams_of(issuer) if active else (),
+        active and bool(before) and "status" in changed and "role_map" not in changed,
+    )
+    await claimed_rights.settle(tx, mapped)
 
 
 def _defaults() -> dict[str, Any]:
