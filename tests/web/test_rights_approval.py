@@ -486,3 +486,39 @@ async def test_end_that_waits_is_the_moment_that_was_meant(careful: Crm) -> None
 
     assert asked < datetime.fromisoformat(waiting["input"]["until"]) - timedelta(days=30) < careful.clock()
     await done(careful, "rejectRights", proposal=waiting["id"])
+
+
+MEMBERS = (
+    "mutation($t: ID!, $u: [ID!]!) { addTeamMembers(team: $t, users: $u)"
+    " { team { id } proposal { id verb } errors { code } } }"
+)
+
+
+async def added(crm: Crm, team: str, *users: str, who: str = "root") -> Any:
+    """What letting users be of a team answers."""
+    given = {"t": str(crm.teams[team]), "u": [str(crm.users[user]) for user in users]}
+    return (await crm.ask(who, MEMBERS, given)).payload("addTeamMembers")
+
+
+async def test_a_team_gets_members_once_somebody_else_approves(careful: Crm) -> None:
+    members = "team_members WHERE user_id = $1 AND team_id = $2"
+    keys = (careful.users["qian"], careful.teams["north"])
+    waiting = await added(careful, "north", "qian")
+    assert (waiting["team"], waiting["proposal"]["verb"], waiting["errors"]) == (None, "addTeamMembers", [])
+    assert await careful.count(members, *keys) == 0
+
+    await done(careful, "approveRights", "sun", proposal=waiting["proposal"]["id"])
+
+    assert await careful.count(members, *keys) == 1
+    take = "mutation($t: ID!, $u: [ID!]!) { removeTeamMembers(team: $t, users: $u) { team { key } errors { code } } }"
+    taken = await careful.ask("root", take, {"t": str(keys[1]), "u": [str(keys[0])]})
+    assert taken.payload("removeTeamMembers") == {"team": {"key": "north"}, "errors": []}
+    assert await careful.count(members, *keys) == 0
+
+
+async def test_nobody_approves_that_they_come_to_a_team_themselves(careful: Crm) -> None:
+    waiting = (await added(careful, "north", "sun"))["proposal"]
+
+    assert await refusals(careful, "approveRights", "sun", proposal=waiting["id"]) == [("RULE_VIOLATED", "")]
+    assert [e["code"] for e in (await added(careful, "north", "sun", who="sun"))["errors"]] == ["RULE_VIOLATED"]
+    await done(careful, "rejectRights", proposal=waiting["id"])

@@ -34,8 +34,8 @@ class User(Tracked, Base):
     code: ClassVar[EntityCode] = EntityCode.USER
     __table_args__ = (Index("ix_users_username", "username"),)
 
-    kind: Mapped[UserKind] = field(DataClass.BASIC, write=Write.CREATE_ONLY, required=True)
-    status: Mapped[UserStatus] = field(DataClass.BASIC, server_default="ACTIVE", required=True)
+    kind: Mapped[UserKind] = field(DataClass.BASIC, write=Write.SERVICE, required=True)
+    status: Mapped[UserStatus] = field(DataClass.BASIC, write=Write.SERVICE, server_default="ACTIVE", required=True)
     username: Mapped[str] = field(DataClass.BASIC, write=Write.CREATE_ONLY, max_length=64, required=True)
     name: Mapped[str] = field(DataClass.BASIC, required=True)
     job_title: Mapped[str | None] = field(DataClass.BASIC)

@@ -19,6 +19,7 @@ from crm_graph.schema.audited_reads import audited_reads
 from crm_graph.schema.building import define_enum, empty, enum_of
 from crm_graph.schema.clients import ENUMS as CLIENT_ENUMS
 from crm_graph.schema.clients import client_list, client_mutations
+from crm_graph.schema.directory import directory_mutations
 from crm_graph.schema.disclosures import disclosures
 from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.explanations import questions
@@ -105,6 +106,7 @@ def _mutation(types: EntityTypes) -> Any:
         disclosures(types),
         issuer_mutations(),
         role_mutations(types.types["user"]),
+        directory_mutations(types, inputs),
         client_mutations(),
         (create_export(),),
     )

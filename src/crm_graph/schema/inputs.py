@@ -15,7 +15,7 @@ from crm_graph.schema.entities import EntityTypes, ExternalRefInput
 from crm_graph.schema.filters import PYTHON_TYPES
 from crm_graph.schema.scalars import Lenient
 from crm_graph.services.commands import ParentKey
-from crm_graph.services.nouns import NOUNS
+from crm_graph.services.nouns import DIRECTORY, NOUNS
 
 
 def parents_of(catalog: Catalog, entity: EntityType) -> list[Relation]:
@@ -25,7 +25,7 @@ def parents_of(catalog: Catalog, entity: EntityType) -> list[Relation]:
 
 def children_of(entity: EntityType) -> list[Relation]:
     """The relations to what belongs to the record and is written with it."""
-    return [entity.relations[name] for name in NOUNS[entity.name].children]
+    return [entity.relations[name] for name in NOUNS[entity.name].children] if entity.name in NOUNS else []
 
 
 class Inputs:
@@ -35,8 +35,8 @@ class Inputs:
         self._types = types
         self._catalog = types.catalog
         self._child_inputs: dict[str, Any] = {}
-        self.create = {n: self._define(self._catalog[n], creating=True) for n in NOUNS}
-        self.update = {n: self._define(self._catalog[n], creating=False) for n in NOUNS}
+        self.create = {n: self._define(self._catalog[n], creating=True) for n in (*NOUNS, *DIRECTORY)}
+        self.update = {n: self._define(self._catalog[n], creating=False) for n in (*NOUNS, *DIRECTORY)}
         self.item = {n: self._define_item(self._catalog[n]) for n in NOUNS}
 
     def _define(self, entity: EntityType, *, creating: bool) -> Any:

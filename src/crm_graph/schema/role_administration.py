@@ -27,7 +27,7 @@ from crm_graph.schema.rights_proposals import (
     reason_of,
 )
 from crm_graph.schema.role_definitions import CreateRoleInput, GrantInput, LabelsInput, Role, UpdateRoleInput, role_of
-from crm_graph.services import identities, rights_proposals, role_holders, roles
+from crm_graph.services import identities, rights_proposals, role_holders, roles, users
 from crm_graph.services.rights_proposals import PROPOSING, VERBS
 from crm_graph.transaction import Transaction
 
@@ -138,8 +138,16 @@ def _of_holders(payload: Mapping[str, Member]) -> Iterable[Mutation]:
             role_holders.suspend,
         ),
         (
+            "user_left",
+            "Note that a person has left the company (离职): they may not act, and lose sessions, roles and teams."
+            " Their records stay theirs." + _HOLDS,
+            {"user": _USER},
+            users.leave,
+        ),
+        (
             "reinstate_user",
-            "Let a suspended user act again, once they sign in." + _HOLDS,
+            "Let a user act again who was suspended, or had left and has neither roles nor teams any more; they"
+            " sign in anew." + _HOLDS,
             {"user": _USER},
             role_holders.reinstate,
         ),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_graph.services import contracts, customers, interactions, leads, opportunities, tickets
+from crm_graph.services import contracts, customers, interactions, leads, opportunities, teams, tickets, users
 from crm_graph.services.drafts import Noun
 
 NOUNS: Mapping[str, Noun] = MappingProxyType(
@@ -19,3 +19,6 @@ NOUNS: Mapping[str, Noun] = MappingProxyType(
         )
     }
 )
+
+DIRECTORY: Mapping[str, Noun] = MappingProxyType({noun.entity: noun for noun in (teams.NOUN, users.NOUN)})
+"""Those of the company's own, which admins run by rules of their own."""

@@ -128,7 +128,7 @@ async def write(desk: Desk, drafts: Sequence[Draft], mode: Mode) -> list[Outcome
 def _usual(desk: Desk) -> Row:
     """What a new record has where its input says nothing: its maker owns it, amounts are in the base currency."""
     principal = desk.tx.principal
-    owned: Row = {"owner_id": principal.user_id, "team_id": principal.team_id}
+    owned: Row = {"owner_id": principal.user_id, "team_id": principal.team_id} if desk.entity.owned else {}
     return {**owned, "currency": desk.tx.base_currency} if "currency" in desk.entity.fields else owned
 
 

@@ -51,7 +51,7 @@ async def held_roles(connection: Connection, ids: Sequence[UUID], now: datetime)
 
 async def grant(tx: Transaction, given: Raw) -> UUID:
     """Give a user a role, or change when it ends. Raises NotFound for a user or role that is not there, Invalid for a
-    moment that has passed, and what `role_rules` refuse.
+    moment that has passed and for who has left, and what `role_rules` refuse.
     """
     before, user, role = await _opened(tx, given)
     until = _until(given.get("until"))
@@ -59,6 +59,8 @@ async def grant(tx: Transaction, given: Raw) -> UUID:
         raise Invalid("until_past", path=("until",))
     if user.id == tx.principal.user_id:
         raise RuleViolated("own_rights", path=("user",))
+    if user.status is UserStatus.LEFT:
+        raise Invalid("user_has_left", path=("user",))
     require_givable(tx, before.policy, role.key)
     held = await tx.session.get(UserRole, (user.id, role.id))
     was = None if held is None else {"role": role.key, "origin": held.origin, "until": held.expires_at}
@@ -93,21 +95,21 @@ async def suspend(tx: Transaction, given: Raw) -> UUID:
     """A user may not act until they are reinstated, and signs in anew then: every token, session and link from before
     stays refused. Raises NotFound, and Invalid for who has left.
     """
-    return await _set_status(tx, given, UserStatus.ACTIVE, UserStatus.SUSPENDED, "suspended")
+    return await _set_status(tx, given, (UserStatus.ACTIVE,), UserStatus.SUSPENDED, "suspended")
 
 
 async def reinstate(tx: Transaction, given: Raw) -> UUID:
-    """A suspended user may act again. Raises as `suspend` does."""
-    return await _set_status(tx, given, UserStatus.SUSPENDED, UserStatus.ACTIVE, "reinstated")
+    """A suspended user, or one who had left, may act again; who had left has no roles and teams. Raises NotFound."""
+    return await _set_status(tx, given, (UserStatus.SUSPENDED, UserStatus.LEFT), UserStatus.ACTIVE, "reinstated")
 
 
-async def _set_status(tx: Transaction, given: Raw, from_: UserStatus, to: UserStatus, verb: str) -> UUID:
+async def _set_status(tx: Transaction, given: Raw, from_: Sequence[UserStatus], to: UserStatus, verb: str) -> UUID:
     tx.require(ASSIGN_ROLES)
     before = await standing(tx)
     user = await locked_user(tx, given["user"])
     if user.status is to:
         return user.id
-    if user.status is not from_:
+    if user.status not in from_:
         raise Invalid("user_has_left", path=("user",))
     for role in await tx.session.scalars(select(Role.key).join(UserRole).where(UserRole.user_id == user.id)):
         require_givable(tx, before.policy, role)

@@ -99,6 +99,48 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "该用户不可使用系统，解除关联后此人会以新用户身份进入，请先恢复该用户。",
     ),
     "user_has_left": ("This user has left the company.", "该用户已离职。"),
+    "user_is_service": (
+        "This is the account of a client, not a person. Suspend or remove the client.",
+        "该用户是客户端的服务账号，不是人员，请停用或移除该客户端。",
+    ),
+    "username_taken": ("Another user has this name.", "该用户名已被使用。"),
+    "username_reserved": ("Names that begin so are the system's own.", "该开头的用户名保留给系统使用。"),
+    "directory_seen_in_part": (
+        "Teams and users are run by who sees all of them.",
+        "只有能看到全部团队和用户的人才能管理它们。",
+    ),
+    "own_teams": (
+        "Nobody brings themselves to more teams (separation of duties). Ask another administrator.",
+        "不能扩大自己所在团队的范围（三权分立），请由另一位管理员操作。",
+    ),
+    "team_key_invalid": (
+        "A team's key has letters, digits, underscores, hyphens and dots, no spaces or slashes.",
+        "团队标识由字母、数字、下划线、连字符和点组成，不含空格和斜线。",
+    ),
+    "team_exists": ("There is a team with this key in the same place already.", "同一位置已有相同标识的团队。"),
+    "team_below_itself": ("A team cannot lie below itself.", "团队不能位于其自身之下。"),
+    "teams_too_deep": ("Teams lie at most {limit} deep.", "团队最多 {limit} 层。"),
+    "teams_moved_limit": (
+        "More than {limit} teams lie below this one. Move those first.",
+        "该团队之下的团队超过 {limit} 个，请先移动它们。",
+    ),
+    "parent_archived": ("The team above is archived. Restore it first.", "上级团队已归档，请先恢复。"),
+    "team_has_teams": (
+        "There are teams below this one: {teams}. Move or archive them first.",
+        "该团队之下还有团队：{teams}，请先移动或归档它们。",
+    ),
+    "team_has_members": (
+        "{count} users are of this team. Take them out of it first.",
+        "该团队还有 {count} 名成员，请先移出。",
+    ),
+    "team_claimed": (
+        "Claims of these issuers lead to this team: {issuers}. Take it out of their role maps first.",
+        "以下身份提供方的声明指向该团队：{issuers}，请先从其角色映射中移除。",
+    ),
+    "team_comes_back": (
+        "The issuer {issuer} says so, and would again. Take it there.",
+        "该成员关系由身份提供方 {issuer} 给出，移除后会再次加入，请在该提供方处移除。",
+    ),
     "user_is_system": ("This user is a job of the system itself.", "该用户是系统任务。"),
     "unknown_action": ("There is no such action.", "该操作不存在。"),
     "unknown_role": ("There is no such role.", "该角色不存在。"),

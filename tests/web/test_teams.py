@@ -1,0 +1,407 @@
+"""Teams and people, with two hubs that are processes of their own: rights follow within a second, open cursors and
+prepared operations included.
+"""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from .administering import done as edited
+from .administering import grant, new_role
+from .conftest import Answer, Crm, settings_of_own_database
+from .directing import done, obeyed, payload, person, refused, team
+from .exporting import create as create_export
+from .exporting import download
+from .processes import Processes, ask, refused_in_time, running
+
+NEVER = "019aaaaa-0000-7000-8a00-000000000000"
+PAGE = (
+    "query($after: String) { customers(first: 1, after: $after, orderBy: [{ name: ASC }])"
+    " { nodes { name } pageInfo { endCursor } } }"
+)
+ALL = "{ customers(orderBy: [{ name: ASC }]) { nodes { name } } }"
+RIGHTS = "SELECT version FROM policy_version FOR UPDATE"
+REFUSED = (401, "UNAUTHENTICATED", "A valid access token is needed.")
+
+
+@pytest.fixture(scope="module")
+async def processes(
+    cluster_address: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Processes]:
+    settings = await settings_of_own_database(cluster_address, worker_id, "teams", tmp_path_factory.mktemp("teams"))
+    async with running(settings) as processes:
+        rows = grant(rowRule="TEAM_AND_BELOW")
+        await edited(processes.crm, "createRole", input=new_role("boss", rows, actions=["export"]))
+        yield processes
+
+
+@pytest.fixture
+def crm(processes: Processes) -> Crm:
+    return processes.crm
+
+
+def names(answer: Answer) -> list[str]:
+    return [node["name"] for node in answer.data["customers"]["nodes"]]
+
+
+async def company(crm: Crm, mark: str) -> dict[str, str]:
+    """A sales department with an eastern team of two customers, a department beside it, and a boss of each."""
+    sales = await team(crm, f"sales-{mark}")
+    east = await team(crm, f"east-{mark}", sales)
+    other = await team(crm, f"other-{mark}")
+    await person(crm, f"rep-{mark}", "sales", east)
+    boss = await person(crm, f"boss-{mark}", "boss", sales)
+    await person(crm, f"rival-{mark}", "boss", other)
+    for name in ("甲", "乙"):
+        await crm.make(f"rep-{mark}", "customer", kind="PERSON", name=f"{name}-{mark}")
+    return {"sales": sales, "east": east, "other": other, "boss": boss}
+
+
+async def begun(processes: Processes, who: str) -> tuple[str, list[dict[str, str]]]:
+    """Somebody's token, and in each process where the second page begins; all that comes later is prepared there."""
+    held = processes.crm.token(who)
+    ends = []
+    for hub in processes.hubs:
+        page = await obeyed(
+            partial(ask, hub, held, PAGE), lambda answer: answer.status == 200 and len(names(answer)) == 1
+        )
+        ends.append({"after": page.data["customers"]["pageInfo"]["endCursor"]})
+        assert len(names(await ask(hub, held, PAGE, ends[-1]))) == 1
+        assert len(names(await ask(hub, held, ALL))) == 2
+    return held, ends
+
+
+async def exported(crm: Crm, hub: Crm, who: str) -> str:
+    made = await create_export(crm, ALL, who=who)
+    return (await download(crm, made["url"], who, hub.http)).text
+
+
+async def empty_everywhere(processes: Processes, who: str, held: str, ends: list[dict[str, str]]) -> None:
+    """Within a second every process answers the open cursor, the prepared operation and a new export without rows."""
+    for hub, after in zip(processes.hubs, ends, strict=True):
+        await obeyed(partial(ask, hub, held, PAGE, after), lambda answer: names(answer) == [])
+        assert names(await ask(hub, held, ALL)) == []
+        assert await exported(processes.crm, hub, who) == ""
+
+
+async def test_a_move_is_obeyed_by_every_process_in_cursors_operations_and_exports(processes: Processes) -> None:
+    crm = processes.crm
+    ids = await company(crm, "move")
+    held, ends = await begun(processes, "boss-move")
+    assert (await exported(crm, processes.hubs[1], "boss-move")).count("\n") == 2
+    before = (await done(crm, "updateTeam", id=ids["east"], input={"region": "华东"}))["version"]
+
+    moved = await done(
+        crm, "moveTeam", id=ids["east"], parent=ids["other"], expectedVersion=before, reason="reorganised"
+    )
+
+    assert (moved["path"], moved["parent"]) == ("other-move/east-move/", {"id": ids["other"]})
+    await empty_everywhere(processes, "boss-move", held, ends)
+    rival = crm.token("rival-move")
+    for hub in processes.hubs:
+        await obeyed(partial(ask, hub, rival, ALL), lambda answer: names(answer) == ["乙-move", "甲-move"])
+    event = (await crm.events(ids["east"]))[-1]
+    assert (event["type"], event["reason"], event["actor_id"]) == ("team.moved", "reorganised", crm.users["root"])
+    assert event["before"] == {"parent_id": ids["sales"], "path": "sales-move/east-move/"}
+    assert event["after"] == {"parent_id": ids["other"], "path": "other-move/east-move/"}
+
+
+async def test_a_membership_taken_away_is_obeyed_by_every_process(processes: Processes) -> None:
+    crm = processes.crm
+    ids = await company(crm, "member")
+    held, ends = await begun(processes, "boss-member")
+
+    await done(crm, "removeTeamMembers", team=ids["sales"], users=[ids["boss"]])
+
+    await empty_everywhere(processes, "boss-member", held, ends)
+    event = (await crm.events(ids["boss"]))[-1]
+    assert (event["type"], event["before"], event["after"]) == (
+        "user.updated",
+        {"teams": ["sales-member"], "primary_team": "sales-member"},
+        {"teams": [], "primary_team": None},
+    )
+
+
+async def test_who_leaves_is_refused_by_every_process_and_comes_back_without_rights(processes: Processes) -> None:
+    crm = processes.crm
+    ids = await company(crm, "leave")
+    held, ends = await begun(processes, "boss-leave")
+    made = await create_export(crm, ALL, who="boss-leave")
+    await crm.database.execute(
+        "INSERT INTO sessions (digest, user_id, created_at, ends_at) VALUES ('\\x01', $1, now(), now() + '1 day')",
+        UUID(ids["boss"]),
+    )
+
+    left = await done(crm, "userLeft", user=ids["boss"], reason="resigned")
+
+    assert (left["status"], left["teams"], left["roles"]) == ("LEFT", [], [])
+    for hub, after in zip(processes.hubs, ends, strict=True):
+        assert (await refused_in_time(partial(ask, hub, held, PAGE, after))).error == REFUSED
+        assert (await download(crm, made["url"], "boss-leave", hub.http)).status_code == 401
+    assert await crm.count("sessions WHERE user_id = $1", UUID(ids["boss"])) == 0
+    event = (await crm.events(ids["boss"]))[-1]
+    assert (event["type"], event["reason"]) == ("user.left", "resigned")
+    assert event["before"] == {"status": "ACTIVE", "roles": ["boss"], "teams": ["sales-leave"]}
+    assert await refused(crm, "addTeamMembers", team=ids["sales"], users=[ids["boss"]]) == [("INVALID", "users.0")]
+    assert await refused(crm, "suspendUser", user=ids["boss"]) == [("INVALID", "user")]
+    assert await refused(crm, "grantRole", user=ids["boss"], role="boss") == [("INVALID", "user")]
+
+    assert (await done(crm, "reinstateUser", user=ids["boss"]))["status"] == "ACTIVE"
+
+    for hub in processes.hubs:
+        await obeyed(partial(ask, hub, held, "{ viewer { user { username } } }"), lambda answer: answer.status == 200)
+        assert (await ask(hub, held, ALL)).status == 400
+
+
+async def test_records_of_who_leaves_stay_theirs_and_their_teams(processes: Processes) -> None:
+    crm = processes.crm
+    ids = await company(crm, "stay")
+    rep = crm.users["rep-stay"]
+
+    await done(crm, "userLeft", user=rep)
+
+    assert names(await crm.ask("boss-stay", ALL)) == ["乙-stay", "甲-stay"]
+    kept = "customers WHERE owner_id = $1 AND team_id = $2"
+    assert await crm.count(kept, rep, UUID(ids["east"])) == 2
+
+
+async def test_two_moves_at_once_make_no_circle(processes: Processes) -> None:
+    crm = processes.crm
+    first, second = await team(crm, "circle-1"), await team(crm, "circle-2")
+
+    answers = await processes.held(
+        RIGHTS,
+        [
+            payload(processes.hubs[0], "moveTeam", id=first, parent=second),
+            payload(processes.hubs[1], "moveTeam", id=second, parent=first),
+        ],
+    )
+
+    codes = [(e["code"], e["path"]) for answer in answers for e in answer["errors"]]
+    assert codes == [("RULE_VIOLATED", ["parent"])]
+    rows = await crm.database.fetch("SELECT path FROM teams WHERE key LIKE 'circle-_' ORDER BY length(path)")
+    assert [row["path"].count("/") for row in rows] == [1, 2]
+
+
+async def test_all_below_a_moved_team_lie_below_it(crm: Crm) -> None:
+    a, b = await team(crm, "tree-a"), await team(crm, "tree-b")
+    c = await team(crm, "tree-c", a)
+    d = await team(crm, "tree-d", c)
+    beside = await team(crm, "tree-c2", a)
+
+    await done(crm, "moveTeam", id=c, parent=b)
+
+    paths = {row["id"]: (row["path"], row["version"]) for row in await crm.database.fetch("SELECT * FROM teams")}
+    assert paths[UUID(c)] == ("tree-b/tree-c/", 2)
+    assert paths[UUID(d)] == ("tree-b/tree-c/tree-d/", 2)
+    assert paths[UUID(beside)] == ("tree-a/tree-c2/", 1)
+    (_, event) = await crm.events(d)
+    assert (event["type"], event["entity_version"]) == ("team.moved", 2)
+    assert (event["before"], event["after"]) == ({"path": "tree-a/tree-c/tree-d/"}, {"path": "tree-b/tree-c/tree-d/"})
+    assert (await done(crm, "moveTeam", id=c, parent=None))["path"] == "tree-c/"
+    assert (await done(crm, "moveTeam", id=c, parent=None))["version"] == 3
+
+
+async def standing(crm: Crm) -> list[Any]:
+    """All that verbs on teams and users may write."""
+    tables = ("teams", "users", "team_members", "user_roles")
+    rows = [await crm.database.fetch(f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
+    return [*rows, await crm.count("events")]
+
+
+async def test_bad_moves_are_refused_and_nothing_is_written(crm: Crm) -> None:
+    top = await team(crm, "bad-top")
+    below = await team(crm, "bad-below", top)
+    gone = await team(crm, "bad-gone")
+    await done(crm, "archiveTeam", id=gone)
+    await team(crm, "bad-below")
+    await done(crm, "updateTeam", id=below, input={"name": "newer"})
+    before = await standing(crm)
+
+    assert await refused(crm, "moveTeam", id=top, parent=top) == [("RULE_VIOLATED", "parent")]
+    assert await refused(crm, "moveTeam", id=top, parent=below) == [("RULE_VIOLATED", "parent")]
+    assert await refused(crm, "moveTeam", id=top, parent=NEVER) == [("NOT_FOUND", "parent")]
+    assert await refused(crm, "moveTeam", id=top, parent="nonsense") == [("INVALID", "parent")]
+    assert await refused(crm, "moveTeam", id=NEVER, parent=top) == [("NOT_FOUND", "id")]
+    assert await refused(crm, "moveTeam", id=crm.users["li"], parent=top) == [("NOT_FOUND", "id")]
+    assert await refused(crm, "moveTeam", id=top, parent=gone) == [("RULE_VIOLATED", "parent")]
+    assert await refused(crm, "moveTeam", id=gone, parent=top) == [("RULE_VIOLATED", "")]
+    assert await refused(crm, "moveTeam", id=below, parent=None) == [("DUPLICATE", "parent")]
+    assert await refused(crm, "moveTeam", id=top) == [("REQUIRED", "parent")]
+    assert await refused(crm, "moveTeam", id=top, parent=None, expectedVersion=9) == [("INVALID", "expectedVersion")]
+    assert await refused(crm, "updateTeam", id=below, expectedVersion=1, input={"name": "x"}) == [("CONFLICT", "name")]
+    assert await standing(crm) == before
+
+
+async def test_a_move_of_what_was_moved_since_it_was_read_is_a_conflict(crm: Crm) -> None:
+    read, other = await team(crm, "stale"), await team(crm, "stale-other")
+    await done(crm, "moveTeam", id=read, parent=other)
+
+    assert await refused(crm, "moveTeam", id=read, parent=None, expectedVersion=1) == [("CONFLICT", "parent")]
+
+
+async def test_teams_lie_ten_deep_at_most(crm: Crm) -> None:
+    made = [await team(crm, "deep-0")]
+    for n in range(1, 10):
+        made.append(await team(crm, f"deep-{n}", made[-1]))
+    one_more = {"kind": "TEAM", "key": "deep-10", "name": "x"}
+    assert await refused(crm, "createTeam", input=one_more, parent=made[-1]) == [("LIMIT_REACHED", "parent")]
+    above = await team(crm, "deep-above")
+    assert await refused(crm, "moveTeam", id=made[0], parent=above) == [("LIMIT_REACHED", "parent")]
+
+
+async def test_bad_teams_are_refused(crm: Crm) -> None:
+    await team(crm, "twin")
+
+    async def told(key: str, **more: Any) -> list[tuple[str, str]]:
+        return await refused(crm, "createTeam", input={"kind": "TEAM", "key": key, "name": "x", **more})
+
+    assert await told("twin") == [("DUPLICATE", "key")]
+    assert await told("a/b") == [("INVALID", "key")]
+    assert await told("a b") == [("INVALID", "key")]
+    assert await told("zone", timeZone="Mars/Base") == [("INVALID", "timeZone")]
+    assert await refused(crm, "createTeam", input={"name": "x"}) == [("REQUIRED", "kind"), ("REQUIRED", "key")]
+
+
+async def test_a_team_in_use_is_not_archived_and_an_archived_one_takes_nobody(crm: Crm) -> None:
+    top = await team(crm, "used")
+    below = await team(crm, "used-below", top)
+    someone = await person(crm, "used-by", "sales", below)
+    await crm.make("used-by", "customer", kind="PERSON", name="甲-used")
+
+    assert await refused(crm, "archiveTeam", id=top) == [("RULE_VIOLATED", "id")]
+    assert await refused(crm, "archiveTeam", id=below) == [("RULE_VIOLATED", "id")]
+    await done(crm, "removeTeamMembers", team=below, users=[someone])
+    assert (await done(crm, "archiveTeam", id=below))["archivedAt"] is not None
+    assert (await done(crm, "archiveTeam", id=top))["archivedAt"] is not None
+
+    assert await refused(crm, "addTeamMembers", team=below, users=[someone]) == [("RULE_VIOLATED", "team")]
+    assert await refused(crm, "restoreTeam", id=below) == [("RULE_VIOLATED", "id")]
+    await done(crm, "restoreTeam", id=top)
+    assert (await done(crm, "restoreTeam", id=below))["archivedAt"] is None
+    assert await crm.count("customers WHERE team_id = $1", UUID(below)) == 1
+
+
+async def test_each_member_has_one_primary_team(crm: Crm) -> None:
+    top = await team(crm, "prime")
+    below, other = await team(crm, "prime-below", top), await team(crm, "prime-other")
+    someone = await person(crm, "prime-one", None, top)
+
+    async def primary() -> list[str]:
+        rows = await crm.database.fetch(
+            "SELECT t.key FROM team_members m JOIN teams t ON t.id = m.team_id WHERE m.user_id = $1 AND m.is_primary",
+            UUID(someone),
+        )
+        return [row["key"] for row in rows]
+
+    assert await primary() == ["prime"]
+    await done(crm, "addTeamMembers", team=below, users=[someone])
+    assert await primary() == ["prime"]
+    await done(crm, "addTeamMembers", team=other, users=[someone, someone], primary=True)
+    assert await primary() == ["prime-other"]
+    version = (await done(crm, "updateUser", id=someone, input={}))["version"]
+    await done(crm, "addTeamMembers", team=other, users=[someone], primary=True)
+    await done(crm, "removeTeamMembers", team=other, users=[someone])
+    assert await primary() == ["prime-below"]
+    assert (await done(crm, "updateUser", id=someone, input={}))["version"] == version + 1
+
+
+async def test_bad_members_are_refused_all_together(crm: Crm) -> None:
+    into = await team(crm, "refusing")
+    someone = await person(crm, "fine")
+    before = await standing(crm)
+
+    assert await refused(crm, "addTeamMembers", team=into, users=[someone, NEVER]) == [("NOT_FOUND", "users.1")]
+    assert await refused(crm, "addTeamMembers", team=into, users=[someone, "?"]) == [("INVALID", "users.1")]
+    assert await refused(crm, "addTeamMembers", team=NEVER, users=[someone]) == [("NOT_FOUND", "team")]
+    assert await refused(crm, "addTeamMembers", team=into, users=[someone] * 201) == [("LIMIT_REACHED", "users")]
+    assert await standing(crm) == before
+
+
+async def test_nobody_brings_themselves_to_more_teams(processes: Processes) -> None:
+    crm = processes.crm
+    own, other = await team(crm, "own"), await team(crm, "foreign")
+    me = await person(crm, "chief", "admin", own)
+    second = await team(crm, "own-second")
+    await done(crm, "addTeamMembers", team=second, users=[me])
+    before = await standing(crm)
+
+    assert await refused(crm, "addTeamMembers", "chief", team=other, users=[me]) == [("RULE_VIOLATED", "")]
+    assert await refused(crm, "addTeamMembers", "chief", team=second, users=[me], primary=True) == [
+        ("RULE_VIOLATED", "")
+    ]
+    assert await refused(crm, "moveTeam", "chief", id=other, parent=own) == [("RULE_VIOLATED", "")]
+    assert await standing(crm) == before
+    await done(crm, "moveTeam", "chief", id=second, parent=own)
+    new = {"kind": "TEAM", "key": "own-new", "name": "x"}
+    assert (await done(crm, "createTeam", "chief", input=new, parent=own))["path"] == "own/own-new/"
+    await done(crm, "moveTeam", id=other, parent=own)
+
+
+async def test_who_sees_teams_in_part_does_not_run_them(crm: Crm) -> None:
+    """Refusals would tell of the others."""
+    part = grant("Team", "WHERE", where={"key": {"eq": "east"}}, writes={"classes": ["BASIC"]})
+    await edited(crm, "createRole", input=new_role("clerk", part, actions=["teams:create"]))
+    await person(crm, "clerk-1", "clerk")
+    await edited(crm, "setGrants", role="everyone", grants=[grant("User"), grant("Pipeline"), grant("Stage")])
+
+    answers = [
+        await payload(crm, "createTeam", "clerk-1", input={"kind": "TEAM", "key": key, "name": "x"})
+        for key in ("north", "nowhere")
+    ]
+
+    await edited(crm, "resetRole", key="everyone")
+    assert answers[0] == answers[1]
+    assert [e["message"] for e in answers[0]["errors"]] == ["Teams and users are run by who sees all of them."]
+
+
+async def test_the_last_admin_does_not_leave(processes: Processes) -> None:
+    crm = processes.crm
+    before = await standing(crm)
+    assert await refused(crm, "userLeft", user=crm.users["erp"]) == [("RULE_VIOLATED", "user")]
+    assert await refused(crm, "userLeft", user=NEVER) == [("NOT_FOUND", "user")]
+    assert await standing(crm) == before
+    others = "SELECT u.id FROM users u JOIN user_roles h ON h.user_id = u.id JOIN roles r ON r.id = h.role_id"
+    for row in await crm.database.fetch(f"{others} WHERE r.key = 'admin' AND u.username <> 'root'"):
+        await done(crm, "revokeRole", user=row["id"], role="admin")
+
+    assert await refused(crm, "userLeft", user=crm.users["root"]) == [("RULE_VIOLATED", "")]
+
+    assert await crm.count("users WHERE username = 'root' AND status = 'ACTIVE'") == 1
+
+
+async def test_people_are_made_and_described(processes: Processes) -> None:
+    crm = processes.crm
+    given = {
+        "username": "new-one",
+        "name": "新人",
+        "email": "New@Example.com",
+        "timeZone": "Asia/Tokyo",
+        "locale": "ja",
+    }
+    made = await done(crm, "createUser", input=given)
+    assert (made["status"], made["teams"], made["roles"]) == ("ACTIVE", [], [])
+    crm.users["new-one"] = UUID(made["id"])
+    viewer = "{ viewer { timeZone } }"
+    held = crm.token("new-one")
+    for hub in processes.hubs:
+        assert (await ask(hub, held, viewer)).data == {"viewer": {"timeZone": "Asia/Tokyo"}}
+
+    changed = await done(crm, "updateUser", id=made["id"], expectedVersion=1, input={"timeZone": "Europe/Berlin"})
+
+    assert (changed["timeZone"], changed["version"]) == ("Europe/Berlin", 2)
+    for hub in processes.hubs:
+        await obeyed(
+            partial(ask, hub, held, viewer), lambda answer: answer.data["viewer"]["timeZone"] == "Europe/Berlin"
+        )
+    assert [event["type"] for event in await crm.events(made["id"])] == ["user.created", "user.updated"]
+    assert await refused(crm, "createUser", input=given) == [("DUPLICATE", "username")]
+    assert await refused(crm, "createUser", input={**given, "username": "system.x"}) == [("RULE_VIOLATED", "username")]
+    assert await refused(crm, "createUser", input={"username": "y", "name": "y", "email": "?"}) == [
+        ("INVALID", "email")
+    ]
+    stale = {"id": made["id"], "expectedVersion": 1, "input": {"timeZone": "UTC"}}
+    assert await refused(crm, "updateUser", **stale) == [("CONFLICT", "timeZone")]
