@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -71,12 +72,14 @@ async def grown(
     return Twin(random, catalog(), view, columns, tables=tables, sources=[SOURCE]).grow(attempts, ENOUGH)
 
 
-async def answers(bench: Bench, twin: Twin, documents: Sequence[Document]) -> list[list[bytes]]:
-    """What each database answers to the same mutations, one after another."""
+async def answers(
+    bench: Bench, twin: Twin, documents: Sequence[Document], more: Tables = MappingProxyType({})
+) -> list[list[bytes]]:
+    """What each database answers to the same mutations, one after another, with `more` rows in both."""
     found = []
     operations = Operations(catalog(), schema_of, SMALL, max_tokens=2_000)
     for rows in (twin.view.tables, twin.tables):
-        await _fill(bench, rows)
+        await _fill(bench, {**rows, **more})
         who = twin.view.principal
         found.append([await mutated(operations, _writing(bench, twin), who, *document) for document in documents])
     return found
