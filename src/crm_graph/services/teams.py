@@ -110,11 +110,12 @@ async def _prepare(tx: Transaction, drafts: Sequence[Draft]) -> None:
 
 async def _place(tx: Transaction, draft: Draft) -> None:
     """The path of a team below its parent, which nobody else has."""
-    key, parent_id, was = draft.row.get("key") or draft.value("key"), draft.row["parent_id"], _path_of(draft)
-    if not _KEY.fullmatch(key):
+    was = _path_of(draft)
+    key = draft.row["key"] if was is None else was.split("/")[-2]
+    if was is None and not _KEY.fullmatch(key):
         draft.refuse(Invalid("team_key_invalid", path=("key",)))
         return
-    above = await _above(tx, draft, parent_id)
+    above = await _above(tx, draft, draft.row["parent_id"])
     if above is None:
         return
     if was is not None and above.startswith(was):
