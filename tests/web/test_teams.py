@@ -23,6 +23,7 @@ PAGE = (
     " { nodes { name } pageInfo { endCursor } } }"
 )
 ALL = "{ customers(orderBy: [{ name: ASC }]) { nodes { name } } }"
+FOUND = '{ customers(search: "甲") { nodes { name } } }'
 RIGHTS = "SELECT version FROM policy_version FOR UPDATE"
 REFUSED = (401, "UNAUTHENTICATED", "A valid access token is needed.")
 
@@ -103,6 +104,7 @@ async def test_a_move_is_obeyed_by_every_process_in_cursors_operations_and_expor
     rival = crm.token("rival-move")
     for hub in processes.hubs:
         await obeyed(partial(ask, hub, rival, ALL), lambda answer: names(answer) == ["乙-move", "甲-move"])
+        assert names(await ask(hub, rival, FOUND)) == ["甲-move"]
     event = (await crm.events(ids["east"]))[-1]
     assert (event["type"], event["reason"], event["actor_id"]) == ("team.moved", "reorganised", crm.users["root"])
     assert event["before"] == {"parent_id": ids["sales"], "path": "sales-move/east-move/"}
