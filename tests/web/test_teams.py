@@ -153,9 +153,12 @@ async def test_who_leaves_is_refused_by_every_process_and_comes_back_without_rig
 
     assert (await done(crm, "reinstateUser", user=ids["boss"]))["status"] == "ACTIVE"
 
+    await crm.suspended(ids["boss"])
+    fresh = crm.token("boss-leave")
     for hub in processes.hubs:
-        await obeyed(partial(ask, hub, held, "{ viewer { user { username } } }"), lambda answer: answer.status == 200)
-        assert (await ask(hub, held, ALL)).status == 400
+        await obeyed(partial(ask, hub, fresh, "{ viewer { user { username } } }"), lambda answer: answer.status == 200)
+        assert (await ask(hub, fresh, ALL)).status == 400
+        assert (await ask(hub, held, ALL)).error == REFUSED
 
 
 async def test_records_of_who_leaves_stay_theirs_and_their_teams(processes: Processes) -> None:
@@ -345,10 +348,13 @@ async def test_nobody_brings_themselves_to_more_teams(processes: Processes) -> N
 
 async def test_who_sees_teams_in_part_does_not_run_them(crm: Crm) -> None:
     """Refusals would tell of the others."""
-    part = grant("Team", "WHERE", where={"key": {"eq": "east"}}, writes={"classes": ["BASIC"]})
+    part = grant("Team", "WHERE", where={"name": {"eq": "east"}}, writes={"classes": ["BASIC"]})
     await edited(crm, "createRole", input=new_role("clerk", part, actions=["teams:create"]))
     await person(crm, "clerk-1", "clerk")
-    await edited(crm, "setGrants", role="everyone", grants=[grant("User")])
+    basic = [{"dataClass": "BASIC", "level": "READ"}]
+    some = grant("Team", levels=basic, fields=[{"field": "key", "level": "HIDDEN"}])
+    others = [grant("User"), grant("Pipeline"), grant("Stage")]
+    await edited(crm, "setGrants", role="everyone", grants=[some, *others])
 
     answers = [
         await payload(crm, "createTeam", "clerk-1", input={"kind": "TEAM", "key": key, "name": "x"})

@@ -17,15 +17,13 @@ from crm_graph.services.role_holders import locked_user, written
 from crm_graph.services.role_inputs import Raw
 from crm_graph.services.role_rules import require_givable, standing
 from crm_graph.services.role_views import Told
+from crm_graph.services.sign_outs import end_tokens
 from crm_graph.services.team_rules import opened, settle
 from crm_graph.transaction import Transaction
 
 _TAKEN = "SELECT EXISTS (SELECT FROM users WHERE username = $1)"
 _TAKE_ALL = """
-WITH roles AS (DELETE FROM user_roles WHERE user_id = $1),
-     teams AS (DELETE FROM team_members WHERE user_id = $1),
-     links AS (DELETE FROM sign_in_links WHERE user_id = $1)
-DELETE FROM sessions WHERE user_id = $1
+WITH roles AS (DELETE FROM user_roles WHERE user_id = $1) DELETE FROM team_members WHERE user_id = $1
 """
 
 
@@ -68,6 +66,7 @@ async def leave(tx: Transaction, given: Raw) -> UUID:
         require_givable(tx, before.policy, role)
     was, user.status = user.status, UserStatus.LEFT
     await tx.driver().execute(_TAKE_ALL, user.id)
+    await end_tokens(tx, user)
     told: Told = {"status": was.value, "roles": held, "teams": of_teams}
     return await written(tx, before, user, ("left", told, {"status": user.status.value, "roles": [], "teams": []}))
 
