@@ -1,5 +1,5 @@
 """What a change of teams, and of who works in them, must keep to: one at a time, by who sees all teams and users, and
-nobody comes to more teams by what they change themselves (docs/decisions/0046).
+nobody comes to more teams by what they change themselves (docs/decisions/0047).
 """
 
 from collections.abc import Iterable, Mapping
