@@ -53,6 +53,8 @@ CONSTRAINTS: Mapping[str, tuple[type[CrmError], str, tuple[str, ...]]] = {
     "uq_pipelines_workflow_type_key": (Duplicate, "duplicate", ("key",)),
     "uq_pipelines_default": (Duplicate, "duplicate", ("isDefault",)),
     "uq_stages_pipeline_id_key": (Duplicate, "duplicate", ("key",)),
+    "uq_teams_path": (Duplicate, "team_exists", ("key",)),
+    "uq_users_username": (Duplicate, "username_taken", ("username",)),
 }
 
 
@@ -174,6 +176,8 @@ class Transaction:
         """What is done inside is taken back at its end, events included; what it raises is raised."""
         events, subjects = len(self._events), set(self._subjects)
         nested = await self.session.begin_nested()
+        # The session sets the savepoint when it first needs its connection, which `driver` goes past.
+        await self.session.connection()
         try:
             yield
         finally:
