@@ -191,6 +191,37 @@ async def test_two_moves_at_once_make_no_circle(processes: Processes) -> None:
     assert [row["path"].count("/") for row in rows] == [1, 2]
 
 
+async def test_a_name_and_a_place_are_taken_once_by_two_at_once(processes: Processes) -> None:
+    person_, team_ = {"username": "once", "name": "x"}, {"kind": "TEAM", "key": "once", "name": "x"}
+    answers = [
+        await processes.held(RIGHTS, [payload(hub, verb, input=given) for hub in processes.hubs])
+        for verb, given in (("createUser", person_), ("createTeam", team_))
+    ]
+
+    codes = [[(e["code"], e["path"]) for answer in both for e in answer["errors"]] for both in answers]
+    assert codes == [[("DUPLICATE", ["username"])], [("DUPLICATE", ["key"])]]
+    counted = [await processes.crm.count(f"{table} = 'once'") for table in ("users WHERE username", "teams WHERE key")]
+    assert counted == [1, 1]
+
+
+async def test_a_team_that_claims_would_fill_is_not_made_or_restored(crm: Crm) -> None:
+    other = await team(crm, "claimed-elsewhere")
+    gone = await team(crm, "claimed", other)
+    await done(crm, "archiveTeam", id=gone)
+    there = await team(crm, "claimed")
+    issuer = {"url": "https://claims.example.com", "name": "Claims", "audiences": ["crm"]}
+    rule = {"claim": ["groups"], "value": "x", "teams": ["claimed"]}
+    await edited(crm, "saveIssuer", **issuer, roleMap=[rule])
+    third = await team(crm, "claimed-third")
+
+    again = {"kind": "TEAM", "key": "claimed", "name": "x"}
+    assert await refused(crm, "createTeam", input=again, parent=third) == [("RULE_VIOLATED", "key")]
+    assert await refused(crm, "restoreTeam", id=gone) == [("RULE_VIOLATED", "id")]
+    assert await refused(crm, "archiveTeam", id=there) == [("RULE_VIOLATED", "id")]
+    await edited(crm, "saveIssuer", **issuer, roleMap=[])
+    assert (await done(crm, "restoreTeam", id=gone))["archivedAt"] is None
+
+
 async def test_all_below_a_moved_team_lie_below_it(crm: Crm) -> None:
     a, b = await team(crm, "tree-a"), await team(crm, "tree-b")
     c = await team(crm, "tree-c", a)

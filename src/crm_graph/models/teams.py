@@ -25,7 +25,7 @@ class Team(Tracked, Base):
     __tablename__ = "teams"
     code: ClassVar[EntityCode] = EntityCode.TEAM
     __table_args__ = (
-        Index("ix_teams_path", "path", postgresql_ops={"path": "text_pattern_ops"}),
+        Index("uq_teams_path", "path", unique=True, postgresql_ops={"path": "text_pattern_ops"}),
         Index("ix_teams_parent_id_id", "parent_id", "id"),
         Index("ix_teams_key", "key"),
     )

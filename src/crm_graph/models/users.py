@@ -32,7 +32,7 @@ class User(Tracked, Base):
 
     __tablename__ = "users"
     code: ClassVar[EntityCode] = EntityCode.USER
-    __table_args__ = (Index("ix_users_username", "username"),)
+    __table_args__ = (Index("uq_users_username", "username", unique=True),)
 
     kind: Mapped[UserKind] = field(DataClass.BASIC, write=Write.SERVICE, required=True)
     status: Mapped[UserStatus] = field(DataClass.BASIC, write=Write.SERVICE, server_default="ACTIVE", required=True)

@@ -83,6 +83,7 @@ class Dataset:
             for n in range(max(least, self._random.randint(0, self._size))):
                 self.tables[table].append(self._row(table, n))
         self._place_teams()
+        self._name_users()
         self.tables["transitions"] = list(self._transitions())
         roots = self._roots()
         for table in ("interactions", "contact_points", "addresses", "contract_lines"):
@@ -149,6 +150,14 @@ class Dataset:
             pipeline.update(key=f"p{n}", workflow_type=_FLOWS[n % len(_FLOWS)].value, is_default=n < len(_FLOWS))
         for n, stage in enumerate(self.tables["stages"]):
             stage["key"] = f"s{n}"
+
+    def _name_users(self) -> None:
+        """No two of them are called the same."""
+        taken: set[str] = set()
+        for n, user in enumerate(self.tables["users"]):
+            while user["username"] in taken:
+                user["username"] = f"{user['username']}{n}"
+            taken.add(user["username"])
 
     def _transitions(self) -> Iterator[Row]:
         """Moves between stages of a pipeline, some of which ask for something."""

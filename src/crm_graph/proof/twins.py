@@ -245,6 +245,9 @@ class Twin:
         for column in columns or self._some_columns(Base.metadata.tables[table]):
             custom = column.name == "custom"
             row[column.name] = self._values.custom(table) if custom else self._other(column, row[column.name])
+        others = [*rows[:place], *rows[place + 1 :]]
+        if table == "users" and any(row["username"] == other["username"] for other in others):
+            return False
         self.tables[table] = [*rows[:place], row, *rows[place + 1 :]]
         return row != rows[place]
 

@@ -43,7 +43,8 @@ ORDER BY name LIMIT $2
 
 async def create(tx: Transaction, command: Create, parent: UUID | None) -> list[Outcome]:
     """Make a team below another one, or a root. Raises NotFound for a parent that is not there, Duplicate for a key
-    that a team beside it has, LimitReached, and what `records.create` and `team_rules` raise.
+    that a team beside it has, RuleViolated for one that claims lead to, LimitReached, and what `records.create` and
+    `team_rules` raise.
     """
     before = await opened(tx, "teams:create")
     desk = desk_for(tx, NOUN)
@@ -90,7 +91,9 @@ async def archive(tx: Transaction, command: Archive) -> list[Outcome]:
 
 
 async def restore(tx: Transaction, command: Restore) -> list[Outcome]:
-    """Bring an archived team back where it was. Raises RuleViolated where the one above is archived."""
+    """Bring an archived team back where it was. Raises RuleViolated where the one above is archived, and where claims
+    lead to its key.
+    """
     before = await opened(tx, "teams:restore")
     outcomes = await records.restore(tx, NOUN, [command])
     if outcomes[0].result is not Result.UNCHANGED:
@@ -106,6 +109,8 @@ async def _prepare(tx: Transaction, drafts: Sequence[Draft]) -> None:
             await _refuse_in_use(tx, draft)
         elif draft.verb == "restored" and await _is_archived(tx, draft.value("parent_id")):
             draft.refuse(RuleViolated("parent_archived", path=("id",)))
+        if draft.creating or draft.verb in {"archived", "restored"}:
+            await _refuse_claimed(tx, draft)
 
 
 async def _place(tx: Transaction, draft: Draft) -> None:
@@ -167,9 +172,14 @@ async def _refuse_in_use(tx: Transaction, draft: Draft) -> None:
     members = await driver.fetchval(_MEMBERS, draft.id)
     if members:
         draft.refuse(RuleViolated("team_has_members", path=("id",), count=members))
-    naming = [row["name"] for row in await driver.fetch(_CLAIMED, draft.value("key"), MAX_NAMED)]
+
+
+async def _refuse_claimed(tx: Transaction, draft: Draft) -> None:
+    """Claims know a team by its key: one that comes into use would have their members at once, one that goes none."""
+    naming = [row["name"] for row in await tx.driver().fetch(_CLAIMED, draft.value("key"), MAX_NAMED)]
     if naming:
-        draft.refuse(RuleViolated("team_claimed", path=("id",), issuers=", ".join(naming)))
+        at = "key" if draft.creating else "id"
+        draft.refuse(RuleViolated("team_claimed", path=(at,), issuers=", ".join(naming)))
 
 
 async def _written(tx: Transaction, drafts: Sequence[Draft]) -> None:

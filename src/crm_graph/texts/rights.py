@@ -134,8 +134,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "该团队还有 {count} 名成员，请先移出。",
     ),
     "team_claimed": (
-        "Claims of these issuers lead to this team: {issuers}. Take it out of their role maps first.",
-        "以下身份提供方的声明指向该团队：{issuers}，请先从其角色映射中移除。",
+        "Claims of these issuers lead to a team of this key: {issuers}. Take it out of their role maps first.",
+        "以下身份提供方的声明指向此标识的团队：{issuers}，请先从其角色映射中移除。",
     ),
     "team_comes_back": (
         "The issuer {issuer} says so, and would again. Take it there.",
