@@ -16,7 +16,7 @@ from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits
 from crm_graph.schema import users
 from crm_graph.schema.entities import declarations_of
-from crm_graph.services.nouns import NOUNS
+from crm_graph.services.nouns import DIRECTORY, NOUNS
 from reference.compiled import access_of, catalog, default_access, schema_of
 from reference.policies import PolicyMaker
 
@@ -66,7 +66,7 @@ async def holds_what_the_access_says(access: Access) -> None:
             assert by_name[name]["filterable"] is (level is Level.READ), (entity.name, name)
             if not entity.is_child:
                 assert by_name[name]["sortable"] is (level is Level.READ and member.orderable)
-                writes = access.may_write(entity.name, member.name) and entity.name in NOUNS
+                writes = access.may_write(entity.name, member.name) and entity.name in {**NOUNS, **DIRECTORY}
                 creates = access.may(f"{entity.plural}:create") and writes and member in writable(entity, creating=True)
                 assert not (creates and member.custom)
                 assert by_name[name]["writableOnCreate"] is creates, (entity.name, name)

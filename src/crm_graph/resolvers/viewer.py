@@ -14,7 +14,7 @@ from crm_graph.resolvers.derived import project
 from crm_graph.resolvers.json_sql import as_object
 from crm_graph.resolvers.plan import Literal, Lookup, NodeList, ObjectPlan, Typename, WhoAsks
 from crm_graph.resolvers.selection import TYPENAME, Selected
-from crm_graph.services.nouns import NOUNS
+from crm_graph.services.nouns import DIRECTORY, NOUNS
 from crm_graph.services.rights import api_paths
 
 VIEWER = "viewer"
@@ -25,6 +25,9 @@ _VERBS = {
     "restorable": "restore",
     "transitionable": "transition",
 }
+_WRITTEN = frozenset({*NOUNS, *DIRECTORY})
+_NEVER = frozenset({"users:archive", "users:restore"})
+"""Actions that no mutation has: who goes has left."""
 Named = Mapping[str, "Fragment | tuple[str, Named]"]
 """What the fields of an object are; one with fields of its own stands with the name of its type."""
 _ROLE: Named = {
@@ -103,13 +106,17 @@ def abilities(catalog: Catalog, access: Access) -> Mapping[str, Any]:
 
 
 def _type(catalog: Catalog, access: Access, entity: EntityType) -> Mapping[str, Any]:
-    written = entity.name in NOUNS
+    written = entity.name in _WRITTEN
     return {
         "type": entity.api_name,
         "everyRow": any(grant.scope == EVERY_ROW for grant in access.grants(entity.name)),
-        **{name: written and access.may(f"{entity.plural}:{verb}") for name, verb in _VERBS.items()},
+        **{name: written and _may(access, f"{entity.plural}:{verb}") for name, verb in _VERBS.items()},
         "fields": [*_fields(catalog, access, entity), *_records(catalog, access, entity)],
     }
+
+
+def _may(access: Access, action: str) -> bool:
+    return action not in _NEVER and access.may(action)
 
 
 def _fields(catalog: Catalog, access: Access, entity: EntityType) -> Iterator[Mapping[str, Any]]:
@@ -137,7 +144,7 @@ def _field(name: str, level: Level, *, conditional: bool, writable: bool) -> Map
 
 def _changes(access: Access, entity: EntityType) -> bool:
     """Whether records of a type can be made or changed at all."""
-    return entity.name in NOUNS and any(access.may(f"{entity.plural}:{verb}") for verb in ("create", "update"))
+    return entity.name in _WRITTEN and any(access.may(f"{entity.plural}:{verb}") for verb in ("create", "update"))
 
 
 def _least(access: Access, entity: EntityType, path: str) -> Level:

@@ -11,7 +11,7 @@ TYPES = (
             "kind": "What sort of team it is.",
             "key": "Stable key, unique among the teams in the same place; never changes.",
             "name": "Name in the company's language.",
-            "path": "Keys from the root to this team, each followed by a slash: `hq/sales/east/`; see `moveTeam`.",
+            "path": "Keys from the root to this team, each followed by a slash: `hq/sales/east/`. Set by the service.",
             "region": "Sales region, such as 华东.",
             "city": "City, for stores and local teams.",
             "time_zone": "IANA time zone of the team's working day.",

@@ -8,8 +8,8 @@ TYPES = (
         "user",
         "Whoever acts here: a person, the service account of a client, or a system job.",
         {
-            "kind": "Whether it is a person, a service account or a system job; never changes.",
-            "status": "Whether the user may act; set by `suspendUser`, `userLeft` and `reinstateUser`.",
+            "kind": "Whether it is a person, a service account or a system job; never changes. Set by the service.",
+            "status": "Whether the user may act: `suspendUser`, `userLeft`, `reinstateUser`. Set by the service.",
             "username": "Name to sign in with; never changes.",
             "name": "Name that colleagues see.",
             "job_title": "Job title (职务).",
