@@ -209,7 +209,7 @@ async def test_a_team_that_claims_would_fill_is_not_made_or_restored(crm: Crm) -
     gone = await team(crm, "claimed", other)
     await done(crm, "archiveTeam", id=gone)
     there = await team(crm, "claimed")
-    issuer = {"url": "https://claims.example.com", "name": "Claims", "audiences": ["crm"]}
+    issuer: dict[str, Any] = {"url": "https://claims.example.com", "name": "Claims", "audiences": ["crm"]}
     rule = {"claim": ["groups"], "value": "x", "teams": ["claimed"]}
     await edited(crm, "saveIssuer", **issuer, roleMap=[rule])
     third = await team(crm, "claimed-third")
