@@ -280,3 +280,44 @@ async def test_new_records_are_in_the_base_currency_of_the_company(world: World)
 
     assert made.id is not None
     assert await world.row("SELECT currency FROM customers WHERE id = $1", made.id) == {"currency": "EUR"}
+
+
+async def test_who_writes_what_they_do_not_read_is_not_told_that_it_was_there_already(world: World) -> None:
+    """A guess would cost nothing, leave no trace and end with the whole number."""
+    id_ = await created(world, "li", phone="13800000001", taxId="91510104MA6173544U", city="苏州")
+    grant = world.grant(
+        "customer",
+        RowRule.ALL,
+        {
+            "city": Level.READ,
+            "tax_id": Level.MASKED,
+            "phone": Level.LOOKUP,
+            "contact_points.kind": Level.READ,
+            "contact_points.raw": Level.MASKED,
+        },
+        ["city", "tax_id", "phone", "contact_points.kind", "contact_points.raw"],
+    )
+    blind = world.with_grants("finance", "customer", [grant])
+
+    async def points() -> list[Any]:
+        return await world.rows("SELECT id FROM contact_points WHERE customer_id = $1", id_)
+
+    async def attempt(values: dict[str, Any], contact_points: list[dict[str, Any]] | None = None) -> Result:
+        children = {} if contact_points is None else {"contactPoints": contact_points}
+        async with world.begin_as(blind) as tx:
+            (outcome,) = await customers.update(tx, [Update(id_, values, children=children)], Mode.PARTIAL)
+        return outcome.result
+
+    assert await attempt({"city": "苏州"}) is Result.UNCHANGED
+    assert await attempt({"taxId": "91510104MA6173544U"}) is Result.UPDATED
+    for values, contact_points in (
+        ({"phone": "13800000001"}, None),
+        ({}, [{"kind": "MOBILE", "raw": "13800000001"}]),
+    ):
+        before = await points()
+        assert await attempt(values, contact_points) is Result.UPDATED
+        after = await points()
+        assert len(after) == 1
+        assert after != before
+    assert await attempt({}, []) is Result.UPDATED
+    assert await attempt({}, []) is Result.UPDATED

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from crm_graph.access import Level
 from crm_graph.errors import CrmError, Invalid, LimitReached
 from crm_graph.models.roles import RowRule
 from crm_graph.services import customers
@@ -148,13 +149,21 @@ async def test_limits_and_sources_are_checked_before_anything(world: World) -> N
     assert facts(invalid.value) == ("INVALID", "source_not_yours", ("source",))
 
 
-async def test_who_does_not_see_every_record_names_no_source_of_others(world: World) -> None:
-    """Wang would learn which ids of the ERP belong to customers of others."""
+@pytest.mark.parametrize(
+    ("rows", "levels"),
+    [
+        (RowRule.OWN, {}),
+        (RowRule.ALL, {"external_refs.external_id": Level.MASKED}),
+        (RowRule.ALL, {"external_refs.source": Level.HIDDEN}),
+    ],
+)
+async def test_who_does_not_read_every_ref_names_no_source_of_others(
+    world: World, rows: RowRule, levels: dict[str, Level]
+) -> None:
+    """Wang would learn which ids of the ERP are taken, and by which customers."""
     (made,) = await send(world, [customer("A-1")])
     assert made.id is not None
-    limited = world.with_grants(
-        "wang", "customer", [world.grant("customer", RowRule.OWN, {}, ["kind", "name", "city"])]
-    )
+    limited = world.with_grants("wang", "customer", [world.grant("customer", rows, levels, ["kind", "name", "city"])])
     allowed = replace(limited, access=replace(limited.access, actions=limited.access.actions | {"customers:upsert"}))
     for external_id in ("A-1", "A-2"):
         with pytest.raises(Invalid) as refused:

@@ -39,12 +39,16 @@ async def _load(desk: Desk, relation: Relation, drafts: Sequence[Draft]) -> None
 
 
 def match(desk: Desk, drafts: Iterable[Draft]) -> None:
-    """Work out what becomes of the children of each draft; a list that stays as it is leaves no change."""
+    """Work out what becomes of the children of each draft; a list that stays as it is leaves no change. One that the
+    asker does not read in full is made anew: what stays would tell them which of its values they guessed.
+    """
     made = {name: _Made(desk, desk.entity.relations[name]) for name in desk.noun.children}
     for draft in drafts:
+        withheld = frozenset() if draft.creating else desk.rights.withheld(draft.flags)
         for relation_name, wanted in draft.children.items():
-            change = _match(desk, made[relation_name], draft, wanted)
-            if change.inserted or change.updated or change.deleted:
+            blind = any(path.startswith(f"{relation_name}.") for path in withheld)
+            change = _match(desk, made[relation_name], draft, wanted, blind=blind)
+            if change.inserted or change.updated or change.deleted or blind:
                 draft.child_changes[relation_name] = change
 
 
@@ -58,14 +62,14 @@ class _Made:
         self.defaults = defaults(child.model)
 
 
-def _match(desk: Desk, made: _Made, draft: Draft, wanted: Sequence[Row]) -> ChildChange:
+def _match(desk: Desk, made: _Made, draft: Draft, wanted: Sequence[Row], *, blind: bool) -> ChildChange:
     relation = made.relation
     key = desk.noun.children[relation.name]
     present = draft.present_children.get(relation.name, [])
     standing = {key(row, number): row for number, row in enumerate(present)}
     change = ChildChange([], [], [], present, [])
     for number, row in enumerate(wanted):
-        old = standing.pop(key(row, number), None)
+        old = None if blind else standing.pop(key(row, number), None)
         if old is None:
             new = {**made.defaults, **row, "id": desk.tx.new_id(made.code), relation.remote: draft.id}
             change.inserted.append(new)

@@ -118,7 +118,7 @@ async def write(desk: Desk, drafts: Sequence[Draft], mode: Mode) -> list[Outcome
     await money.fill_base(desk, good(drafts))
     children.match(desk, good(drafts))
     for draft in good(drafts):
-        draft.changed = _changed(draft)
+        draft.changed = _changed(desk, draft)
     await versions.refuse_stale(desk, good(drafts))
     written = await _write_rows(desk, drafts, keep_good(drafts, mode), mode)
     desk.tx.record(*[journal.event(desk, draft) for draft in written])
@@ -166,12 +166,14 @@ def _bookkeeping(tx: Transaction, draft: Draft) -> Row:
     return {"id": draft.id, "version": 1, "created_at": tx.now, "updated_at": tx.now}
 
 
-def _changed(draft: Draft) -> list[str]:
-    """The fields that come out different, children by their relation."""
+def _changed(desk: Desk, draft: Draft) -> list[str]:
+    """The fields that come out different, children by their relation. What the asker writes without reading it in full
+    counts as changed in any case: what is left unchanged would tell them that they guessed it.
+    """
     if draft.present is None:
         return []
-    present = draft.present
-    return [*(c for c, value in draft.row.items() if present[c] != value), *draft.child_changes]
+    present, blind = draft.present, desk.rights.withheld(draft.flags) & draft.values.keys()
+    return [*(c for c, value in draft.row.items() if present[c] != value or c in blind), *draft.child_changes]
 
 
 def _updates(tx: Transaction, drafts: Sequence[Draft]) -> list[Row]:

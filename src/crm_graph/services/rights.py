@@ -40,10 +40,11 @@ class Rights:
         """Whether every grant is about every row, so that no row needs to be asked."""
         return all(grant.scope == EVERY_ROW for grant in self.grants)
 
-    @property
-    def every_row(self) -> bool:
-        """Whether some grant is about every row: there is no record that the asker does not see."""
-        return any(grant.scope == EVERY_ROW for grant in self.grants)
+    def everywhere_in_full(self, *paths: str) -> bool:
+        """Whether one grant lets these fields be read in full on every row."""
+        return any(
+            grant.scope == EVERY_ROW and all(grant.level(path) is Level.READ for path in paths) for grant in self.grants
+        )
 
     @property
     def all_flags(self) -> Flags:

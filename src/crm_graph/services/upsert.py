@@ -74,13 +74,14 @@ async def upsert(
 
 
 def _check_call(desk: Desk, source: str, items: Sequence[ItemValues]) -> None:
-    """A client writes under its own source. People and clients without one may name any, if they see every record: or
-    else they would be told which ids of other systems are taken by records that they do not see.
+    """A client writes under its own source. People and clients without one may name any, if they may read every
+    record's refs: or else they would be told which ids of other systems are taken, and by which record.
     """
     own = desk.tx.principal.source
+    reads_refs = desk.rights.everywhere_in_full("external_refs.source", "external_refs.external_id")
     if not 1 <= len(source) <= MAX_SOURCE or "\0" in source:
         raise Invalid("source_invalid", path=("source",), max=MAX_SOURCE)
-    if own != source and not (own == API_SOURCE and desk.rights.every_row):
+    if own != source and not (own == API_SOURCE and reads_refs):
         raise Invalid("source_not_yours", path=("source",), source=source)
     if len(items) > MAX_ITEMS:
         raise LimitReached("too_many_items", path=("items",), max=MAX_ITEMS)
