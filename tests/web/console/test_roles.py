@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from crm_graph.access import Level
 from crm_graph.models.fields import DataClass
@@ -47,7 +47,7 @@ async def test_intern_made_previewed_and_given_in_the_page_sees_the_names_of_one
     crm = at.crm
     crm.users["yu"] = IdSource(crm.clock).new(EntityCode.USER)
     await crm.database.execute(NOBODY, crm.users["yu"])
-    for city in ("控制城", "上海"):
+    for city in ("控制城", "浪城"):
         await crm.make("sun", "customer", kind="ORGANIZATION", name=f"{city}商行", city=city, taxId="330106123456789")
     assert (await crm.ask("yu", NAMES)).status == 400
 
@@ -83,6 +83,32 @@ async def test_intern_made_previewed_and_given_in_the_page_sees_the_names_of_one
     await expect(page.locator(".matrix td.some")).to_have_text("2 fields")
     assert (await crm.ask("yu", NAMES)).status == 400
 
+    await _give_yu(page)
+
+    async def obeyed() -> bool:
+        return (await crm.ask("yu", NAMES)).status == 200
+
+    await holds(obeyed)
+    assert (await crm.ask("yu", NAMES)).data["customers"] == {"totalCount": 1, "nodes": [{"name": "控制城商行"}]}
+    await _move_interns(page)
+
+    async def moved() -> bool:
+        told = (await crm.ask("yu", NAMES)).data["customers"]
+        return bool(told == {"totalCount": 1, "nodes": [{"name": "浪城商行"}]})
+
+    await holds(moved)
+    beyond = await crm.ask("yu", "{ customers { nodes { taxId } } }")
+    assert beyond.error[:2] == (400, "VALIDATION_FAILED")
+    events = await crm.events(str(await crm.database.fetchval("SELECT id FROM roles WHERE key = 'console_intern'")))
+    assert [(e["type"], e["reason"]) for e in events] == [
+        ("role.created", "Summer"),
+        ("role.grants_set", "Names of one city"),
+        ("role.grants_set", "Moves"),
+    ]
+    await done(crm, "revokeRole", user=str(crm.users["yu"]), role="console_intern")
+
+
+async def _give_yu(page: Page) -> None:
     await page.goto(f"{PUBLIC}/console#/people?search=yu")
     await page.get_by_role("button", name="Give a role: Yu").click()
     await page.get_by_label("Role", exact=True).select_option("Intern")
@@ -90,19 +116,13 @@ async def test_intern_made_previewed_and_given_in_the_page_sees_the_names_of_one
     await page.get_by_role("button", name="Give", exact=True).click()
     await expect(line(page, "Yu").get_by_role("link", name="Intern")).to_be_visible()
 
-    async def obeyed() -> bool:
-        return (await crm.ask("yu", NAMES)).status == 200
 
-    await holds(obeyed)
-    assert (await crm.ask("yu", NAMES)).data["customers"] == {"totalCount": 1, "nodes": [{"name": "控制城商行"}]}
-    beyond = await crm.ask("yu", "{ customers { nodes { taxId } } }")
-    assert beyond.error[:2] == (400, "VALIDATION_FAILED")
-    events = await crm.events(str(await crm.database.fetchval("SELECT id FROM roles WHERE key = 'console_intern'")))
-    assert [(e["type"], e["reason"]) for e in events] == [
-        ("role.created", "Summer"),
-        ("role.grants_set", "Names of one city"),
-    ]
-    await done(crm, "revokeRole", user=str(crm.users["yu"]), role="console_intern")
+async def _move_interns(page: Page) -> None:
+    await page.goto(f"{PUBLIC}/console#/roles/console_intern")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.get_by_role("button", name="Fields of Customer · Condition").click()
+    await page.get_by_label("Condition (JSON)").fill('{ "city": { "eq": "浪城" } }')
+    await saved(page, "Moves")
 
 
 async def test_who_was_slower_is_told_what_differs_and_may_keep_both(at: Desk) -> None:

@@ -105,13 +105,15 @@ function row(words, given, read) {
   );
 }
 
+const detail = (name) => t({ draft: "drafted", seconds: "withinSeconds", user: "person" }[name] ?? name);
+
 /** What else is said of a read: in one line, what has parts of its own behind a word. */
 function details(given) {
   const said = Object.entries(given ?? {}).filter(([, value]) => value !== null && value !== undefined);
   const plain = said.filter(([, value]) => Array.isArray(value) || typeof value !== "object");
   const whole = said.filter((one) => !plain.includes(one));
   return [
-    plain.length > 0 && h("small", { class: "under" }, plain.map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : value}`).join("; ")),
-    whole.map(([name, value]) => h("details", {}, h("summary", {}, value.role ? `${name}: ${value.role}` : name), h("pre", { tabindex: "0" }, JSON.stringify(value, null, 1)))),
+    plain.length > 0 && h("small", { class: "under" }, plain.map(([name, value]) => `${detail(name)}: ${Array.isArray(value) ? value.join(", ") : value}`).join("; ")),
+    whole.map(([name, value]) => h("details", {}, h("summary", {}, value.role ? `${detail(name)}: ${value.role}` : detail(name)), h("pre", { tabindex: "0" }, JSON.stringify(value, null, 1)))),
   ];
 }

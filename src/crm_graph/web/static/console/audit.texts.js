@@ -7,6 +7,7 @@ export default {
   whatRead: ["What", "读取方式"],
   customerId: ["Customer ID", "客户 ID"],
   customer: ["Customer", "客户"],
+  withinSeconds: ["within seconds", "时长（秒）"],
   sameValue: ["Same value", "相同的值"],
   noReads: ["Nothing was read so.", "没有这样的读取。"],
   read_looked_up: ["Looked up", "按值查找"],
