@@ -3,6 +3,21 @@
 A new installation gets it as rows; from then on the rows are the admin's. What a role does not name, and does not
 inherit, is denied to it. Children (contact points, addresses, lines, refs, stage history) follow the grants of the
 record that they belong to. What is left open here, and why: docs/decisions/0033.
+
+Verbs of the roles that are not there yet, and what each will need; none is given before its feature is there:
+
+claim       sales: an action for leads and customers; the row is in the pool, and is the asker's own afterwards
+release     sales_manager: an action; rows of the team and below go to the pool
+convert     sales: an action, and `create` of what it makes
+quote       sales: quotes as a type, AMOUNT without COST
+forecast    sales_manager: forecasts as a type, of opportunities of the team and below
+approve     sales_manager by rule, else nobody: `contracts:approve` is there; limits as rows, never what one prepared
+amend       finance: an action for AMOUNT and BILLING of a contract that is signed
+reconcile   finance: invoices and payments as types, an action
+merge       crm_manager has the action `merge`: the verb, for whoever reads in full and writes both records
+erase       nobody: the action `erase` is there; the verb, and a second approver
+segment,    marketing: consents, segments and campaigns as types; the condition of a segment names what its role reads
+campaign
 """
 
 from collections.abc import Iterable, Mapping
