@@ -13,7 +13,7 @@ from crm_graph.models.fields import Search as How
 from crm_graph.resolvers.arguments import given
 from crm_graph.resolvers.json_sql import Pairs, as_object
 from crm_graph.resolvers.plan import ROW_ID, ObjectPlan, ValueLookup
-from crm_graph.resolvers.rows import Context, RowFlags
+from crm_graph.resolvers.rows import Context, RowFlags, columns_used
 from crm_graph.resolvers.search.ranking import DOCUMENT, Searching
 from crm_graph.scalars import parse_text
 from crm_graph.services.contact_points import normalise_email, normalise_phone
@@ -103,10 +103,11 @@ def value_lookup(plan: ValueLookup, context: Context, write: ObjectWriter) -> Fr
         ]
     )
     return sql(
-        "array_to_json(ARRAY(SELECT {item} FROM (SELECT {a}.*{flags} FROM {document} JOIN {table} AS {a} ON {of_row}"
-        " WHERE {where} ORDER BY {a}.id DESC LIMIT {limit}) AS {a} ORDER BY {a}.id DESC))",
+        "array_to_json(ARRAY(SELECT {item} FROM (SELECT {columns}{flags} FROM {document} JOIN {table} AS {a}"
+        " ON {of_row} WHERE {where} ORDER BY {a}.id DESC LIMIT {limit}) AS {a} ORDER BY {a}.id DESC))",
         item=item,
         a=name(row.alias),
+        columns=columns_used(row, [item], flags.names),
         flags=flags.flag_columns(),
         document=searching.document,
         table=name(row.entity.table),
