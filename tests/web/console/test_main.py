@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from crm_graph.services.rights_proposals import VERBS
 from crm_graph.web import assets as files
 from web.administering import done, grant, new_role
 from web.browsing import PUBLIC, Desk
@@ -71,6 +72,7 @@ async def test_every_text_is_there_once_in_both_languages(at: Desk) -> None:
     assert [key for key, said in texts if len(said) != 2 or not all(said)] == []
     asked = [re.findall(r'\bt\("([^"]+)"', file.read_text(encoding="utf-8")) for file in MODULES.glob("*.js")]
     assert {key for one in asked for key in one} - set(keys) == set()
+    assert {f"verb_{verb}" for verb in VERBS} - set(keys) == set()
 
 
 async def test_who_has_no_rights_is_told_so_and_nothing_else(at: Desk) -> None:

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { field, fill, h } from "./dom.js";
 import { address, lines, narrowing, refuse } from "./log.js";
 import { idOf } from "./people.js";
-import { WAITING, namesOf, proposed, waiting } from "./proposals.js";
+import { WAITING, idsIn, namesOf, proposed, waiting } from "./proposals.js";
 import { differences, draftOf, traced } from "./rights.js";
 import { ROLE, changeList } from "./saving.js";
 import { loading } from "./states.js";
@@ -79,7 +79,7 @@ async function list(answer, page, asked) {
   const next = async (after) => {
     const { rightsChanges } = await ask(LIST, { after, where });
     const { nodes } = rightsChanges;
-    page.names = await namesOf(nodes.flatMap((one) => [one.onBehalfOfId, one.after?.input?.user]));
+    page.names = await namesOf(nodes.flatMap((one) => [one.onBehalfOfId, ...idsIn(one.after?.input ?? {})]));
     return [rightsChanges, nodes.map((one) => row(page, one))];
   };
   await lines(answer, { page: next, columns: ["when", "byWhom", "kindOfChange", "ofWhat", "wasAndIs", "reason"], name: "changes", empty: "noChangesFound", current: asked.current });

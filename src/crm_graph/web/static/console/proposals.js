@@ -8,21 +8,27 @@ import { ERRORS, changeList } from "./saving.js";
 import { moment, t } from "./texts.js";
 
 export const WAITING = "rightsProposals(state: PENDING) { id verb input reason proposedBy proposedAt }";
-const NAMES = `query Names($ids: [ID!]!) { users(first: 200, where: { id: { in: $ids } }) { nodes { id name } } }`;
+const NAMES = `query Names($ids: [ID!]!) {
+  users(first: 200, where: { id: { in: $ids } }) { nodes { id name } }
+  teams(first: 200, where: { id: { in: $ids } }) { nodes { id name } }
+}`;
 const decide = (verb) => `mutation Decide($proposal: ID!, $reason: String) { ${verb}(proposal: $proposal, reason: $reason) { proposal { state } ${ERRORS} } }`;
 
-/** The names of users by their ids, as far as they are seen. */
+/** The users and teams that a proposal names. */
+export const idsIn = ({ user, users = [], id, team, parent }) => [user, ...users, id, team, parent];
+
+/** The names of users and teams by their ids, as far as they are seen. */
 export async function namesOf(ids) {
   const asked = [...new Set(ids.filter(Boolean))].slice(0, 200);
   if (!asked.length) return new Map();
-  const { users } = await ask(NAMES, { ids: asked });
-  return new Map(users.nodes.map((user) => [user.id, user.name]));
+  const { users, teams } = await ask(NAMES, { ids: asked });
+  return new Map([...users.nodes, ...teams.nodes].map((one) => [one.id, one.name]));
 }
 
 /** What waits, as a part of a page; null for nothing. */
 export async function waiting(page, proposals) {
   if (!proposals.length) return null;
-  const names = await namesOf(proposals.flatMap((one) => [one.proposedBy, one.input.user]));
+  const names = await namesOf(proposals.flatMap((one) => [one.proposedBy, ...idsIn(one.input)]));
   return h(
     "details",
     { class: "waiting" },
@@ -31,10 +37,11 @@ export async function waiting(page, proposals) {
   );
 }
 
-/** What a proposal is, in a few words; `names` are those of users by id. */
+/** What a proposal is, in a few words; `names` are those of users and teams by id. */
 export function proposed(words, names, { verb, input }) {
+  const called = (id) => names.get(id) ?? id;
   const parts = Object.keys(input).filter((one) => !["url", "reason"].includes(one) && input[one] !== null).map((one) => t(one));
-  return t(`verb_${verb}`, { client: input.clientId, secret: input.secretId, url: input.url, parts: parts.join(", "), issuer: input.issuer, subject: input.subject, role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: names.get(input.user) ?? input.user, until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
+  return t(`verb_${verb}`, { client: input.clientId, secret: input.secretId, url: input.url, parts: parts.join(", "), issuer: input.issuer, subject: input.subject, role: words.role(input.role ?? input.key ?? input.input?.key), as: input.as, user: called(input.user), users: (input.users ?? []).map(called).join(", "), team: called(input.team ?? input.id), parent: input.parent ? called(input.parent) : "–", until: input.until ? t("untilAt", { when: moment(input.until) }) : "" });
 }
 
 function item(page, proposal, names) {

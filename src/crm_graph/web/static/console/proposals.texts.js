@@ -12,6 +12,8 @@ export default {
   verb_resetRole: ["{role}: reset", "{role}：恢复默认"],
   verb_removeRole: ["{role}: remove", "{role}：删除"],
   verb_grantRole: ["{user} gets the role {role} {until}", "授予{user}角色{role} {until}"],
+  verb_moveTeam: ["Team {team} moves below {parent}", "将团队{team}移到{parent}之下"],
+  verb_addTeamMembers: ["{users} join the team {team}", "{users}加入团队{team}"],
   verb_reinstateUser: ["{user} acts again", "恢复{user}"],
   verb_registerClient: ["New client {client}", "新建客户端 {client}"],
   verb_updateClient: ["Client {client}: change", "修改客户端 {client}"],
