@@ -21,7 +21,7 @@ from .changes import Bench
 from .declassified import MASKED_CELLS, OWN_ROWS, differing
 
 LAWS = {
-    "version": "test_law::test_generated_policy_cannot_tell_twins_apart",
+    "version": "test_law::test_generated_policies_cannot_tell_twins_apart",
     "lookup": "declassified::found_by",
     "unmask": "test_unmasking_tells_the_fields_that_are_named_and_nothing_else",
     "checkDuplicate": "test_a_check_for_duplicates_tells_who_owns_what_is_there_and_nothing_else",
@@ -29,7 +29,7 @@ LAWS = {
     "availableTransitions": "test_questions::test_generated_policy_cannot_tell_twins_apart",
     "maskedValue": "test_mutations::test_mutations_on_twins_are_answered_alike",
     "ownChange": "test_mutations::test_mutations_on_twins_are_answered_alike",
-    "money": "test_law::test_generated_policy_cannot_tell_twins_apart",
+    "money": "test_law::test_generated_policies_cannot_tell_twins_apart",
     "explain": "test_questions::test_generated_policy_cannot_tell_twins_apart",
     "simulate": "test_law::test_simulated_role_cannot_tell_twins_apart",
     "previewGrants": "test_questions::test_generated_policy_cannot_tell_twins_apart",

@@ -22,7 +22,7 @@ from crm_graph.models.exports import ExportFormat
 from crm_graph.models.fields import Search
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.proof.datasets import Dataset
-from crm_graph.proof.engine import principal_of, reading
+from crm_graph.proof.engine import Kept, principal_of, reading
 from crm_graph.proof.json_values import as_json
 from crm_graph.proof.rows import NOON, Connection, Row, id_source, insert, load
 from crm_graph.resolvers.documents import read_document
@@ -287,17 +287,18 @@ async def test_payloads_of_changes_show_what_the_table_shows(
     assert shown > 0
 
 
-async def change(engine: AsyncEngine, asked: Asked, text: str) -> Any:
+async def change(engine: AsyncEngine, asked: Asked, text: str, variables: dict[str, Any] | None = None) -> Any:
     """The data of a mutation, committed."""
     who = asked.company.who
     document = read_document(text, schema_of(who.access), max_tokens=5_000)
     context = MutationContext(
         operations=Operations(catalog(), schema_of, Limits(max_cost=10**9), max_tokens=5_000),
         begin=lambda: begin(engine, who, catalog(), lambda: NOON, IDS, source="api", request_id="r"),
+        audit=Kept(),
         locale="en",
         document=document,
         operation=document.operation(None),
-        variables={},
+        variables=variables or {},
     )
     result = await run_mutation(context)
     assert not result.errors

@@ -24,6 +24,7 @@ from reference.planting import (
     saying_not_allowed,
     suggesting,
     taking_any_parent,
+    telling_who_has_a_ref,
     unasked,
 )
 
@@ -79,6 +80,8 @@ def minding_no_scopes(patch: Patch) -> None:
 LEAKS = [
     Leak(Exit.QUERY, "selected cells", granting("cell", "resolvers.cells"), SERVICE),
     Leak(Exit.QUERY, "searches", granting("cell", "resolvers.search.ranking"), SERVICE),
+    Leak(Exit.QUERY, "timelines", granting("visible", "resolvers.timeline.sql")),
+    Leak(Exit.MUTATION, "outcomes of upserts", telling_who_has_a_ref),
     Leak(Exit.EXPORT, "exports", unasked("resolvers.exports.preparing:_prepared", "visible")),
     Leak(Exit.MUTATION, "payloads", unasked("resolvers.write:_fetch", "visible")),
     Leak(Exit.MUTATION, "records that are not found", saying_not_allowed),

@@ -12,6 +12,7 @@ from crm_graph.proof.exits import Exit, Question
 from crm_graph.proof.operations.changes import ERRORS, Changes
 from crm_graph.proof.operations.drafts import Draft
 from crm_graph.proof.operations.making import OperationMaker
+from crm_graph.proof.operations.questions import some_questions
 from crm_graph.proof.twins import Twin
 from crm_graph.resolvers.plan import Limits
 from crm_graph.services.nouns import NOUNS
@@ -19,10 +20,13 @@ from crm_graph.services.rights import api_paths
 
 LISTS = 2
 CHANGES = 10
+UPSERTS = 2
+"""So many bulk upserts of each case, beside those that are among the changes."""
 TOLD = 2
 ROWS = 12
 IMPORTED = 0.6
 """The share of cases in which a file is imported."""
+WHICH = ("EXCLUDE", "INCLUDE")
 CHECK = f"""mutation ($i: CheckDuplicateInput!) {{ checkDuplicate(input: $i) {{
   exists matches {{ ownerName poolState customer {{ id maskedFields }} lead {{ id maskedFields }} }} {ERRORS} }} }}"""
 UNMASK = f"""mutation ($ids: [ID!]!, $fields: [String!]!) {{ unmask(ids: $ids, fields: $fields, reason: "why") {{
@@ -35,6 +39,9 @@ def some_further(random: Random, twin: Twin, schema: GraphQLSchema, limits: Limi
     asked = some_files(random, twin, schema, limits, LISTS) if access.may("export") else []
     changes = Changes(random, twin, schema)
     asked += [Question(*made, Exit.MUTATION) for _ in range(CHANGES) if (made := changes.make())]
+    upserts = Changes(random, twin, schema, ["upsert"])
+    asked += [Question(*made, Exit.MUTATION) for _ in range(UPSERTS) if (made := upserts.make())]
+    asked += [*some_questions(random, twin, schema), *some_timelines(schema, limits)]
     for action, make in (("duplicates:check", a_check), ("unmask", an_unmasking)):
         asked += [make(random, twin) for _ in range(TOLD if access.may(action) else 0)]
     upserted = [twin.view.catalog[n] for n in NOUNS if access.may(f"{twin.view.catalog[n].plural}:upsert")]
@@ -42,6 +49,20 @@ def some_further(random: Random, twin: Twin, schema: GraphQLSchema, limits: Limi
         entity = random.choice(upserted)
         asked.append(Question(changes.file(entity, ROWS), {"type": entity.name}, Exit.IMPORT))
     return asked
+
+
+def some_timelines(schema: GraphQLSchema, limits: Limits) -> list[Question]:
+    """The timelines of a page of customers, if there are any."""
+    holder: Any = schema.type_map.get("Customer")
+    if holder is None or "timeline" not in holder.fields:
+        return []
+    page, entries = (
+        f"first: {limits.max_page}",
+        f"timeline(first: {limits.max_children}) {{ nodes {{ id happenedAt }} }}",
+    )
+    return [
+        Question(f"{{ customers({page}, archived: {which}) {{ nodes {{ id {entries} }} }} }}", {}) for which in WHICH
+    ]
 
 
 def some_files(random: Random, twin: Twin, schema: GraphQLSchema, limits: Limits, lists: int) -> list[Question]:
