@@ -149,6 +149,36 @@ async def test_default_roles_of_before_get_the_actions_that_were_added_unless_so
     assert raised == again > 1
 
 
+async def test_default_roles_go_on_reading_fields_whose_marks_changed(empty_url: str, settings: Settings) -> None:
+    await migrate(empty_url, settings)
+    connection = await connect(empty_url)
+    told = """
+        SELECT r.key, g.entity_type, g.row_rule, g.predicate::text AS predicate, g.levels::text AS levels,
+               g.field_levels::jsonb::text AS fields, g.writes::text AS writes
+        FROM grants g JOIN roles r ON r.id = g.role_id WHERE r.builtin
+    """
+    wanted = {tuple(row.values()) for row in await connection.fetch(told)}
+    await _as_before(empty_url, settings)
+    await connection.execute(
+        "UPDATE grants SET field_levels = field_levels - 'short_name' - 'website' FROM roles r"
+        " WHERE r.id = role_id AND r.key = 'analyst' AND predicate IS NOT NULL"
+    )
+
+    await migrate(empty_url, settings)
+
+    assert {tuple(row.values()) for row in await connection.fetch(told)} == wanted
+    await connection.close()
+
+
+async def _as_before(empty_url: str, settings: Settings) -> None:
+    """Back to the release before the marks changed; its rows are still those of now."""
+    engine = write_engine(empty_url, settings)
+    async with engine.connect() as opened:
+        await opened.run_sync(_to, command.downgrade, "0030")
+        await opened.commit()
+    await engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("revision", "behind"), [(None, True), ("0001", True), (migrations.head(), False), ("9999", False)]
 )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from crm_graph.access import EVERY_ROW, Level
+from crm_graph.catalog import Kind
 from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.effective import STRUCTURE, field_paths
@@ -65,12 +66,12 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
     },
     "marketing": {"customer": "BASIC METRIC CONTACT:MASKED"},
     "analyst": {
-        "customer": "BASIC AMOUNT METRIC",
-        "interaction": "BASIC external_refs.external_id:MASKED",
-        "lead": "BASIC AMOUNT METRIC name:MASKED external_refs.external_id:MASKED",
-        "opportunity": "BASIC AMOUNT METRIC",
-        "ticket": "BASIC METRIC external_refs.external_id:MASKED",
-        "contract": "BASIC AMOUNT",
+        "customer": "BASIC AMOUNT METRIC contact_points.label:MASKED",
+        "interaction": "BASIC outcome:MASKED location:MASKED thread_key:MASKED external_refs.external_id:MASKED",
+        "lead": "BASIC AMOUNT METRIC name:MASKED assignment_reason:MASKED external_refs.external_id:MASKED",
+        "opportunity": "BASIC AMOUNT METRIC name:MASKED next_step:MASKED",
+        "ticket": "BASIC METRIC subject:MASKED external_refs.external_id:MASKED",
+        "contract": "BASIC AMOUNT title:MASKED payment_terms:MASKED",
     },
     "auditor": {},
     "erp": {"customer": "BASIC CONTACT BILLING AMOUNT", "contract": "BASIC AMOUNT BILLING"},
@@ -81,6 +82,21 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
     },
     "admin": {},
     EVERYONE: {},
+}
+
+
+# The texts of what is a customer's that are not marked as personal: places, things, keys, and names of companies. One
+# that people write in words of their own does not belong here.
+NAMES_NOBODY: Mapping[str, str] = {
+    "customer": "addresses.city addresses.country addresses.district addresses.province bank_name city country currency"
+    " industry language number province registration_number",
+    "interaction": "",
+    "lead": "campaign city company_name currency disqualification_reason industry job_title product_interest province"
+    " stage_history.reason",
+    "opportunity": "campaign competitor currency loss_reason product_interest stage_history.reason",
+    "ticket": "number product serial_number stage_history.reason",
+    "contract": "bank_name currency lines.currency lines.name lines.sku lines.unit number service_level"
+    " stage_history.reason",
 }
 
 
@@ -174,7 +190,23 @@ def test_analyst_reads_nothing_of_a_person_that_is_marked_as_personal() -> None:
         READ,
         HIDDEN,
     )
+    assert (everyone.level("website"), organizations.level("short_name"), organizations.level("website")) == (
+        MASKED,
+        READ,
+        READ,
+    )
     assert access.actions == {"export"}
+
+
+@pytest.mark.parametrize("entity_type", NAMES_NOBODY)
+def test_every_text_that_may_name_a_person_is_marked_as_personal(entity_type: str) -> None:
+    texts = {
+        path
+        for path, field in field_paths(CATALOG, CATALOG[entity_type])
+        if field.kind is Kind.TEXT and not field.info.personal and not path.startswith("external_refs.")
+    }
+
+    assert texts == set(NAMES_NOBODY[entity_type].split())
 
 
 def test_auditor_may_ask_why_and_sees_no_record() -> None:

@@ -119,7 +119,7 @@ class Customer(Root, Base):
 
     kind: Mapped[CustomerKind] = field(DataClass.BASIC, required=True, ruled=True)
     name: Mapped[str] = field(DataClass.BASIC, personal=True, mask=Mask.NAME, required=True, search=Search.NAME)
-    short_name: Mapped[str | None] = field(DataClass.BASIC, search=Search.NAME)
+    short_name: Mapped[str | None] = field(DataClass.BASIC, personal=True, search=Search.NAME)
     number: Mapped[str | None] = field(DataClass.BASIC, max_length=64, search=Search.NUMBER)
     lifecycle_stage: Mapped[LifecycleStage] = field(DataClass.BASIC, server_default="PROSPECT", required=True)
     tier: Mapped[Tier] = field(DataClass.BASIC, server_default="STANDARD", required=True)
@@ -133,7 +133,7 @@ class Customer(Root, Base):
     preferred_channel: Mapped[Channel | None] = field(
         DataClass.BASIC, Enum(Channel, native_enum=False, create_constraint=True, length=64, name="preferred_channel")
     )
-    website: Mapped[str | None] = field(DataClass.BASIC, max_length=500)
+    website: Mapped[str | None] = field(DataClass.BASIC, personal=True, max_length=500)
     pool_state: Mapped[PoolState] = field(DataClass.BASIC, server_default="OWNED", write=Write.SERVICE)
     pooled_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)
     credit_hold: Mapped[bool] = field(DataClass.BASIC, server_default=text("false"), required=True)
@@ -149,8 +149,10 @@ class Customer(Root, Base):
     id_number: Mapped[str | None] = field(DataClass.IDENTITY, personal=True, mask=Mask.TAIL, max_length=32)
 
     registration_number: Mapped[str | None] = field(DataClass.BILLING, max_length=64, search=Search.NUMBER)
-    tax_id: Mapped[str | None] = field(DataClass.BILLING, mask=Mask.TAIL, max_length=64, search=Search.NUMBER)
-    invoice_title: Mapped[str | None] = field(DataClass.BILLING)
+    tax_id: Mapped[str | None] = field(
+        DataClass.BILLING, personal=True, mask=Mask.TAIL, max_length=64, search=Search.NUMBER
+    )
+    invoice_title: Mapped[str | None] = field(DataClass.BILLING, personal=True)
     payment_terms_days: Mapped[int | None] = field(DataClass.BILLING)
     bank_name: Mapped[str | None] = field(DataClass.BANK)
     bank_account: Mapped[str | None] = field(DataClass.BANK, personal=True, mask=Mask.TAIL, max_length=64)
@@ -210,7 +212,7 @@ class ContactPoint(Child, Base):
 
     customer_id: Mapped[UUID] = internal(ForeignKey("customers.id", ondelete="CASCADE"))
     kind: Mapped[ContactPointKind] = field(DataClass.BASIC, required=True)
-    label: Mapped[str | None] = field(DataClass.BASIC)
+    label: Mapped[str | None] = field(DataClass.BASIC, personal=True)
     raw: Mapped[str] = field(DataClass.CONTACT, personal=True, mask=Mask.CONTACT, max_length=254, required=True)
     e164: Mapped[str | None] = field(
         DataClass.CONTACT, personal=True, mask=Mask.CONTACT, write=Write.SERVICE, search=Search.CONTACT

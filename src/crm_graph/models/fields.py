@@ -68,8 +68,9 @@ class Search(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """A column's declaration. `max_length` is in characters; `api` is false for what no client ever names; `ruled` says
-    that the search index knows its values, since row rules ask for them.
+    """A column's declaration. `personal` is what tells something of a person, or may: texts in people's own words name
+    them, whatever they are meant for. `max_length` is in characters; `api` is false for what no client ever names;
+    `ruled` says that the search index knows its values, since row rules ask for them.
     """
 
     data_class: DataClass

@@ -65,10 +65,10 @@ class Interaction(Root, Base):
     direction: Mapped[Direction] = field(DataClass.BASIC, server_default="INBOUND", required=True)
     occurred_at: Mapped[datetime] = field(DataClass.BASIC, required=True)
     duration_seconds: Mapped[int | None] = field(DataClass.BASIC)
-    outcome: Mapped[str | None] = field(DataClass.BASIC)
+    outcome: Mapped[str | None] = field(DataClass.BASIC, personal=True)
     sentiment: Mapped[Sentiment | None] = field(DataClass.BASIC)
-    location: Mapped[str | None] = field(DataClass.BASIC)
-    thread_key: Mapped[str | None] = field(DataClass.BASIC)
+    location: Mapped[str | None] = field(DataClass.BASIC, personal=True)
+    thread_key: Mapped[str | None] = field(DataClass.BASIC, personal=True)
     next_follow_up_at: Mapped[datetime | None] = field(DataClass.BASIC)
 
     counterpart: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.CONTACT, max_length=254)

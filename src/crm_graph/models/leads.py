@@ -60,7 +60,7 @@ class Lead(Workflow, Root, Base):
     follow_up_due_at: Mapped[datetime | None] = field(DataClass.BASIC)
     last_contacted_at: Mapped[datetime | None] = field(DataClass.BASIC)
     assigned_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)
-    assignment_reason: Mapped[str | None] = field(DataClass.BASIC, write=Write.SERVICE, max_length=500)
+    assignment_reason: Mapped[str | None] = field(DataClass.BASIC, personal=True, write=Write.SERVICE, max_length=500)
     pool_state: Mapped[PoolState] = field(DataClass.BASIC, server_default="OWNED", write=Write.SERVICE)
     pooled_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)
     disqualification_reason: Mapped[str | None] = field(DataClass.BASIC, write=Write.SERVICE)

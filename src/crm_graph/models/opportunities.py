@@ -41,7 +41,7 @@ class Opportunity(Workflow, Root, Base):
     customer_id: Mapped[UUID] = internal(ForeignKey("customers.id"))
     lead_id: Mapped[UUID | None] = internal(ForeignKey("leads.id"))
 
-    name: Mapped[str] = field(DataClass.BASIC, required=True, search=Search.TEXT)
+    name: Mapped[str] = field(DataClass.BASIC, personal=True, required=True, search=Search.TEXT)
     source_channel: Mapped[Channel | None] = field(DataClass.BASIC)
     campaign: Mapped[str | None] = field(DataClass.BASIC)
     product_interest: Mapped[str | None] = field(DataClass.BASIC)
@@ -57,7 +57,7 @@ class Opportunity(Workflow, Root, Base):
     closed_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)
     loss_reason: Mapped[str | None] = field(DataClass.BASIC, write=Write.SERVICE)
     loss_note: Mapped[str | None] = field(DataClass.CONTENT, personal=True, write=Write.SERVICE, max_length=20_000)
-    next_step: Mapped[str | None] = field(DataClass.BASIC, max_length=500)
+    next_step: Mapped[str | None] = field(DataClass.BASIC, personal=True, max_length=500)
     next_step_on: Mapped[date | None] = field(DataClass.BASIC)
     description: Mapped[str | None] = field(DataClass.CONTENT, personal=True, max_length=20_000)
 

@@ -67,7 +67,7 @@ class Ticket(Workflow, Root, Base):
     contract_id: Mapped[UUID | None] = internal(ForeignKey("contracts.id"))
 
     number: Mapped[str] = field(DataClass.BASIC, write=Write.SERVICE, max_length=64, search=Search.NUMBER)
-    subject: Mapped[str] = field(DataClass.BASIC, max_length=500, required=True, search=Search.TEXT)
+    subject: Mapped[str] = field(DataClass.BASIC, personal=True, max_length=500, required=True, search=Search.TEXT)
     category: Mapped[TicketCategory] = field(DataClass.BASIC, server_default="OTHER", required=True)
     priority: Mapped[Priority] = field(DataClass.BASIC, server_default="NORMAL", required=True)
     channel: Mapped[InteractionChannel | None] = field(DataClass.BASIC)

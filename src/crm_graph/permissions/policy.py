@@ -96,7 +96,8 @@ _FOUND_BY = {"phone": LOOKUP, "email": LOOKUP, "contact_points.e164": LOOKUP}
 # What an analyst counts and sums, and what tells who a person is beside that which is marked as personal.
 _FACTS = (BASIC, AMOUNT, METRIC)
 _REFS_MASKED = {"external_refs.external_id": MASKED}
-_WHO = {"short_name": MASKED, "website": MASKED, "number": MASKED, **_REFS_MASKED}
+_WHO = {"number": MASKED, **_REFS_MASKED}
+_NAMES = {"name": READ, "short_name": READ, "website": READ}
 
 _EVERYONE = RoleRule(
     EVERYONE,
@@ -304,8 +305,9 @@ _ANALYST = RoleRule(
     {
         "customer": (
             grant(ALL, read=_FACTS, personal=MASKED, fields=_WHO),
-            # An organisation is no person; a custom field that is marked as personal stays masked all the same.
-            grant(ORGANIZATIONS, read=[BASIC], personal=MASKED, fields={"name": READ}),
+            # An organisation is no person; what people write of it, and a custom field that is marked as personal, stay
+            # masked all the same.
+            grant(ORGANIZATIONS, read=[BASIC], personal=MASKED, fields=_NAMES),
         ),
         "interaction": (grant(ALL, read=_FACTS, personal=MASKED, fields=_REFS_MASKED),),
         "lead": (grant(ALL, read=_FACTS, personal=MASKED, fields=_REFS_MASKED),),
