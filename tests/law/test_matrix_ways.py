@@ -27,7 +27,7 @@ from crm_graph.resolvers.exports.encoders import encoder_for
 from crm_graph.resolvers.timeline.sources import HOLDER, SOURCES
 from crm_graph.services.unmasking import MAX_FIELDS, MAX_RECORDS
 from reference.compiled import catalog, schema_of
-from reference.table import ROLES, expected, grants
+from reference.table import ROLES, expected, grants, selected
 
 from .test_matrix_exits import (
     _EMPTY,
@@ -143,6 +143,14 @@ async def test_files_show_what_the_table_shows(format_: ExportFormat, role: str,
                         assert any(part not in ("", None) for part in parts), where
 
 
+class WholeRecords(Changes):
+    """Changes that ask for every field of the record."""
+
+    def _selection(self, entity: EntityType) -> str:
+        type_: Any = self._schema.type_map[entity.api_name]
+        return " ".join(selected(cell) for cell in own(entity) if cell.member.api_name in type_.fields)
+
+
 @pytest.mark.parametrize("role", WRITERS)
 async def test_payloads_of_every_verb_show_what_the_table_shows(
     role: str, twin_connection: Connection, twin_engine: AsyncEngine
@@ -151,10 +159,9 @@ async def test_payloads_of_every_verb_show_what_the_table_shows(
     asked, random, shown = await asking(role, 23, twin_connection), Random(23), 0
     access = asked.company.who.access
     view = View(catalog(), asked.company.tables, asked.company.who, access)
-    maker = Changes(
-        random, Twin(random, catalog(), view), schema_of(access), ("create", "update", "restore", "transition")
-    )
-    for _ in range(30):
+    twin, verbs = Twin(random, catalog(), view), ("create", "update", "update", "restore", "transition")
+    maker = WholeRecords(random, twin, schema_of(access), verbs)
+    for _ in range(60):
         made = maker.make()
         if made is None:
             break
