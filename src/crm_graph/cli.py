@@ -165,7 +165,9 @@ def _check(settings: Settings) -> None:
 
 @app.command(name="check-predicates")
 def check_predicates() -> None:
-    """Read every stored predicate of the database of DATABASE_URL, or of the demo; fail where one does not read."""
+    """Read every stored predicate of the database of DATABASE_URL, or of the demo; fail where one does not read, or
+    names what its role does not read in full on every record that it sees.
+    """
     with database(load_settings(), typer.echo, shared=True) as url:
         unreadable = asyncio.run(maintenance.check_predicates(url))
     for found in unreadable:

@@ -26,7 +26,7 @@ from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.store import has_raised_policy_version, sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms
-from crm_graph.permissions.validation import require_sound
+from crm_graph.permissions.validation import require_sound, warn_of_unread
 from crm_graph.replicas.opening import replica_of
 from crm_graph.replicas.reads import Replica
 from crm_graph.resolvers.manifests import read_manifest
@@ -114,6 +114,7 @@ async def open_hub(
         )
         await principals.start()
         stack.push_async_callback(principals.stop)
+        warn_of_unread(principals.policy, catalog)
         budgets = Budgets(engine, clock=clock, default_per_minute=settings.cost_per_minute)
         await budgets.start()
         stack.push_async_callback(budgets.stop)

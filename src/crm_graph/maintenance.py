@@ -31,7 +31,7 @@ from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import API_SOURCE, Principal
 from crm_graph.permissions.rules import ADMIN, Policy, UnknownRole
 from crm_graph.permissions.store import full_access, load_policy, utc_now
-from crm_graph.permissions.validation import Unreadable, unreadable_predicates
+from crm_graph.permissions.validation import Unreadable, unread_predicates, unreadable_predicates
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.seeding.company import SeedReport, seed_demo
 from crm_graph.seeding.foundation import lay
@@ -131,11 +131,14 @@ async def check(url: str, settings: Settings) -> list[str]:
 
 
 async def check_predicates(url: str) -> list[Unreadable]:
-    """The stored predicates of a migrated database that do not read against what this version has."""
+    """The stored predicates of a migrated database that do not read against what this version has, or that name what
+    their role does not read.
+    """
     connection = await connect(url)
     try:
         catalog = build_catalog(await load_custom_fields(connection))
-        return unreadable_predicates(await load_policy(connection), catalog)
+        policy = await load_policy(connection)
+        return unreadable_predicates(policy, catalog) + unread_predicates(policy, catalog)
     finally:
         await connection.close()
 

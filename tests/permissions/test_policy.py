@@ -19,8 +19,8 @@ from crm_graph.permissions.policy import (
     ORGANIZATIONS,
     table,
 )
-from crm_graph.permissions.rules import EVERYONE, OWN, TEAM, TEAM_AND_BELOW
-from crm_graph.permissions.validation import require_sound
+from crm_graph.permissions.rules import EVERYONE, OWN, TEAM, TEAM_AND_BELOW, Policy
+from crm_graph.permissions.validation import require_sound, unread_predicates
 
 from .granting import CATALOG, FOR_EVERYONE, HIDDEN, LOOKUP, MASKED, READ, access_of, level
 
@@ -102,6 +102,10 @@ NAMES_NOBODY: Mapping[str, str] = {
 
 def test_default_table_is_sound() -> None:
     require_sound(DEFAULT_ROLES, CATALOG)
+
+
+def test_default_roles_pick_no_records_by_what_they_do_not_read() -> None:
+    assert unread_predicates(Policy(0, DEFAULT_ROLES), CATALOG) == []
 
 
 @pytest.mark.parametrize("role", DEFAULT_ROLES)

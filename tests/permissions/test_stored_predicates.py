@@ -11,7 +11,7 @@ import orjson
 from structlog.testing import capture_logs
 
 from crm_graph.permissions.authentication import Principals
-from crm_graph.permissions.validation import unreadable_predicates
+from crm_graph.permissions.validation import unreadable_predicates, warn_of_unread
 
 SOURCES = str(Path(__file__).parents[2] / "src")
 CHANGE = (
@@ -60,12 +60,34 @@ async def test_grant_on_a_type_that_is_gone_is_found(company: Any, principals: P
     assert {(f.role, f.entity_type, f.problem.template_key) for f in found} >= {("sales", "deal", "unknown_type")}
 
 
+async def test_condition_that_names_more_than_its_role_reads_is_found(
+    company: Any, principals: Principals, wangs_token: str
+) -> None:
+    await company.execute(CHANGE, predicate=orjson.dumps({"owner": {"phone": {"endsWith": "003"}}}).decode())
+    await principals.refresh()
+    with capture_logs() as logs:
+        warn_of_unread(principals.policy, company.catalog)
+
+    told = "The role does not read this in full on every record that it sees, so no records can be picked by it."
+    assert [(t["event"], t["role"], t["type"], t["path"], t["problem"]) for t in logs] == [
+        ("stored_predicate_unread", "sales", "contract", ["owner", "phone"], told)
+    ]
+    assert (await principals.authenticate(wangs_token)).access.grants("contract") != ()
+
+
 async def test_the_command_names_what_does_not_read_and_fails(company: Any, database_url: str) -> None:
     sound = await asyncio.to_thread(check, database_url)
     await company.execute(CHANGE, predicate=orjson.dumps({"signedOn": {"lt": {"start": "decade"}}}).decode())
     broken = await asyncio.to_thread(check, database_url)
+    await company.execute(CHANGE, predicate=orjson.dumps({"owner": {"phone": {"eq": "+8613800000003"}}}).decode())
+    beyond = await asyncio.to_thread(check, database_url)
 
     assert (sound.returncode, sound.stdout) == (0, "All stored predicates read.\n")
     told = "crm-graph: role sales, grant on contract: signedOn.lt.start: The start is one of these: day, week, month,"
     assert broken.returncode == 1
     assert set(broken.stderr.splitlines()) == {f"{told} quarter, year."}
+    unread = "The role does not read this in full on every record that it sees, so no records can be picked by it."
+    assert (beyond.returncode, beyond.stderr) == (
+        1,
+        f"crm-graph: role sales, grant on contract: owner.phone: {unread}\n",
+    )

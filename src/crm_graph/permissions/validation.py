@@ -1,17 +1,28 @@
-"""Is a policy sound? Every name in it must exist in the catalog; errors carry the path to what is wrong."""
+"""Is a policy sound? Every name in it must exist in the catalog, and a role must read what its conditions name; errors
+carry the path to what is wrong.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import orjson
 import structlog
 
-from crm_graph.access import Level, RowScope
+from crm_graph.access import EVERY_ROW, Access, Level, RowScope, TypeGrant
 from crm_graph.catalog import Catalog, CatalogError, EntityType
-from crm_graph.errors import CrmError, Invalid
+from crm_graph.criteria.reading import PredicateReader, stored_leaf
+from crm_graph.errors import CrmError, Invalid, Path
 from crm_graph.messages import render
 from crm_graph.models.fields import DataClass, Write
 from crm_graph.models.roles import RowRule
-from crm_graph.permissions.effective import field_levels, field_paths, predicate_problems, written_fields
+from crm_graph.permissions.effective import (
+    effective_access,
+    field_levels,
+    field_paths,
+    predicate_problems,
+    usable,
+    written_fields,
+)
 from crm_graph.permissions.rules import GrantRule, Policy, RoleRule, actions_of
 
 log = structlog.get_logger(__name__)
@@ -58,7 +69,7 @@ def _inheritance_problems(roles: Mapping[str, RoleRule], role: RoleRule) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What is wrong with a stored predicate, against the present catalog; its grant gives no row meanwhile."""
+    """What is wrong with a stored predicate, against the present catalog or the rights of its role."""
 
     role: str
     entity_type: str
@@ -71,7 +82,7 @@ class Unreadable:
 
 def unreadable_predicates(policy: Policy, catalog: Catalog) -> list[Unreadable]:
     """All that is wrong with the predicates that grants hold: a release or a custom field may have taken away what they
-    name since they were saved.
+    name since they were saved. Their grants give no row meanwhile.
     """
     found = []
     for role in policy.roles.values():
@@ -86,14 +97,86 @@ def unreadable_predicates(policy: Policy, catalog: Catalog) -> list[Unreadable]:
     return found
 
 
+Unread = tuple[str, str, Path]
+"""The name of a type, a condition on it, and the path in it to what is not read."""
+
+
+def unread(catalog: Catalog, policy: Policy, key: str) -> list[Unread]:
+    """What a role's conditions name and it does not read in full on every row that it sees: which rows they pick would
+    tell of it. Conditions that do not read at all are `unreadable_predicates`.
+    """
+    role = policy.roles.get(key)
+    conditions = [
+        (catalog.types[name], rule.scope)
+        for name, rules in (role.grants.items() if role else ())
+        for rule in rules
+        if rule.scope.predicate is not None and name in catalog.types
+    ]
+    conditions = [(entity, scope) for entity, scope in conditions if usable(catalog, entity, scope)]
+    if not conditions:
+        return []
+    access = effective_access(policy, catalog, [key])
+    everywhere = {name: _on_every_row(grants) for name, grants in access.types.items()}
+    found: list[Unread] = []
+    for entity, scope in conditions:
+        levels = {**everywhere, entity.name: everywhere.get(entity.name, {}) | _known_by(access, entity, scope)}
+        types = {name: (TypeGrant(EVERY_ROW, of_type, frozenset()),) for name, of_type in levels.items() if of_type}
+        problems: list[CrmError] = []
+        reader = PredicateReader(catalog, replace(access, types=types), stored_leaf, problems.append)
+        reader.read(entity, orjson.loads(scope.predicate or "{}"))
+        found += [(entity.name, scope.predicate or "", problem.path) for problem in problems]
+    return found
+
+
+def _on_every_row(grants: Iterable[TypeGrant]) -> dict[str, Level]:
+    """The levels that every row of a type has which is seen: by each grant on it, or by the one on all rows."""
+    grants = tuple(grants)
+    paths = {path for grant in grants for path in grant.levels}
+    everywhere = next((grant for grant in grants if grant.scope == EVERY_ROW), None)
+    levels = {
+        path: min(grant.level(path) for grant in grants) if everywhere is None else everywhere.level(path)
+        for path in paths
+    }
+    return {path: level for path, level in levels.items() if level > Level.HIDDEN}
+
+
+_REF = "external_refs.source"
+
+
+def _known_by(access: Access, entity: EntityType, scope: RowScope) -> dict[str, Level]:
+    """That a record is known to another system, which a grant that shows so may ask of the others too: what a system
+    syncs are the records that carry its ref, beside others that it only finds.
+    """
+    shows = any(g.scope == scope and g.level(_REF) is Level.READ for g in access.grants(entity.name))
+    return {_REF: Level.READ} if shows else {}
+
+
+def unread_predicates(policy: Policy, catalog: Catalog) -> list[Unreadable]:
+    """The predicates by which roles pick their rows though they do not read what these name."""
+    return [
+        Unreadable(key, name, Invalid("where_unread", path=path))
+        for key in policy.roles
+        for name, _, path in dict.fromkeys(unread(catalog, policy, key))
+    ]
+
+
+def warn_of_unread(policy: Policy, catalog: Catalog) -> None:
+    """Log what `unread_predicates` finds, for the start of a process: edits are refused."""
+    _warn("stored_predicate_unread", unread_predicates(policy, catalog))
+
+
 def warn_of_unreadable(policy: Policy, catalog: Catalog) -> None:
     """Log each stored predicate that does not read, and each role that another cannot inherit."""
     for role in policy.roles.values():
         for problem in _inheritance_problems(policy.roles, role):
             log.warning("role_not_inherited", path=list(problem.path), problem=render(problem, "en"))
-    for found in unreadable_predicates(policy, catalog):
+    _warn("stored_predicate_unreadable", unreadable_predicates(policy, catalog))
+
+
+def _warn(event: str, unreadable: Iterable[Unreadable]) -> None:
+    for found in unreadable:
         log.warning(
-            "stored_predicate_unreadable",
+            event,
             role=found.role,
             type=found.entity_type,
             path=list(found.problem.path),

@@ -99,7 +99,8 @@ class GrantInput:
     type: str = strawberry.field(description="The type of records, such as `Customer`.")
     row_rule: RowRule = strawberry.field(description="Which records it is about.")
     where: JSON | None = strawberry.field(
-        description="The condition of a row rule WHERE. It may name what the role reads in full.",
+        description="The condition of a row rule WHERE. It may name what the role reads in full on every record that it"
+        " sees.",
         default=strawberry.UNSET,
     )
     levels: list[ClassLevelInput] = strawberry.field(

@@ -10,9 +10,8 @@ import asyncpg
 import orjson
 
 from crm_graph.access import EVERY_ROW, Access, Level, TypeGrant
-from crm_graph.catalog import Catalog, EntityType
-from crm_graph.criteria.reading import PredicateReader, stored_leaf
-from crm_graph.errors import CrmError, Invalid, LimitReached, Path, RuleViolated
+from crm_graph.catalog import Catalog
+from crm_graph.errors import CrmError, Invalid, LimitReached, RuleViolated
 from crm_graph.models.users import UserKind, UserStatus
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.rules import (
@@ -25,6 +24,7 @@ from crm_graph.permissions.rules import (
     RoleRule,
 )
 from crm_graph.permissions.store import Connection, load_policy
+from crm_graph.permissions.validation import Unread, unread
 from crm_graph.services.commands import Problems
 from crm_graph.services.role_inputs import Placed
 from crm_graph.transaction import NotGranted, Transaction
@@ -74,10 +74,6 @@ WHERE role_map @> jsonb_build_array(jsonb_build_object('roles', jsonb_build_arra
 ORDER BY name
 LIMIT 5
 """
-
-
-Unread = tuple[str, str, Path]
-"""The name of a type, a condition on it, and the path in it to what is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +186,10 @@ def require_sound_edit(catalog: Catalog, before: Standing, after: Policy, edit: 
         raise Problems(problems)
     for key in after.roles:
         if role.key in (key, EVERYONE) or any(r.key == role.key for r in after.held([key])):
-            wrong = _unread(catalog, after, key)
+            wrong = unread(catalog, after, key)
             if wrong and key == role.key and edit.placed:
                 problems += _told_unread(wrong, edit.placed)
-            elif wrong and not set(wrong) <= set(_unread(catalog, before.policy, key)):
+            elif wrong and not set(wrong) <= set(unread(catalog, before.policy, key)):
                 problems.append(RuleViolated("role_left_unread", path=prefix, role=key))
     if problems:
         raise Problems(problems)
@@ -223,30 +219,6 @@ def _told_unread(wrong: Sequence[Unread], placed: Sequence[Placed]) -> Iterator[
         for one in placed:
             if (one.entity.name, one.rule.scope.predicate) == (name, where):
                 yield Invalid("where_unread", path=(*one.at, "where", *path))
-
-
-def _unread(catalog: Catalog, policy: Policy, key: str) -> list[Unread]:
-    """The fields in a role's conditions that it does not read. Its rows would tell of them what it may not see."""
-    role = policy.roles.get(key)
-    conditions = [
-        (catalog.types[name], rule.scope.predicate)
-        for name, rules in (role.grants.items() if role else ())
-        for rule in rules
-        if rule.scope.predicate is not None and name in catalog.types
-    ]
-    if not conditions:
-        return []
-    access = effective_access(policy, catalog, [key])
-    return [(t.name, where, path) for t, where in conditions for path in _paths_beyond(catalog, access, t, where)]
-
-
-def _paths_beyond(catalog: Catalog, access: Access, entity: EntityType, where: str) -> list[Path]:
-    problems: list[CrmError] = []
-    try:
-        PredicateReader(catalog, access, stored_leaf, problems.append).read(entity, orjson.loads(where))
-    except CrmError as error:
-        problems.append(error)
-    return [problem.path for problem in problems]
 
 
 def require_separation(tx: Transaction, before: Standing, after: Policy, edit: Edit) -> None:

@@ -62,8 +62,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "named_twice": ("This stands here twice. Keep one.", "此项重复，请保留一个。"),
     "where_unread": (
-        "The role does not read this field in full, so its records cannot be picked by it.",
-        "该角色不能完整读取此字段，因此不能用它来限定记录。",
+        "The role does not read this in full on every record that it sees, so no records can be picked by it.",
+        "该角色并非在其可见的每条记录上都能完整读取此项，因此不能用它来限定记录。",
     ),
     "role_left_unread": (
         "The role {role} picks its records by what it could no longer read. Change its conditions first.",
