@@ -163,6 +163,11 @@ async def test_default_roles_go_on_reading_fields_whose_marks_changed(empty_url:
         "UPDATE grants SET field_levels = field_levels - 'short_name' - 'website' FROM roles r"
         " WHERE r.id = role_id AND r.key = 'analyst' AND predicate IS NOT NULL"
     )
+    await connection.execute(
+        "UPDATE grants g SET field_levels = g.field_levels - 'credit_hold',"
+        " writes = CASE r.key WHEN 'erp' THEN g.writes - 'field:credit_hold' ELSE g.writes END"
+        " FROM roles r WHERE r.id = g.role_id"
+    )
 
     await migrate(empty_url, settings)
 

@@ -29,7 +29,7 @@ from .granting import CATALOG, FOR_EVERYONE, HIDDEN, LOOKUP, MASKED, READ, acces
 # behind it; a field goes before its class. What is not named is hidden.
 CEILINGS: Mapping[str, Mapping[str, str]] = {
     "sales": {
-        "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT",
+        "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT credit_hold",
         "interaction": "BASIC CONTACT CONTENT",
         "lead": "BASIC CONTACT AMOUNT METRIC CONTENT",
         "opportunity": "BASIC AMOUNT METRIC CONTENT",
@@ -37,7 +37,7 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "contract": "BASIC AMOUNT BILLING CONTENT",
     },
     "sales_manager": {
-        "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT",
+        "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT credit_hold",
         "interaction": "BASIC CONTACT CONTENT",
         "lead": "BASIC CONTACT AMOUNT METRIC CONTENT",
         "opportunity": "BASIC AMOUNT COST METRIC CONTENT",
@@ -52,12 +52,12 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "contract": "BASIC",
     },
     "finance": {
-        "customer": "BASIC CONTACT BILLING BANK AMOUNT METRIC kyc_status",
+        "customer": "BASIC CONTACT BILLING BANK AMOUNT METRIC kyc_status credit_hold",
         "interaction": "BASIC",
         "contract": "BASIC AMOUNT BILLING BANK",
     },
     "crm_manager": {
-        "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT",
+        "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT credit_hold",
         "interaction": "BASIC CONTACT CONTENT",
         "lead": "BASIC CONTACT AMOUNT METRIC CONTENT",
         "opportunity": "BASIC AMOUNT METRIC CONTENT",
@@ -74,7 +74,7 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "contract": "BASIC AMOUNT title:MASKED payment_terms:MASKED",
     },
     "auditor": {},
-    "erp": {"customer": "BASIC CONTACT BILLING AMOUNT", "contract": "BASIC AMOUNT BILLING"},
+    "erp": {"customer": "BASIC CONTACT BILLING AMOUNT credit_hold", "contract": "BASIC AMOUNT BILLING"},
     "commerce": {"customer": "BASIC CONTACT BILLING"},
     "call_centre": {
         "customer": "kind phone:LOOKUP email:LOOKUP contact_points.e164:LOOKUP",
@@ -256,6 +256,15 @@ def test_sales_write_own_customers_but_not_credit_and_tier() -> None:
     assert access.may_write("customer", "annual_revenue")
     for field in ("credit_hold", "credit_limit", "tier", "bank_account", "version", "contact_points.e164"):
         assert not access.may_write("customer", field), field
+
+
+def test_credit_hold_is_told_to_who_sells_and_set_by_who_runs_credit() -> None:
+    told = {role for role in DEFAULT_ROLES if access_of(role).ceiling("customer", "credit_hold") is not HIDDEN}
+
+    assert told == {"sales", "sales_manager", "crm_manager", "finance", "erp"}
+    assert {role for role in told if access_of(role).may_write("customer", "credit_hold")} == {"finance", "erp"}
+    own, pool = access_of("sales").grants("customer")
+    assert (own.level("credit_hold"), pool.level("credit_hold")) == (READ, HIDDEN)
 
 
 def test_service_looks_phones_up_and_reads_them_with_an_open_ticket() -> None:

@@ -136,7 +136,7 @@ class Customer(Root, Base):
     website: Mapped[str | None] = field(DataClass.BASIC, personal=True, max_length=500)
     pool_state: Mapped[PoolState] = field(DataClass.BASIC, server_default="OWNED", write=Write.SERVICE)
     pooled_at: Mapped[datetime | None] = field(DataClass.BASIC, write=Write.SERVICE)
-    credit_hold: Mapped[bool] = field(DataClass.BASIC, server_default=text("false"), required=True)
+    credit_hold: Mapped[bool] = field(DataClass.KYC, server_default=text("false"), required=True)
 
     phone: Mapped[str | None] = field(DataClass.CONTACT, personal=True, mask=Mask.PHONE, search=Search.PHONE)
     email: Mapped[str | None] = field(

@@ -89,8 +89,9 @@ _POOLED_CUSTOMER = {
     "external_refs.external_id": MASKED,
 }
 _POOLED_LEAD = {"name": MASKED, "company_name": MASKED, "external_refs.external_id": MASKED}
-# What sales write of a customer: credit is finance's, tier is the CRM manager's.
-_SALES_WRITE = (BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:credit_hold", "except:tier")
+# What sales write of a customer: tier is the CRM manager's. Credit is finance's; who sells is told of a hold, no more.
+_SALES_WRITE = (BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:tier")
+_HOLD = {"credit_hold": READ}
 # What a system matches people by, and sees masked.
 _FOUND_BY = {"phone": LOOKUP, "email": LOOKUP, "contact_points.e164": LOOKUP}
 # What an analyst counts and sums, and what tells who a person is beside that which is marked as personal.
@@ -122,6 +123,7 @@ _SALES = RoleRule(
             grant(
                 OWN,
                 read=[BASIC, CONTACT, BILLING, AMOUNT, METRIC, CONTENT],
+                fields=_HOLD,
                 writes=_SALES_WRITE,
             ),
             grant(IN_POOL, read=[BASIC], masked=[CONTACT], fields=_POOLED_CUSTOMER),
@@ -158,6 +160,7 @@ _SALES_MANAGER = RoleRule(
             grant(
                 TEAM_AND_BELOW,
                 read=[BASIC, CONTACT, BILLING, AMOUNT, METRIC, CONTENT],
+                fields=_HOLD,
                 writes=_SALES_WRITE,
             ),
         ),
@@ -244,7 +247,7 @@ _FINANCE = RoleRule(
                 ALL,
                 read=[BASIC, BILLING, BANK, AMOUNT, METRIC],
                 masked=[CONTACT],
-                fields={"kyc_status": READ},
+                fields={"kyc_status": READ, **_HOLD},
                 writes=[BILLING, BANK, "field:credit_limit", "field:credit_hold"],
             ),
             # An organisation's contacts are billing contacts.
@@ -274,7 +277,8 @@ _CRM_MANAGER = RoleRule(
             grant(
                 ALL,
                 read=[BASIC, CONTACT, BILLING, AMOUNT, METRIC, CONTENT],
-                writes=[BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue", "except:credit_hold"],
+                fields=_HOLD,
+                writes=[BASIC, CONTACT, BILLING, CONTENT, "field:annual_revenue"],
             ),
         ),
         "interaction": (grant(ALL, read=[BASIC, CONTACT, CONTENT], writes=[BASIC, CONTACT, CONTENT]),),
@@ -342,7 +346,8 @@ _ERP = RoleRule(
             grant(
                 KNOWN_TO_ERP,
                 read=[BASIC, CONTACT, BILLING, AMOUNT],
-                writes=[BASIC, CONTACT, BILLING, AMOUNT],
+                fields=_HOLD,
+                writes=[BASIC, CONTACT, BILLING, AMOUNT, "field:credit_hold"],
             ),
         ),
         "contract": (
@@ -364,7 +369,7 @@ _COMMERCE = RoleRule(
             grant(
                 KNOWN_TO_SHOP,
                 read=[BASIC, CONTACT, BILLING],
-                writes=[BASIC, CONTACT, BILLING, "except:credit_hold", "except:tier"],
+                writes=[BASIC, CONTACT, BILLING, "except:tier"],
             ),
         ),
     },
