@@ -102,7 +102,7 @@ async def test_a_client_sees_its_budget_and_is_told_when_to_come_again(
     assert first.json["extensions"] == {"cost": {"requested": 60, "remaining": 40}}
     assert first.response.headers["ratelimit-policy"] == '"cost";q=100;w=60;qu="cost"'
     assert first.response.headers["ratelimit"] == '"cost";r=40'
-    assert over.error == (429, "RATE_LIMITED", "Your budget is spent. Try again in 12 seconds.")
+    assert over.error == (429, "RATE_LIMITED", "Your budget is spent. Try again in 12 s.")
     assert over.json["errors"][0]["extensions"]["details"] == {"retry_after": 12, "limit": 100}
     assert over.response.headers["retry-after"] == "12"
     assert over.response.headers["ratelimit"] == '"cost";r=0;t=12'
@@ -163,7 +163,7 @@ async def test_who_has_spent_the_budget_on_documents_that_were_refused_has_none_
     later = await sent(crm, small_budget, short)
 
     assert first.error[:2] == (400, "VALIDATION_FAILED")
-    assert over.error == (429, "RATE_LIMITED", "Your budget is spent. Try again in 7 seconds.")
+    assert over.error == (429, "RATE_LIMITED", "Your budget is spent. Try again in 7 s.")
     assert later.error[:2] == (400, "VALIDATION_FAILED")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from crm_graph.web.graphql_requests import MAX_CONTAINERS, MAX_VALUES, from_json
 
+from .administering import done
 from .conftest import Answer, Crm
 
 UPSERT = """
@@ -20,6 +21,7 @@ mutation($source: String!, $items: [UpsertCustomerItem!]!, $mode: Mode, $dryRun:
     errors { code path message }
   }
 }"""
+USED_OTHERWISE = "This idempotency key was used with another request, or by an asker with other rights. Use a new key."
 CREATE = """
 mutation($name: String!) {
   createCustomer(input: { name: $name, kind: PERSON }) { customer { id } errors { code } }
@@ -199,12 +201,27 @@ async def test_a_stored_answer_names_the_customer_it_is_about_and_when_it_ends(c
 
 async def test_a_key_with_another_body_is_refused(crm: Crm) -> None:
     await crm.ask("sun", CREATE, {"name": "甲公司"}, Idempotency_Key="other-1")
-    message = "This idempotency key was used with another request. Use a new key."
 
     for media in ("application/json", "application/graphql-response+json"):
         answer = await crm.ask("sun", CREATE, {"name": "乙公司"}, Idempotency_Key="other-1", Accept=media)
-        assert answer.error == (422, "IDEMPOTENCY_MISMATCH", message)
+        assert answer.error == (422, "IDEMPOTENCY_MISMATCH", USED_OTHERWISE)
     assert await crm.count("customers WHERE name = '乙公司'") == 0
+
+
+async def test_a_key_that_was_used_with_other_rights_is_refused_and_says_so(crm: Crm) -> None:
+    async def once(language: str) -> Answer:
+        return await crm.ask("wang", CREATE, {"name": "权限已变"}, Idempotency_Key="rights-1", Accept_Language=language)
+
+    await once("en")
+    wang = str(crm.users["wang"])
+    await done(crm, "grantRole", user=wang, role="marketing")
+    english, chinese = await once("en"), await once("zh")
+    await done(crm, "revokeRole", user=wang, role="marketing")
+
+    assert english.error == (422, "IDEMPOTENCY_MISMATCH", USED_OTHERWISE)
+    told = "该幂等键已用于其他请求，或使用时请求者的权限不同，请更换新的幂等键。"
+    assert chinese.error == (422, "IDEMPOTENCY_MISMATCH", told)
+    assert await crm.count("customers WHERE name = '权限已变'") == 1
 
 
 async def test_keys_belong_to_whoever_sent_them(crm: Crm) -> None:

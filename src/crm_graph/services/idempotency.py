@@ -29,7 +29,8 @@ async def claim(
     """Take the key for this field, or get the answer that is stored under it. The first statement of its transaction.
 
     A duplicate that comes while the first still runs waits here until that one ends: then it gets the answer, or, if
-    that one was rolled back, the key. Raises IdempotencyMismatch for another request under the same key.
+    that one was rolled back, the key. Raises IdempotencyMismatch for another request under the same key, or
+    one with other rights.
     """
     if not 1 <= len(key) <= MAX_KEY or "\0" in key:
         raise Invalid("idempotency_key_invalid", max=MAX_KEY)

@@ -32,11 +32,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "该文档未登记，请用 documentId 指定已登记的文档，或先登记该文档。",
     ),
     "rate_limited": (
-        "Your budget is spent. Try again in {retry_after} seconds.",
+        "Your budget is spent. Try again in {retry_after} s.",
         "请求额度已用完，请在 {retry_after} 秒后重试。",
     ),
     "allowance_used": (
-        "You have asked for this too often. Try again in {retry_after} seconds.",
+        "You have asked for this too often. Try again in {retry_after} s.",
         "此类查询过于频繁，请在 {retry_after} 秒后重试。",
     ),
     "allowance_exceeded": (
@@ -45,8 +45,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "unauthenticated": ("A valid access token is needed.", "需要有效的访问令牌。"),
     "idempotency_mismatch": (
-        "This idempotency key was used with another request. Use a new key.",
-        "该幂等键已用于其他请求，请更换新的幂等键。",
+        "This idempotency key was used with another request, or by an asker with other rights. Use a new key.",
+        "该幂等键已用于其他请求，或使用时请求者的权限不同，请更换新的幂等键。",
     ),
     "timeout": ("The request took too long. Ask for less, or try again later.", "请求超时，请减少查询内容或稍后重试。"),
     "unavailable": ("The service is not available now. Try again later.", "服务暂不可用，请稍后重试。"),
