@@ -307,7 +307,7 @@ async def test_other_credentials_are_no_token(crm: Crm, authorization: str) -> N
     answer = Answer(await crm.http.post("/graphql", content=TYPENAME, headers=headers))
 
     assert answer.error == UNAUTHENTICATED
-    assert answer.response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert answer.response.headers["www-authenticate"] == "Bearer"
 
 
 async def test_the_scheme_has_no_case(crm: Crm) -> None:

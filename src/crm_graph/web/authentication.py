@@ -24,15 +24,23 @@ async def bearer(principals: Principals, headers: Mapping[bytes, bytes]) -> Bear
 
 
 def _token(headers: Mapping[bytes, bytes]) -> str:
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() != b"bearer" or not token:
+    token = _presented(headers)
+    if not token:
         raise Unauthenticated
     try:
-        return token.strip().decode("ascii")
+        return token.decode("ascii")
     except UnicodeDecodeError:
         raise Unauthenticated from None
 
 
+def _presented(headers: Mapping[bytes, bytes]) -> bytes:
+    """What stands for a bearer token in a request, if anything."""
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
 def challenge(headers: Mapping[bytes, bytes]) -> bytes:
-    """The WWW-Authenticate header. A request without credentials is told no error code (RFC 6750, section 3.1)."""
-    return b'Bearer error="invalid_token"' if b"authorization" in headers else b"Bearer"
+    """The WWW-Authenticate header. A request without a bearer token is told no error code (RFC 6750, section
+    3.1).
+    """
+    return b'Bearer error="invalid_token"' if _presented(headers) else b"Bearer"
