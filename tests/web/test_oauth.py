@@ -89,6 +89,24 @@ async def test_client_that_asks_for_a_scope_it_lacks_is_refused(server: Server) 
     assert response.json()["error"] == "invalid_scope"
 
 
+@pytest.mark.parametrize("resource", ["https://evil.example", "https://crm.example.com.evil.example", "crm"])
+async def test_token_for_another_resource_is_refused(server: Server, resource: str) -> None:
+    response = await server.token({**GRANT, "resource": resource}, basic=("erp", server.secret))
+
+    told = {"error": "invalid_target", "error_description": "Tokens are for this server alone."}
+    assert (response.status_code, response.json()) == (400, told)
+    assert {k: response.headers[k] for k in NO_STORE} == NO_STORE
+
+
+@pytest.mark.parametrize("resource", [TERMS.audience, TERMS.issuer, f"{TERMS.issuer}/", f"{TERMS.issuer}/graphql"])
+async def test_token_for_this_resource_is_given(server: Server, resource: str) -> None:
+    response = await server.token({**GRANT, "resource": resource}, basic=("erp", server.secret))
+
+    assert response.status_code == 200
+    principal = await server.principals.authenticate(response.json()["access_token"])
+    assert principal.user_id == server.account
+
+
 @pytest.mark.parametrize(
     ("client_id", "secret"), [("erp", "wrong"), ("nobody", "wrong"), ("", ""), ("sh\0op", "x"), ("é", "é"), ("erp", "")]
 )

@@ -87,6 +87,13 @@ class Authority:
     end_tokens: EndTokens = field(kw_only=True)
 
 
+class InvalidTargetError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """A token is asked for something that is not ours (RFC 8707, section 2)."""
+
+    error = "invalid_target"
+    description = "Tokens are for this server alone."
+
+
 Endpoint = Callable[[Authority, OAuthRequest, RegisteredClient], Awaitable[OAuthResponse]]
 
 
@@ -121,9 +128,17 @@ async def token(authority: Authority, request: OAuthRequest, client: RegisteredC
     if "grant_type" not in request.form:
         raise InvalidRequestError("The grant_type is missing.")
     principals = authority.principals
+    if request.form.get("resource") not in (None, *_resources(principals.terms)):
+        raise InvalidTargetError
     core = _Core(client, principals.terms, principals.keys, authority.clock())
     answer: OAuthResponse = await asyncio.to_thread(core.create_token_response, request)
     return answer
+
+
+def _resources(terms: TokenTerms) -> tuple[str, ...]:
+    """What a token may be asked for: our audience, and our address with what is asked there."""
+    base = terms.issuer.rstrip("/")
+    return terms.audience, base, f"{base}/", f"{base}/graphql"
 
 
 async def revocation(authority: Authority, request: OAuthRequest, client: RegisteredClient) -> OAuthResponse:
