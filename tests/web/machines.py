@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 CATALOG = build_catalog()
 TERMS = TokenTerms("https://crm.example.com", "crm-graph", 900)
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
-WRONG = {"error": "invalid_client", "error_description": "The client is not known, or its secret is wrong."}
+WRONG = {"error": "invalid_client", "error_description": "The client is not known, or its proof is wrong."}
 GRANT = {"grant_type": "client_credentials"}
 UNLIMITED = Limits.of(0)
 

@@ -39,7 +39,7 @@ SLOW_DOWN = "slow_down"
 """What the registry of OAuth errors has for a token endpoint that is asked too often (RFC 8628, section 3.5)."""
 UNAVAILABLE = "temporarily_unavailable"
 """As at the authorization endpoint (RFC 6749, section 4.1.2.1); the status says it to who does not know the word."""
-_DESCRIPTIONS = {"invalid_client": "The client is not known, or its secret is wrong."}
+_DESCRIPTIONS = {"invalid_client": "The client is not known, or its proof is wrong."}
 
 
 @dataclass(frozen=True, slots=True)
