@@ -92,6 +92,20 @@ async def test_nobody_waits_for_a_row_that_is_not_theirs(crm: Crm) -> None:
     assert held.refusals("updateCustomer") == [("NOT_FOUND", ["id"])]
 
 
+async def test_parent_that_is_not_there_is_told_as_the_input_names_it(crm: Crm) -> None:
+    never = str(IdSource(crm.clock).new(EntityCode.CUSTOMER))
+    create = "mutation($i: CreateTicketInput!) { createTicket(input: $i) { errors { code path } } }"
+    update = """mutation($id: ID!, $i: UpdateCustomerInput!) {
+      updateCustomer(id: $id, input: $i) { errors { code path } } }"""
+    own = await crm.make("wang", "customer", name="有母公司", kind="ORGANIZATION")
+
+    made = await crm.ask("sun", create, {"i": {"subject": "无客户", "customerId": never}})
+    changed = await crm.ask("wang", update, {"id": own["id"], "i": {"parentId": never}})
+
+    assert made.refusals("createTicket") == [("NOT_FOUND", ["customerId"])]
+    assert changed.refusals("updateCustomer") == [("NOT_FOUND", ["parentId"])]
+
+
 async def test_move_writes_the_parents_among_its_fields(crm: Crm) -> None:
     one = await crm.make("wang", "customer", name="搬家公司", kind="ORGANIZATION")
     other = await crm.make("wang", "customer", name="新公司", kind="ORGANIZATION")
@@ -102,7 +116,7 @@ async def test_move_writes_the_parents_among_its_fields(crm: Crm) -> None:
     wrong = await crm.ask("wang", MOVE, {"id": deal["id"], "f": {**fields, "customerId": other["id"]}})
     moved = await crm.ask("wang", MOVE, {"id": deal["id"], "f": fields})
 
-    assert wrong.refusals("transitionOpportunity") == [("RULE_VIOLATED", ["lead"])]
+    assert wrong.refusals("transitionOpportunity") == [("RULE_VIOLATED", ["leadId"])]
     assert moved.payload("transitionOpportunity") == {
         "opportunity": {"stage": {"key": "needs"}, "lead": {"id": lead["id"]}, "nextStep": "报价"},
         "errors": [],
@@ -126,4 +140,4 @@ async def test_customer_out_of_scope_behind_a_lead_in_the_pool_is_like_none(crm:
         assert (await crm.ask("wang", CREATE_DEAL, {"i": of_own})).refusals("createOpportunity") == []
         of_none = {"name": "商机", "leadId": lead["id"]}
         refused = await crm.ask("wang", CREATE_DEAL, {"i": of_none})
-        assert refused.refusals("createOpportunity") == [("REQUIRED", ["customer"])]
+        assert refused.refusals("createOpportunity") == [("REQUIRED", ["customerId"])]

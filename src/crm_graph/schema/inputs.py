@@ -23,6 +23,11 @@ def parents_of(catalog: Catalog, entity: EntityType) -> list[Relation]:
     return list(catalog.parents(entity))
 
 
+def parent_keys(catalog: Catalog, entity: EntityType) -> dict[str, str]:
+    """What an input calls those relations: `customerId` for `customer`."""
+    return {relation.api_name: f"{relation.api_name}Id" for relation in parents_of(catalog, entity)}
+
+
 def children_of(entity: EntityType) -> list[Relation]:
     """The relations to what belongs to the record and is written with it."""
     return [entity.relations[name] for name in NOUNS[entity.name].children] if entity.name in NOUNS else []
@@ -113,8 +118,9 @@ def split_input(
     members = given_members(value)
     pipeline = members.pop("pipeline", None)
     parents: dict[str, ParentKey] = {}
+    keys = parent_keys(catalog, entity)
     for relation in parents_of(catalog, entity):
-        key = f"{relation.api_name}Id"
+        key = keys[relation.api_name]
         if key in members:
             parents[relation.name] = _parent(members.pop(key), key)
     children = {r.name: members.pop(r.api_name) or [] for r in children_of(entity) if r.api_name in members}

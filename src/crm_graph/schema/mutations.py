@@ -39,7 +39,7 @@ Refusal = Callable[[MutationContext, CrmError], Mapping[str, Any]]
 @dataclass(frozen=True)
 class Mutation:
     """One mutation field. `payload` are the members beside `errors`; `action` is what a role needs to have it, or one
-    of `otherwise`.
+    of `otherwise`. `renamed` is what the input calls by another name than errors of services do: parents.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Mutation:
     verb: Verb
     refused: Refusal = lambda _context, _fault: {}
     otherwise: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] | None = None
 
     def field(self) -> StrawberryField:
         """The Strawberry field; the actions stand in the metadata for role schemas."""
@@ -75,6 +76,8 @@ def _resolver(mutation: Mutation, payload: Any) -> Callable[..., Any]:
         if context.failure is not None:
             told = mutation.refused(context, context.failure)
             errors = [user_error(context.failure, context.locale)] if told else _errors_of(context)
+            for error in errors:
+                error.path[:1] = [(mutation.renamed or {}).get(step, step) for step in error.path[:1]]
             return _answer(payload, told, errors)
         return _answer(payload, await mutation.verb(context, arguments), [])
 

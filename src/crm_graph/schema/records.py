@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from crm_graph.errors import CrmError
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member, list_of
 from crm_graph.schema.entities import EntityTypes
-from crm_graph.schema.inputs import Inputs, given_members, read_id, split_input
+from crm_graph.schema.inputs import Inputs, given_members, parent_keys, read_id, split_input
 from crm_graph.schema.mutations import Mutation, UserError, record_of, record_payload, user_error
 from crm_graph.services import records
 from crm_graph.services.commands import Archive, Create, Mode, Outcome, Refused, Restore, Result, Update
@@ -47,8 +48,9 @@ def record_mutations(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation]:
     for name in NOUNS:
         entity = types.catalog[name]
         payload = record_payload(entity, types.types[name])
-        yield _create(entity, inputs, payload)
-        yield _update(entity, inputs, payload)
+        renamed = parent_keys(types.catalog, entity)
+        yield replace(_create(entity, inputs, payload), renamed=renamed)
+        yield replace(_update(entity, inputs, payload), renamed=renamed)
         yield _archive(entity, payload)
         yield _restore(entity, payload)
     yield _upsert(types.catalog["customer"], inputs)

@@ -1,6 +1,7 @@
 """The mutations of single nouns: assignment, and moves through a pipeline."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import strawberry
@@ -11,7 +12,7 @@ from crm_graph.models.ids import EntityCode, code_of
 from crm_graph.resolvers.write import MutationContext
 from crm_graph.schema.building import Argument, Member
 from crm_graph.schema.entities import EntityTypes
-from crm_graph.schema.inputs import Inputs, read_id, split_input
+from crm_graph.schema.inputs import Inputs, parent_keys, read_id, split_input
 from crm_graph.schema.mutations import Mutation, record_of, record_payload
 from crm_graph.services import leads
 from crm_graph.services.leads import AssignLead
@@ -22,7 +23,8 @@ def verb_mutations(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation]:
     """The mutations that only some entities have."""
     for entity in types.catalog.roots:
         if entity.workflow:
-            yield _transition(entity, inputs, record_payload(entity, types.types[entity.name]))
+            made = _transition(entity, inputs, record_payload(entity, types.types[entity.name]))
+            yield replace(made, renamed=parent_keys(types.catalog, entity))
     lead = types.catalog["lead"]
     yield _assign_lead(lead, record_payload(lead, types.types["lead"]))
 
