@@ -19,6 +19,7 @@ from crm_graph.db import connect, database_name, with_database, write_engine
 from crm_graph.maintenance import check, migrate
 from crm_graph.models.ids import EntityCode, code_of, first_id_at
 from crm_graph.models.users import UserKind
+from crm_graph.proof.masks import phone
 from crm_graph.settings import Settings
 
 
@@ -207,8 +208,13 @@ async def test_ids_made_in_sql_are_those_made_in_python(connection: "asyncpg.Con
         ("phone", "13800138001", "138****8001"),
         ("phone", "0086 138 0013 8000", "138****8000"),
         ("phone", "021-6288 1234", "021****1234"),
-        ("phone", "4008001234", "400****1234"),
-        ("phone", "6288123", "****8123"),
+        ("phone", "4008001234", "40****1234"),
+        ("phone", "+865926770112", "59****0112"),
+        ("phone", "+85291234567", "852****4567"),
+        ("phone", "912345678", "9****5678"),
+        ("phone", "62881234", "****1234"),
+        ("phone", "6288123", "****123"),
+        ("phone", "628812", "****"),
         ("phone", "95588", "****"),
         ("phone", None, None),
         ("email", "zhang@example.com", "z***@example.com"),
@@ -231,6 +237,20 @@ async def test_ids_made_in_sql_are_those_made_in_python(connection: "asyncpg.Con
 )
 async def test_masks(connection: "asyncpg.Connection[Any]", kind: str, value: str | None, masked: str | None) -> None:
     assert await connection.fetchval(f"SELECT crm_mask_{kind}($1)", value) == masked
+
+
+@pytest.mark.parametrize("prefix", ["", "+86", "0086"])
+async def test_masked_phone_hides_four_digits_whatever_its_length(
+    connection: "asyncpg.Connection[Any]", prefix: str
+) -> None:
+    digits = "59267701123456789"
+    for length in range(1, len(digits) + 1):
+        number = digits[:length]
+        masked = await connection.fetchval("SELECT crm_mask_phone($1)", f"{prefix}{number}")
+        first, last = masked.split("****")
+        assert (number.startswith(first), number.endswith(last)) == (True, True)
+        assert length - len(first) - len(last) >= min(4, length), number
+        assert masked == phone(f"{prefix}{number}")
 
 
 async def test_masks_are_inlined_into_the_statement(connection: "asyncpg.Connection[Any]") -> None:

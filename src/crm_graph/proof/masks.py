@@ -9,12 +9,15 @@ FIRST_CJK = 0x2E80
 
 
 def phone(value: str) -> str:
-    """The first three digits after +86 and the last four; less of shorter numbers."""
+    """The first three digits after +86 and the last four; fewer of shorter numbers, so that four stay hidden."""
     national = re.sub(r"^\s*(\+|00)86", "", value)
     digits = "".join(c for c in national if c in "0123456789")
-    if len(digits) >= 10:
-        return f"{digits[:3]}****{digits[-4:]}"
-    return f"****{digits[-4:]}" if len(digits) >= 7 else "****"
+    if len(digits) < 7:
+        return "****"
+    hidden = 4
+    last = min(4, len(digits) - hidden)
+    first = min(3, len(digits) - hidden - last)
+    return f"{digits[:first]}****{digits[-last:]}"
 
 
 def email(value: str) -> str:
