@@ -311,7 +311,9 @@ def test_admin_manages_users_and_sees_no_customer() -> None:
     access = access_of("admin")
 
     assert set(access.types) == {"user", "team", "pipeline", "stage"}
-    assert access.may_write("user", "status")
+    assert access.may_write("user", "name")
+    assert not access.may_write("user", "status")
+    assert access.may("roles:assign")
     assert access.may("roles:manage")
     assert not access.may("customers:update")
 
