@@ -78,7 +78,7 @@ def test_only_writable_fields_exist(field: str) -> None:
 
 def test_fields_of_creation_cannot_be_changed_later() -> None:
     assert read("username", "li", "user") == ("INVALID", "unknown_field")
-    typed, faults = read_values(CATALOG["user"], {"kind": "PERSON", "username": "li", "name": "李"}, creating=True)
+    typed, faults = read_values(CATALOG["user"], {"username": "li", "name": "李"}, creating=True)
     assert (typed["username"], faults) == ("li", [])
 
 

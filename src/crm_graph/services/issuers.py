@@ -16,7 +16,7 @@ from crm_graph.permissions.issuer_keys import is_safe
 from crm_graph.permissions.issuers import ALGORITHMS, MAX_PATH, ClaimRule, claim_rules
 from crm_graph.permissions.rules import ASSIGN_ROLES, EVERYONE, MANAGE_ROLES
 from crm_graph.permissions.store import Connection, raise_policy_version
-from crm_graph.services import claimed_rights
+from crm_graph.services import claimed_rights, sign_outs
 from crm_graph.services.role_rules import require_an_admin, require_givable, standing
 from crm_graph.services.texts import clean
 from crm_graph.transaction import EventDraft, Transaction
@@ -173,10 +173,13 @@ def _roles_of(issuer: Issuer) -> set[str]:
 
 
 async def _settle(tx: Transaction, issuer: Issuer, before: Mapping[str, Any], changed: Sequence[str]) -> None:
-    """What its claims gave and give no longer is taken, which of one that is suspended is all: its people may come by
-    another issuer too, which gives them what its claims say. One that is active again gives what it gave.
+    """What its claims gave and give no longer is taken. Of one that is suspended that is all, and its sessions end: its
+    people may come by another issuer too, which gives them what its claims say. One that is active again gives what it
+    gave.
     """
     active = IssuerStatus(issuer.status) is IssuerStatus.ACTIVE
+    if not active:
+        await sign_outs.end_sessions_at(tx, issuer.id)
     mapped = claimed_rights.Mapped(
         issuer.id,
         _roles_of(issuer) if active else (),

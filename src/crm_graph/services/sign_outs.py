@@ -1,5 +1,7 @@
 """The end of every token, session and link that somebody has, for good: they sign in anew, if they still may."""
 
+from uuid import UUID
+
 from sqlalchemy import delete, update
 
 from crm_graph.models import Client, Session, SignInLink, User
@@ -15,3 +17,8 @@ async def end_tokens(tx: Transaction, user: User) -> None:
     await tx.session.execute(update(Client).where(Client.user_id == user.id).values(token_epoch=Client.token_epoch + 1))
     await tx.session.execute(delete(Session).where(Session.user_id == user.id))
     await tx.session.execute(delete(SignInLink).where(SignInLink.user_id == user.id))
+
+
+async def end_sessions_at(tx: Transaction, issuer_id: UUID) -> None:
+    """End the sessions of who signed in at an issuer."""
+    await tx.session.execute(delete(Session).where(Session.issuer_id == issuer_id))

@@ -34,7 +34,7 @@ async def test_edit_that_needs_a_second_approver_waits_until_somebody_else_appro
         page = await at.at("changes?about=console_careful", who="sun")
         await expect(line(page).first).to_contain_text("sunproposed by root")
         await page.goto(f"{PUBLIC}/console#/changes?what=rights")
-        await expect(line(page, "Approved")).to_contain_text("Role console_careful: grants")
+        await expect(line(page, "Approved", "Role console_careful: grants")).to_be_visible()
         await _client_and_its_secrets_wait(at)
         await _issuer_waits(at)
         await at.end()

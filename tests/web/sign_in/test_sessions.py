@@ -79,7 +79,7 @@ async def test_a_session_ends_with_its_time_its_user_and_its_issuer(console: Con
         await console.configure(status="SUSPENDED")
         assert (await console.token(browser)).status_code == 401
         await console.configure()
-        # The roles that its claims gave went with it, and come back by signing in.
+        # The session went with it, for good.
         assert (await console.token(browser)).status_code == 401
         await console.sign_in(browser, "brief")
         assert (await console.token(browser)).status_code == 200
