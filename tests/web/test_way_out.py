@@ -33,7 +33,8 @@ async def test_edited_built_in_roles_are_all_reset_at_once_and_no_other_is(ruled
     assert await maintenance.reset_roles(ruled.settings) == ["everyone", "marketing"]
 
     after = {key: await role(ruled, key) for key in before}
-    left_out = {"version": None, "edited": None}
+    # Whoever resets from the command line is a user from then on, and so holds the role of everyone.
+    left_out = {"version": None, "edited": None, "holders": None}
     assert {k: v | left_out for k, v in after.items()} == {k: v | left_out for k, v in before.items()}
     assert [one["edited"] for one in after.values()] == [False, False, False]
     assert [g["type"] for g in (await role(ruled, "kept_as_it_is"))["grants"]] == ["Lead"]
