@@ -27,6 +27,7 @@ from crm_graph.resolvers.exports.encoders import encoder_for
 from crm_graph.resolvers.timeline.sources import HOLDER, SOURCES
 from crm_graph.services.unmasking import MAX_FIELDS, MAX_RECORDS
 from reference.compiled import catalog, schema_of
+from reference.planting import Patch, granting
 from reference.table import ROLES, expected, grants, selected
 
 from .test_matrix_exits import (
@@ -144,19 +145,30 @@ async def test_files_show_what_the_table_shows(format_: ExportFormat, role: str,
 
 
 class WholeRecords(Changes):
-    """Changes that ask for every field of the record."""
+    """Changes that ask for every field of the record, and of each record that it belongs to."""
 
     def _selection(self, entity: EntityType) -> str:
+        type_: Any = self._schema.type_map[entity.api_name]
+        related = [
+            f"{name} {{ {self._cells(target)} }}" for name, target in belongings(entity).items() if name in type_.fields
+        ]
+        return " ".join((self._cells(entity), *related))
+
+    def _cells(self, entity: EntityType) -> str:
         type_: Any = self._schema.type_map[entity.api_name]
         return " ".join(selected(cell) for cell in own(entity) if cell.member.api_name in type_.fields)
 
 
-@pytest.mark.parametrize("role", WRITERS)
-async def test_payloads_of_every_verb_show_what_the_table_shows(
-    role: str, twin_connection: Connection, twin_engine: AsyncEngine
-) -> None:
-    await twin_connection.execute(_EMPTY)
-    asked, random, shown = await asking(role, 23, twin_connection), Random(23), 0
+def belongings(entity: EntityType) -> dict[str, EntityType]:
+    """What a record belongs to: its to-one relations, and the type that each leads to."""
+    ones = [relation for relation in entity.relations.values() if relation.shape is Shape.ONE]
+    return {relation.api_name: catalog()[relation.target] for relation in ones}
+
+
+async def payloads(role: str, connection: Connection, engine: AsyncEngine) -> int:
+    """Hold the payloads of changes of every verb against the table; how many there were."""
+    await connection.execute(_EMPTY)
+    asked, random, shown = await asking(role, 23, connection), Random(23), 0
     access = asked.company.who.access
     view = View(catalog(), asked.company.tables, asked.company.who, access)
     twin, verbs = Twin(random, catalog(), view), ("create", "update", "update", "restore", "transition")
@@ -165,13 +177,33 @@ async def test_payloads_of_every_verb_show_what_the_table_shows(
         made = maker.make()
         if made is None:
             break
-        (payload,) = (await change(twin_engine, asked, *made)).values()
-        asked.company = type(asked.company)(await load(twin_connection), asked.company.who)
+        (payload,) = (await change(engine, asked, *made)).values()
+        asked.company = type(asked.company)(await load(connection), asked.company.who)
         for entity in catalog().roots:
-            if payload.get(entity.name) is not None:
-                assert_as_the_table_says(asked, entity, payload[entity.name], set())
+            node = payload.get(entity.name)
+            if node is not None:
+                assert_as_the_table_says(asked, entity, node, set())
+                for name, target in belongings(entity).items():
+                    if node.get(name) is not None:
+                        assert_as_the_table_says(asked, target, node[name], set())
                 shown += 1
-    assert shown > 0
+    return shown
+
+
+@pytest.mark.parametrize("role", WRITERS)
+async def test_payloads_of_every_verb_show_what_the_table_shows(
+    role: str, twin_connection: Connection, twin_engine: AsyncEngine
+) -> None:
+    assert await payloads(role, twin_connection, twin_engine) > 0
+
+
+@pytest.mark.parametrize("role", WRITERS)
+async def test_cells_that_payloads_show_too_much_are_seen(
+    role: str, twin_connection: Connection, twin_engine: AsyncEngine, monkeypatch: Patch
+) -> None:
+    granting("cell", "resolvers.cells")(monkeypatch)
+    with pytest.raises(AssertionError, match=f"^{role} "):
+        await payloads(role, twin_connection, twin_engine)
 
 
 @pytest.mark.parametrize("role", ROLES)
