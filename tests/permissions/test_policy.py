@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from crm_graph.access import EVERY_ROW, Level
+from crm_graph.access import EVERY_ROW, Level, RowScope
 from crm_graph.catalog import Kind
 from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
@@ -19,7 +19,7 @@ from crm_graph.permissions.policy import (
     ORGANIZATIONS,
     table,
 )
-from crm_graph.permissions.rules import EVERYONE, OWN, TEAM, TEAM_AND_BELOW, Policy
+from crm_graph.permissions.rules import EVERYONE, OWN, TEAM, TEAM_AND_BELOW, GrantRule, Policy, RoleRule
 from crm_graph.permissions.validation import require_sound, unread_predicates
 
 from .granting import CATALOG, FOR_EVERYONE, HIDDEN, LOOKUP, MASKED, READ, access_of, level
@@ -106,6 +106,33 @@ def test_default_table_is_sound() -> None:
 
 def test_default_roles_pick_no_records_by_what_they_do_not_read() -> None:
     assert unread_predicates(Policy(0, DEFAULT_ROLES), CATALOG) == []
+
+
+def seller(*rules: GrantRule, inherits: tuple[str, ...] = ()) -> RoleRule:
+    return RoleRule("seller", "", "", "", {"customer": rules}, inherits=inherits)
+
+
+LITTLE = GrantRule(EVERY_ROW, {DataClass.BASIC: READ, DataClass.CONTACT: MASKED}, {}, ())
+MUCH = GrantRule(EVERY_ROW, {DataClass.CONTACT: READ}, {}, ())
+BY_PHONE = GrantRule(RowScope(RowRule.WHERE, '{"phone":{"isNull":false}}'), {DataClass.METRIC: READ}, {}, ())
+CALLER = RoleRule("caller", "", "", "", {"customer": (MUCH,)})
+SELLERS = {
+    "one role": {"seller": seller(LITTLE, MUCH, BY_PHONE)},
+    "a role and one that it inherits": {"caller": CALLER, "seller": seller(LITTLE, BY_PHONE, inherits=("caller",))},
+}
+
+
+@pytest.mark.parametrize("roles", SELLERS.values(), ids=SELLERS)
+def test_a_condition_may_name_what_the_highest_of_several_grants_on_every_record_reads(
+    roles: Mapping[str, RoleRule],
+) -> None:
+    assert unread_predicates(Policy(0, roles), CATALOG) == []
+
+
+def test_a_condition_may_not_name_what_no_grant_on_every_record_reads() -> None:
+    (found,) = unread_predicates(Policy(0, {"seller": seller(LITTLE, LITTLE, BY_PHONE)}), CATALOG)
+
+    assert (found.role, found.entity_type, found.problem.path) == ("seller", "customer", ("phone",))
 
 
 @pytest.mark.parametrize("role", DEFAULT_ROLES)

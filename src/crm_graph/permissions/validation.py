@@ -129,12 +129,14 @@ def unread(catalog: Catalog, policy: Policy, key: str) -> list[Unread]:
 
 
 def _on_every_row(grants: Iterable[TypeGrant]) -> dict[str, Level]:
-    """The levels that every row of a type has which is seen: by each grant on it, or by the one on all rows."""
+    """The levels that every row of a type has which is seen: by each grant on it, or by those on all rows."""
     grants = tuple(grants)
     paths = {path for grant in grants for path in grant.levels}
-    everywhere = next((grant for grant in grants if grant.scope == EVERY_ROW), None)
+    everywhere = [grant for grant in grants if grant.scope == EVERY_ROW]
     levels = {
-        path: min(grant.level(path) for grant in grants) if everywhere is None else everywhere.level(path)
+        path: max(grant.level(path) for grant in everywhere)
+        if everywhere
+        else min(grant.level(path) for grant in grants)
         for path in paths
     }
     return {path: level for path, level in levels.items() if level > Level.HIDDEN}

@@ -39,11 +39,10 @@ def directory_mutations(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation
 def _of_teams(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation]:
     create = {"input": Argument(inputs.create["team"], "What the record holds."), "parent": _PARENT}
     update = {**_WHICH, "input": Argument(inputs.update["team"], "What to change.")}
-    yield _on_record(types, "create_team", "teams:create", "Make a team.", create, _create_team)
+    yield _on_record(types, "create_team", "Make a team.", create, _create_team)
     yield _on_record(
         types,
         "update_team",
-        "teams:update",
         "Change one team: what is left out stays, null clears.",
         update,
         _update_team,
@@ -59,14 +58,11 @@ def _of_teams(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation]:
     yield _on_record(
         types,
         "archive_team",
-        "teams:archive",
         "Take a team out of use, once nobody works in it and no team is below it; its records stay with it.",
         _WHICH,
         _archive_team,
     )
-    yield _on_record(
-        types, "restore_team", "teams:restore", "Bring an archived team back into use.", _WHICH, _restore_team
-    )
+    yield _on_record(types, "restore_team", "Bring an archived team back into use.", _WHICH, _restore_team)
 
 
 def _of_members(types: EntityTypes) -> Iterable[Mutation]:
@@ -92,23 +88,20 @@ def _of_members(types: EntityTypes) -> Iterable[Mutation]:
 def _of_users(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation]:
     create = {"input": Argument(inputs.create["user"], "What the record holds.")}
     update = {**_WHICH, "input": Argument(inputs.update["user"], "What to change.")}
-    yield _on_record(
-        types, "create_user", "users:create", "Make a person, who has no roles and teams yet.", create, _create_user
-    )
+    yield _on_record(types, "create_user", "Make a person, who has no roles and teams yet.", create, _create_user)
     yield _on_record(
         types,
         "update_user",
-        "users:update",
         "Change one user: what is left out stays, null clears.",
         update,
         _update_user,
     )
 
 
-def _on_record(  # noqa: PLR0917 - a mutation and its verb
-    types: EntityTypes, name: str, action: str, about: str, arguments: Mapping[str, Argument], verb: Verb
-) -> Mutation:
-    entity = types.catalog[name.rpartition("_")[2]]
+def _on_record(types: EntityTypes, name: str, about: str, arguments: Mapping[str, Argument], verb: Verb) -> Mutation:
+    """A mutation such as `create_team`, for who has the action `teams:create`."""
+    done, _, noun = name.partition("_")
+    entity = types.catalog[noun]
 
     async def run(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
         tx = context.transaction()
@@ -116,7 +109,7 @@ def _on_record(  # noqa: PLR0917 - a mutation and its verb
         return record_of(entity, await verb(tx, given))
 
     payload = record_payload(entity, types.types[entity.name])
-    return Mutation(name, action, about, {**arguments, "reason": REASON}, payload, run)
+    return Mutation(name, f"{entity.plural}:{done}", about, {**arguments, "reason": REASON}, payload, run)
 
 
 def _create_team(tx: Transaction, given: Mapping[str, Any]) -> Awaitable[list[Outcome]]:

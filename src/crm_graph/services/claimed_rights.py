@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from crm_graph.permissions.issuers import origin_of
+from crm_graph.services.team_members import choose_primary
 from crm_graph.transaction import Transaction
 
 
@@ -35,7 +36,7 @@ async def settle(tx: Transaction, mapped: Mapped) -> None:
         affected.update(row["user_id"] for row in rows)
     users = sorted(affected)
     await driver.execute(_GIVE, users, issuer, mapped.comes_back, tx.now)
-    await driver.execute(_CHOOSE_PRIMARY, users)
+    await choose_primary(tx, users)
 
 
 _TAKE_ROLES = """
@@ -69,14 +70,4 @@ FROM said CROSS JOIN jsonb_array_elements_text(said.teams) AS of_claims(key)
 JOIN teams t ON t.key = of_claims.key AND t.archived_at IS NULL
 ORDER BY said.user_id, t.id, said.name, said.issuer_id
 ON CONFLICT (user_id, team_id) DO NOTHING
-"""
-_CHOOSE_PRIMARY = """
-UPDATE team_members m SET is_primary = true
-FROM (
-    SELECT DISTINCT ON (c.user_id) c.user_id, c.team_id FROM team_members c JOIN teams t ON t.id = c.team_id
-    WHERE c.user_id = ANY($1::uuid[])
-      AND NOT EXISTS (SELECT FROM team_members p WHERE p.user_id = c.user_id AND p.is_primary)
-    ORDER BY c.user_id, length(t.path) DESC, t.path
-) AS deepest
-WHERE m.user_id = deepest.user_id AND m.team_id = deepest.team_id
 """

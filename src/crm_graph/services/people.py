@@ -32,6 +32,7 @@ from crm_graph.permissions.principals import Principal
 from crm_graph.permissions.rules import EVERYONE
 from crm_graph.permissions.store import Connection, raise_policy_version
 from crm_graph.services.role_rules import has_admin, standing
+from crm_graph.services.team_members import choose_primary
 from crm_graph.services.texts import clean
 from crm_graph.transaction import EventDraft, Transaction, begin
 
@@ -241,7 +242,7 @@ async def _set_teams(tx: Transaction, person: Person, teams: Share) -> None:
     values = {"user": tx.principal.user_id, "origin": person.origin}
     await tx.session.execute(_TAKE_TEAMS, {**values, "keys": teams.goes})
     await tx.session.execute(_GIVE_TEAMS, {**values, "keys": teams.comes})
-    await tx.session.execute(_CHOOSE_PRIMARY, values)
+    await choose_primary(tx, [tx.principal.user_id])
 
 
 _SETTERS = {"roles": _set_roles, "teams": _set_teams}
@@ -362,10 +363,4 @@ _GIVE_TEAMS = text(
     "INSERT INTO team_members (user_id, team_id, origin)"
     " SELECT :user, t.id, :origin FROM teams t WHERE t.key = ANY(:keys) AND t.archived_at IS NULL"
     " ON CONFLICT (user_id, team_id) DO NOTHING"
-)
-_CHOOSE_PRIMARY = text(
-    "UPDATE team_members SET is_primary = true WHERE user_id = :user AND team_id ="
-    " (SELECT m.team_id FROM team_members m JOIN teams t ON t.id = m.team_id WHERE m.user_id = :user"
-    "  ORDER BY length(t.path) DESC, t.path LIMIT 1)"
-    " AND NOT EXISTS (SELECT FROM team_members p WHERE p.user_id = :user AND p.is_primary)"
 )

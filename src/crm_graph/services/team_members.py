@@ -34,7 +34,6 @@ _CLAIMED = """
 SELECT m.user_id, i.name FROM team_members m JOIN issuers i ON m.origin = 'issuer:' || i.id AND i.status = 'ACTIVE'
 WHERE m.user_id = ANY($1::uuid[]) AND m.team_id = $2
 """
-# The team that lies deepest in the tree, as for who comes with claims.
 _CHOOSE_PRIMARY = """
 UPDATE team_members m SET is_primary = true FROM (
     SELECT DISTINCT ON (o.user_id) o.user_id, o.team_id FROM team_members o JOIN teams t ON t.id = o.team_id
@@ -73,7 +72,7 @@ async def add(tx: Transaction, given: Raw) -> UUID:
     if given.get("primary"):
         await driver.execute(_NO_OTHER_PRIMARY, ids, team["id"])
         await driver.execute(_PRIMARY, ids, team["id"])
-    await driver.execute(_CHOOSE_PRIMARY, ids)
+    await choose_primary(tx, ids)
     if await _tell(tx, ids, was):
         await settle(tx, before)
     return UUID(str(team["id"]))
@@ -94,10 +93,15 @@ async def remove(tx: Transaction, given: Raw) -> UUID:
             [RuleViolated("team_comes_back", path=("users", places[id_]), issuer=i) for id_, i in claimed.items()]
         )
     await driver.execute(_TAKE, ids, team["id"])
-    await driver.execute(_CHOOSE_PRIMARY, ids)
+    await choose_primary(tx, ids)
     if await _tell(tx, ids, was):
         await settle(tx, before)
     return UUID(str(team["id"]))
+
+
+async def choose_primary(tx: Transaction, users: Sequence[UUID]) -> None:
+    """Let who has teams and no primary one have that which lies deepest in the tree."""
+    await tx.driver().execute(_CHOOSE_PRIMARY, users)
 
 
 async def _team(tx: Transaction, given: Raw) -> Row:
