@@ -12,8 +12,9 @@ from crm_graph.settings import load_settings
 
 
 def is_ours(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:  # noqa: FBT001 - Alembic's signature
-    """Partitions of the event log are made by a function, not by the models."""
-    return not (kind == "table" and reflected and compare_to is None and str(name).startswith("events_"))
+    """Partitions of the event log are made by a function, not by the models; the tables of jobs are pgqueuer's."""
+    foreign = str(name).startswith(("events_", "pgqueuer"))
+    return not (kind == "table" and reflected and compare_to is None and foreign)
 
 
 def run(connection: Connection) -> None:

@@ -5,6 +5,8 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -43,6 +45,8 @@ from crm_graph.seeding import population
 from crm_graph.server import AddressTaken, NotStarted, bind, configure_logs, run, serve
 from crm_graph.services.import_reports import print_report
 from crm_graph.settings import Settings, load_settings
+from crm_graph.worker.running import beside, until_stopped, work
+from crm_graph.worker.watching import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -109,15 +113,32 @@ def demo() -> None:
 @app.command(name="serve")
 def serve_command(
     migrate_first: Annotated[bool, typer.Option("--migrate", help="Migrate the database before serving.")] = False,
+    with_worker: Annotated[
+        bool, typer.Option("--worker", help="Run a worker beside, as CRM_GRAPH_WORKER does.")
+    ] = False,
 ) -> None:
     """Serve the database of DATABASE_URL, which `migrate` has brought up to date."""
     configure_logs(level=logging.INFO, as_json=True)
     settings = load_settings()
     with bind(settings) as listener:
-        run(_serve(settings, listener, migrate_first=migrate_first))
+        run(_serve(settings, listener, migrate_first=migrate_first, with_worker=with_worker or settings.worker))
 
 
-async def _serve(settings: Settings, listener: socket.socket, *, migrate_first: bool) -> None:
+@app.command()
+def worker(
+    unwatched: Annotated[
+        bool, typer.Option("--unwatched", help="In this process, without the one that starts it again.")
+    ] = False,
+) -> None:
+    """Do jobs and whatever else comes later, for the database of DATABASE_URL; several may run on one database."""
+    configure_logs(level=logging.INFO, as_json=True)
+    settings = load_settings()
+    if settings.database_url is None:
+        raise ValueError("set DATABASE_URL; the demo has a worker of its own")
+    until_stopped(partial(work, settings) if unwatched else Watch(settings).run)
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, migrate_first: bool, with_worker: bool) -> None:
     if settings.database_url is None:
         raise ValueError("set DATABASE_URL; for a try-out without a database there is crm-graph demo")
     if migrate_first:
@@ -125,7 +146,8 @@ async def _serve(settings: Settings, listener: socket.socket, *, migrate_first: 
     async with open_hub(settings) as hub:
         for name, hint in (await maintenance.warnings_of_rights(hub)).items():
             log.warning(name, hint=hint)
-    await serve(build_app(settings), listener)
+    async with beside(settings) if with_worker else nullcontext():
+        await serve(build_app(settings), listener)
 
 
 def _log_step(progress: population.Progress) -> None:

@@ -31,6 +31,7 @@ from crm_graph.server import STOPPING, bind, run, serve
 from crm_graph.services.role_rules import APPROVERS, LACKING_APPROVER, approvers
 from crm_graph.settings import Settings
 from crm_graph.web.sign_in import LINK_PATH
+from crm_graph.worker.running import beside
 
 ROLES = tuple(key for key in DEFAULT_ROLES if key != EVERYONE)
 
@@ -117,7 +118,8 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
     note.write_text(settings.token_issuer)
     welcome = await _welcome(settings)
     try:
-        await serve(build_app(settings), listener, on_ready=lambda: say(welcome))
+        async with beside(settings):
+            await serve(build_app(settings), listener, on_ready=lambda: say(welcome))
     finally:
         note.unlink(missing_ok=True)
 

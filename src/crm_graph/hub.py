@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from crm_graph import migrations
@@ -15,7 +16,9 @@ from crm_graph.catalog import Catalog, build_catalog
 from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import ReadPool, command_timeout, connect, read_connection, read_pool, require_server, write_engine
 from crm_graph.lanes import Lanes
-from crm_graph.models.ids import IdSource
+from crm_graph.models import User
+from crm_graph.models.ids import EntityCode, IdSource
+from crm_graph.models.users import UserKind
 from crm_graph.permissions.allowances import Allowance
 from crm_graph.permissions.authentication import Principals
 from crm_graph.permissions.budgets import Budgets
@@ -23,8 +26,8 @@ from crm_graph.permissions.issuer_documents import DocumentStore
 from crm_graph.permissions.keys import ensure_signing_key
 from crm_graph.permissions.people import People
 from crm_graph.permissions.policy import DEFAULT_ROLES
-from crm_graph.permissions.principals import Principal
-from crm_graph.permissions.store import has_raised_policy_version, sync_default_policy, utc_now
+from crm_graph.permissions.principals import API_SOURCE, Principal
+from crm_graph.permissions.store import full_access, has_raised_policy_version, sync_default_policy, utc_now
 from crm_graph.permissions.tokens import TokenTerms
 from crm_graph.permissions.validation import require_sound, warn_of_unread
 from crm_graph.replicas.opening import replica_of
@@ -187,6 +190,22 @@ def transactions(hub: Hub, principal: Principal, *, source: str, request_id: str
             tx.position = await replica.wrote(principal.user_id)
 
     return noted
+
+
+async def own_user(hub: Hub, username: str, name: str) -> Principal:
+    """A user of the hub's own with every right, made when it is first needed."""
+    async with AsyncSession(hub.engine) as session, session.begin():
+        # The lock keeps two first uses from making it twice.
+        await session.execute(text("SELECT FROM policy_version FOR UPDATE"))
+        own = (User.username == username, User.kind == UserKind.SYSTEM)
+        user_id = await session.scalar(select(User.id).where(*own))
+        if user_id is None:
+            user_id, now = hub.ids.new(EntityCode.USER), hub.clock()
+            kind = UserKind.SYSTEM
+            session.add(User(id=user_id, kind=kind, username=username, name=name, created_at=now, updated_at=now))
+    access = full_access(hub.catalog)
+    zone = hub.settings.time_zone
+    return Principal(user_id, username, None, API_SOURCE, access.roles, None, (), (), access, "en", zone)
 
 
 Filling = Callable[[str, int], None]

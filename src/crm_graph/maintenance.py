@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from graphql import print_schema
-from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm_graph import migrations
@@ -19,18 +18,15 @@ from crm_graph.catalog import EntityType, build_catalog, camel
 from crm_graph.custom_fields import load_custom_fields
 from crm_graph.db import connect, write_engine
 from crm_graph.embedded import EmbeddedServer
-from crm_graph.hub import Hub, open_hub, prepare, transactions
+from crm_graph.hub import Hub, open_hub, own_user, prepare, transactions
 from crm_graph.messages import Locale
 from crm_graph.migrations import Migrated
-from crm_graph.models import User
-from crm_graph.models.ids import EntityCode
-from crm_graph.models.users import UserKind
 from crm_graph.permissions import keys
 from crm_graph.permissions.effective import effective_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.principals import API_SOURCE, Principal
 from crm_graph.permissions.rules import ADMIN, Policy, UnknownRole
-from crm_graph.permissions.store import full_access, load_policy, utc_now
+from crm_graph.permissions.store import load_policy, utc_now
 from crm_graph.permissions.validation import Unreadable, unread_predicates, unreadable_predicates
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.seeding.company import SeedReport, seed_demo
@@ -232,7 +228,7 @@ async def import_records(
     """
     async with open_hub(settings) as hub:
         entity = _entity(hub, plural)
-        principal = await (_own_user(hub, *IMPORTER) if username is None else _user(hub, username))
+        principal = await (own_user(hub, *IMPORTER) if username is None else _user(hub, username))
         opened = transactions(hub, principal, source=source)
         return await import_file(
             path,
@@ -253,7 +249,7 @@ async def save_issuer(settings: Settings, told: Any) -> dict[str, Any]:
     if not isinstance(told, dict) or not isinstance(told.get("url"), str) or not told.keys() <= {"url", *names}:
         raise ValueError(f"an issuer is a JSON object with url and some of: {', '.join(sorted(names))}")
     async with open_hub(settings) as hub:
-        operator = await _own_user(hub, *OPERATOR)
+        operator = await own_user(hub, *OPERATOR)
         async with transactions(hub, operator, source=API_SOURCE)() as tx:
             return _as_json(await issuers.save_as_told(tx, told))
 
@@ -261,7 +257,7 @@ async def save_issuer(settings: Settings, told: Any) -> dict[str, Any]:
 async def all_issuers(settings: Settings) -> list[dict[str, Any]]:
     """All issuers, as `save_issuer` takes them."""
     async with open_hub(settings) as hub:
-        operator = await _own_user(hub, *OPERATOR)
+        operator = await own_user(hub, *OPERATOR)
         async with transactions(hub, operator, source=API_SOURCE)() as tx:
             return [_as_json(issuer) for issuer in await issuers.all_issuers(tx)]
 
@@ -320,7 +316,7 @@ async def _on_user(settings: Settings, username: str, verb: Callable[..., Awaita
 async def _operating(settings: Settings) -> AsyncIterator[Transaction]:
     """A transaction of whoever runs the hub, which no second approver is asked about."""
     async with open_hub(settings.model_copy(update={"rights_approval": False})) as hub:
-        operator = await _own_user(hub, *OPERATOR)
+        operator = await own_user(hub, *OPERATOR)
         async with transactions(hub, operator, source=API_SOURCE)() as tx:
             tx.reason = "Command line"
             yield tx
@@ -352,22 +348,6 @@ async def _user(hub: Hub, username: str) -> Principal:
     if user_id is None:
         raise NoSuchUser(f"there is no active user {username}")
     return await hub.principals.of_user(user_id)
-
-
-async def _own_user(hub: Hub, username: str, name: str) -> Principal:
-    """A user of the hub's own with every right, made when it is first needed."""
-    async with AsyncSession(hub.engine) as session, session.begin():
-        # The lock keeps two first uses from making it twice.
-        await session.execute(text("SELECT FROM policy_version FOR UPDATE"))
-        own = (User.username == username, User.kind == UserKind.SYSTEM)
-        user_id = await session.scalar(select(User.id).where(*own))
-        if user_id is None:
-            user_id, now = hub.ids.new(EntityCode.USER), hub.clock()
-            kind = UserKind.SYSTEM
-            session.add(User(id=user_id, kind=kind, username=username, name=name, created_at=now, updated_at=now))
-    access = full_access(hub.catalog)
-    zone = hub.settings.time_zone
-    return Principal(user_id, username, None, API_SOURCE, access.roles, None, (), (), access, "en", zone)
 
 
 _ESTIMATE = "SELECT reltuples::bigint FROM pg_class WHERE oid = $1::text::regclass"

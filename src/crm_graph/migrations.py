@@ -171,7 +171,9 @@ def _upgrade(connection: Connection) -> None:
 
 
 async def _shape(connection: AsyncConnection, schema: str) -> set[str]:
-    """Every column, constraint and index of a schema as one line of text; partitions are left out."""
+    """Every column, constraint and index of a schema as one line of text; partitions are left out, and the tables of
+    pgqueuer, which are as it says itself.
+    """
     rows: Any = await connection.execute(_SHAPE, {"schema": schema})
     return {line.replace(f"{schema}.", "") for (line,) in rows}
 
@@ -180,7 +182,7 @@ _SHAPE = text("""
     WITH tables AS (
         SELECT c.oid, c.relname, c.relkind FROM pg_class c
         WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-          AND c.relname <> 'alembic_version'
+          AND c.relname <> 'alembic_version' AND NOT starts_with(c.relname, 'pgqueuer')
     )
     SELECT concat_ws(' ', 'table', relname, pg_get_partkeydef(oid)) FROM tables
     UNION ALL

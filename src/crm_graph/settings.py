@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     """A manifest of documents that clients may name by `documentId`."""
     trusted_documents_only: bool = False
     """Answer nothing but trusted documents; GraphiQL and introspection then need theirs to be among them."""
+    worker: bool = False
+    """Whether `serve` runs a worker beside."""
+    worker_memory_mb: int = Field(default=1024, ge=256)
+    """A worker that has grown larger starts anew once what it runs is finished; at twice that it is ended at once."""
     idempotency_lifetime_s: int = Field(default=7 * 24 * 3600, ge=60)
 
     @field_validator("time_zone")

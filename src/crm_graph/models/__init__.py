@@ -18,6 +18,7 @@ from crm_graph.models.leads import Lead
 from crm_graph.models.opportunities import Opportunity
 from crm_graph.models.rights_proposals import RightsProposal
 from crm_graph.models.roles import Grant, PolicyVersion, Role
+from crm_graph.models.schedules import Schedule
 from crm_graph.models.search_documents import SearchDocument, SearchFill
 from crm_graph.models.sessions import Session, SignInLink
 from crm_graph.models.teams import Team
@@ -59,6 +60,7 @@ __all__ = [
     "RightsProposal",
     "Role",
     "Root",
+    "Schedule",
     "SearchDocument",
     "SearchFill",
     "Session",

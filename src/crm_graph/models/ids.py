@@ -34,6 +34,7 @@ class EntityCode(IntEnum):
     EXPORT = 22
     ISSUER = 23
     RIGHTS_PROPOSAL = 24
+    JOB = 30
 
 
 def code_of(value: UUID) -> int:
