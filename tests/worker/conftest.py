@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-import orjson
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -65,6 +64,21 @@ class Company:
             " created = created - $1::text::interval",
             interval,
         )
+        await self.database.execute("SELECT pg_notify($1, $2)", QUEUE.channel, '{"operation": "insert"}')
+
+
+# pgqueuer's own trigger tells of no updates.
+_WATCHED = """
+CREATE TABLE effects (n serial, job bigint, value text);
+CREATE FUNCTION tests_updated() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_notify('tests_updated', ''); RETURN NULL; END $$;
+CREATE TRIGGER tests_updated AFTER UPDATE ON pgqueuer EXECUTE FUNCTION tests_updated();
+"""
+_UNWATCHED = """
+DROP TABLE effects;
+DROP TRIGGER tests_updated ON pgqueuer;
+DROP FUNCTION tests_updated;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +93,14 @@ async def company(hub: Hub, clean: None) -> AsyncIterator[Company]:
     """A hub with an empty queue."""
     database = await connect(str(hub.settings.database_url), application_name="tests")
     await database.execute("TRUNCATE pgqueuer, pgqueuer_log")
-    await database.execute("CREATE TABLE effects (n serial, job bigint, value text)")
+    await database.execute(_WATCHED)
     changed = asyncio.Event()
-    await database.add_listener(QUEUE.channel, lambda *told: changed.set() if orjson.loads(told[3]) else None)
+    await database.add_listener(QUEUE.channel, lambda *_: changed.set())
+    await database.add_listener("tests_updated", lambda *_: changed.set())
     tester = await own_user(hub, *TESTER)
     try:
         yield Company(hub, database, transactions(hub, tester, source="tests", request_id="request-1"), changed)
     finally:
         await database.execute("TRUNCATE pgqueuer, pgqueuer_log")
-        await database.execute("DROP TABLE effects")
+        await database.execute(_UNWATCHED)
         await database.close()

@@ -69,8 +69,8 @@ class Jobs:
             username, name = handler.user
             if username not in self._principals:
                 self._principals[username] = await own_user(self.hub, username, name)
+        self._told = told
         async with self._listening() as connection:
-            self._told = told
             ending = asyncio.create_task(told.wait())
             try:
                 while not told.is_set():
@@ -80,6 +80,10 @@ class Jobs:
             finally:
                 for task in (ending, *self._running):
                     task.cancel()
+
+    def stop(self) -> None:
+        """Tell the loop to end."""
+        self._told.set()
 
     async def _step(self, connection: "asyncpg.Connection[Any]", ending: "asyncio.Task[Any]") -> None:
         """Begin what there is room for, then wait for something to change."""
