@@ -2,6 +2,13 @@
 
 from collections.abc import Mapping
 
+from crm_graph.services import upkeep
 from crm_graph.services.jobs import Handler
 
-HANDLERS: Mapping[str, Handler] = {}
+UPKEEP = ("system.upkeep", "Upkeep")
+
+HANDLERS: Mapping[str, Handler] = {
+    "upkeep.event_partitions": Handler(upkeep.make_event_partitions, user=UPKEEP),
+    "upkeep.expired": Handler(upkeep.forget_expired, user=UPKEEP),
+    "upkeep.old_jobs": Handler(upkeep.forget_old_jobs, user=UPKEEP),
+}

@@ -11,6 +11,7 @@ import uvloop
 from crm_graph.hub import Hub, open_hub
 from crm_graph.server import STOPPING
 from crm_graph.settings import Settings
+from crm_graph.worker import schedules
 from crm_graph.worker.jobs import Jobs
 from crm_graph.worker.watching import Watch, report
 
@@ -20,6 +21,7 @@ Loop = Callable[[Hub, asyncio.Event], Awaitable[None]]
 LOOPS: Mapping[str, Loop] = MappingProxyType(
     {
         "jobs": lambda hub, told: Jobs(hub).run(told),
+        "schedules": schedules.run,
     }
 )
 
