@@ -39,8 +39,8 @@ _ENDED = (
         " FOR UPDATE SKIP LOCKED))"
     ),
     (
-        "DELETE FROM used_assertions WHERE ctid = ANY(ARRAY(SELECT ctid FROM used_assertions WHERE ends_at <= $1 LIMIT $2"
-        " FOR UPDATE SKIP LOCKED))"
+        "DELETE FROM used_assertions WHERE ctid = ANY(ARRAY(SELECT ctid FROM used_assertions WHERE ends_at <= $1"
+        " LIMIT $2 FOR UPDATE SKIP LOCKED))"
     ),
 )
 _OLD = (
