@@ -34,6 +34,7 @@ from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_d
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.schema.grantable import told_grantable
+from crm_graph.schema.vocabulary import vocabulary_of
 from crm_graph.services import clients
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
@@ -200,12 +201,12 @@ async def _operations_of(operations: Operations, max_tokens: int, access: Access
 
 def answers_of(hub: Hub, operations: Operations) -> Answers:
     """What answers questions about rights, by the policy as it is then."""
-    can_be_given = told_grantable(hub.catalog)
+    can_be_given, vocabulary = told_grantable(hub.catalog), vocabulary_of(hub.catalog)
     running = asyncio.Semaphore(PREVIEWS)
 
     def answers(connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note) -> Mapping[str, Answer]:
         policy, zone = hub.principals.policy, hub.settings.time_zone
-        explaining = Explaining(connection, policy, hub.catalog, asker, now, locale, zone, note)
+        explaining = Explaining(connection, policy, hub.catalog, asker, now, locale, zone, note, vocabulary)
 
         async def roles(asked: Mapping[str, Any]) -> Any:
             return await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))

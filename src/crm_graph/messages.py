@@ -9,7 +9,19 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from crm_graph.errors import CrmError
-from crm_graph.texts import clients, errors, files, phrases, reading, requests, rights, values, workflows, writing
+from crm_graph.texts import (
+    clients,
+    conditions,
+    errors,
+    files,
+    phrases,
+    reading,
+    requests,
+    rights,
+    values,
+    workflows,
+    writing,
+)
 
 Locale = Literal["en", "zh"]
 
@@ -36,7 +48,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = _together(
 )
 """Of every error, by its template key."""
 
-PHRASES: Mapping[str, tuple[str, str]] = phrases.TEXTS
+PHRASES: Mapping[str, tuple[str, str]] = _together(phrases.TEXTS, conditions.TEXTS)
 """What explanations are put together of, in English and Chinese."""
 
 

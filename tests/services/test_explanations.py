@@ -19,6 +19,7 @@ from crm_graph.proof.datasets import Dataset
 from crm_graph.proof.engine import principal_of, reading
 from crm_graph.proof.rows import NOON, Connection, Row, id_source, insert, load
 from crm_graph.proof.view import Record, View
+from crm_graph.schema.vocabulary import vocabulary_of
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.rights import api_paths
 from reference.compiled import catalog, connection, counted, default_access
@@ -47,7 +48,8 @@ def with_roles(tables: dict[str, list[Row]], roles: Mapping[str, RoleRule], hold
 
 def explaining(connection: Connection, tables: Any, policy: Policy) -> Explaining:
     asker = principal_of(tables, tables["users"][0]["id"], default_access(["admin"]))
-    return Explaining(connection, policy, catalog(), asker, NOON, "en", "Asia/Shanghai", lambda _: None)
+    vocabulary = vocabulary_of(catalog())
+    return Explaining(connection, policy, catalog(), asker, NOON, "en", "Asia/Shanghai", lambda _: None, vocabulary)
 
 
 async def held_against_the_view(

@@ -44,7 +44,7 @@ async def test_admin_asks_why_a_seller_sees_a_phone(crm: Crm) -> None:
         ("sales", "WHERE", False, "MASKED", False),
     ]
     assert told["grants"][1]["words"] == (
-        'Role sales shows it masked on records that meet {"poolState":{"eq":"PUBLIC"}}. This record is none of them.'
+        "Role sales shows it masked on records where pool state is Public pool. This record is none of them."
     )
     assert "顾" not in str(told)
     assert "138" not in str(told)

@@ -30,6 +30,7 @@ from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.questions import Answer as QuestionAnswer
 from crm_graph.resolvers.read import Reader, derived_fields
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
+from crm_graph.schema.vocabulary import vocabulary_of
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.reads import AuditedRead, Note
@@ -135,6 +136,7 @@ class Engine:
         self.connection, self.catalog, self.schema_of = connection, catalog, schema_of
         self.limits, self.now, self.policy = limits, now, policy
         self.operations = Operations(catalog, schema_of, limits, max_tokens=20_000)
+        self.vocabulary = vocabulary_of(catalog)
         self.log = Kept()
         lanes = Lanes(self._held, 1, wait_s=1, lend_s=60)
         self.reader = Reader(lanes, self.operations, Boundless(), self.log, bulk=BulkReads(0, 1), answers=self._answers)
@@ -145,7 +147,9 @@ class Engine:
     def _answers(
         self, connection: Any, asker: Principal, now: datetime, locale: Locale, note: Note
     ) -> Mapping[str, QuestionAnswer]:
-        explaining = Explaining(connection, self.policy, self.catalog, asker, now, locale, "Asia/Shanghai", note)
+        explaining = Explaining(
+            connection, self.policy, self.catalog, asker, now, locale, "Asia/Shanghai", note, self.vocabulary
+        )
         previewing = Previewing(connection, self.policy, self.catalog, asker, now, locale, _never_valid, {}, note)
         return {
             "explainAccess": explaining.explain,

@@ -33,6 +33,7 @@ from crm_graph.permissions.explain import (
 from crm_graph.permissions.principals import Principal, load_principal
 from crm_graph.permissions.rules import EVERYONE, Policy
 from crm_graph.permissions.store import Connection
+from crm_graph.services.conditions import ConditionWords, Vocabulary
 from crm_graph.services.reads import AuditedRead, Note
 from crm_graph.services.rights import api_paths
 from crm_graph.transaction import Input, fetch
@@ -72,6 +73,7 @@ class Explaining:
     time_zone: str
     """The company's, for users without one."""
     note: Note
+    vocabulary: Vocabulary
 
     async def explain(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """Which grant decides, by the arguments of `explainAccess`. What is told of a record is written down. Raises
@@ -87,7 +89,7 @@ class Explaining:
             self.note(_read(entity, asked, id_, exists=exists))
         found = verdict(facts)
         access = effective_access(self.policy, self.catalog, subject.roles, subject.scopes)
-        words = _Words(self.locale, entity, asked.get("field"), subject.name, record=id_ is not None)
+        words = self._words(entity, asked.get("field"), subject.name, record=id_ is not None)
         return {
             "type": entity.api_name,
             "field": asked.get("field"),
@@ -112,7 +114,7 @@ class Explaining:
         self, entity: EntityType, path: str | None, field: str, users: Mapping[str, int]
     ) -> Mapping[str, Any]:
         held = {role.key for role in self.policy.held(key for key, count in users.items() if count)} | {EVERYONE}
-        words = _Words(self.locale, entity, field, "", record=False)
+        words = self._words(entity, field, "", record=False)
         roles = [self._role(key, entity, path, words, users.get(key, 0)) for key in sorted(self.policy.roles)]
         return {
             "type": entity.api_name,
@@ -143,6 +145,10 @@ class Explaining:
             "users": users,
             "grants": [words.grant(fact, decides=fact in found.deciding) for fact in facts],
         }
+
+    def _words(self, entity: EntityType, field: str | None, who: str, *, record: bool) -> "_Words":
+        conditions = ConditionWords(self.catalog, self.vocabulary, self.locale)
+        return _Words(self.locale, conditions, entity, field, who, record=record)
 
     def _named(self, asked: Mapping[str, Any]) -> tuple[EntityType, str | None]:
         entity = self.catalog.by_api_name.get(asked["type"])
@@ -248,6 +254,7 @@ class _Words:
     """Says in a language what was found."""
 
     locale: Locale
+    conditions: ConditionWords
     entity: EntityType
     field: str | None
     who: str
@@ -313,7 +320,11 @@ class _Words:
 
     def _rows(self, fact: GrantFact) -> str:
         scope = fact.rule.scope
-        return self._say(f"rows_{scope.rule.value.lower()}", predicate=scope.predicate)
+        if scope.predicate is None:
+            return self._say(f"rows_{scope.rule.value.lower()}")
+        if not _readable(fact):
+            return self._say("rows_unreadable", predicate=scope.predicate)
+        return self._say("rows_where", condition=self.conditions.said(self.entity, scope.predicate))
 
     def _say(self, key: str, **details: Any) -> str:
         return phrase(key, self.locale, **details)

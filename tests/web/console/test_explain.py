@@ -16,6 +16,7 @@ async def test_explains_which_grant_decides(at: Desk) -> None:
     rows = page.get_by_role("region", name="Grants on this type").locator("tbody tr")
     await expect(rows.locator("td[data-state]")).to_have_text(["Lookup", "Read"])
     await expect(rows.filter(has_text="decides")).to_contain_text("Condition")
+    await expect(rows.last.locator(".words")).to_contain_text("one of the tickets is such that")
     await expect(line(page, "Finance").last).to_contain_text("Read")
     await page.get_by_label("Field").fill("nonsense")
     await page.get_by_role("button", name="Explain").click()

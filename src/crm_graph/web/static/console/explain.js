@@ -5,13 +5,13 @@ import { field, fill, h, select } from "./dom.js";
 import { idOf } from "./people.js";
 import { loading, refusals } from "./states.js";
 import { label, number, t } from "./texts.js";
-import { Words, gist } from "./words.js";
+import { Words } from "./words.js";
 
 const KNOWN = `query Known {
   roles { key label { zh en } }
   grantable { types { name label { zh en } fields { name label { zh en } dataClass } } }
 }`;
-const GRANT = "role through rowRule predicate level writable matches decides words";
+const GRANT = "role through rowRule level writable matches decides words";
 const EXPLAIN = `query Explain($role: String, $user: ID, $client: String, $type: String!, $field: String, $id: ID) {
   explainAccess(role: $role, user: $user, client: $client, type: $type, field: $field, id: $id) {
     summary level conditional writable visible recordExists grants { ${GRANT} }
@@ -91,14 +91,12 @@ async function tell(answer, words, given) {
 }
 
 function verdict(words, told) {
-  const conditions = told.grants.map((grant) => grant.predicate).filter(Boolean);
-  const short = (text) => conditions.reduce((said, one) => said.replaceAll(one, gist(one)), text);
   const matches = { true: t("yes"), false: t("no"), null: t("depends") };
   return h(
     "section",
     {},
     h("h2", {}, t("verdict")),
-    h("p", { class: "verdict", "data-state": told.level }, short(told.summary)),
+    h("p", { class: "verdict", "data-state": told.level }, told.summary),
     h("h2", {}, t("grantsOf")),
     told.grants.length
       ? h(
@@ -119,7 +117,7 @@ function verdict(words, told) {
                   h("td", {}, t(grant.rowRule)),
                   h("td", { "data-state": grant.writable && grant.level === "READ" ? "WRITE" : grant.level }, t(grant.level === "HIDDEN" ? "hidden" : grant.writable && grant.level === "READ" ? "WRITE" : grant.level)),
                   h("td", {}, matches[String(grant.matches)]),
-                  h("td", { class: "words" }, short(grant.words)),
+                  h("td", { class: "words" }, grant.words),
                 ),
               ),
             ),
