@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,11 +14,12 @@ from crm_graph.errors import CrmError
 from crm_graph.messages import render
 from crm_graph.models import Base
 from crm_graph.permissions.policy import DEFAULT_ROLES
-from crm_graph.permissions.rules import RoleRule
+from crm_graph.permissions.rules import Policy, RoleRule
 from crm_graph.proof.datasets import SOURCE, Dataset
 from crm_graph.proof.declassified import gained, told_on_purpose
 from crm_graph.proof.engine import SMALL, mutated, principal_of, reading
 from crm_graph.proof.exits import SEQUENCES, Exit, Question, imported
+from crm_graph.proof.holders import hold
 from crm_graph.proof.operations.changes import VERBS, Changes, Document, tell_source
 from crm_graph.proof.rows import NOON, Connection, Tables, id_source, insert, load
 from crm_graph.proof.twins import Twin
@@ -60,28 +60,29 @@ async def grown(
     *,
     columns: Collection[tuple[str, str]] | None = None,
     tables: Collection[str] | None = None,
+    policy: Policy | None = None,
 ) -> Twin:
-    """A database and a twin that whoever writes refs of SOURCE does not tell from it."""
+    """A database and a twin that whoever writes refs of SOURCE does not tell from it, and holds roles of a policy."""
     async with reading(bench.connection):
         made = Dataset(random, catalog(), 4).build()
         tell_source(random, made, catalog())
         await insert(bench.connection, made)
         rows = await load(bench.connection)
     who = replace(principal_of(rows, random.choice(rows["users"])["id"], access), source=SOURCE)
+    if policy is not None:
+        hold(rows, policy, access.roles, who.user_id)
     view = View(catalog(), rows, who, access)
     return Twin(random, catalog(), view, columns, tables=tables, sources=[SOURCE]).grow(attempts, ENOUGH)
 
 
-async def answers(
-    bench: Bench, twin: Twin, documents: Sequence[Document], more: Tables = MappingProxyType({})
-) -> list[list[bytes]]:
-    """What each database answers to the same mutations, one after another, with `more` rows in both."""
+async def answers(bench: Bench, twin: Twin, documents: Sequence[Document]) -> list[list[bytes]]:
+    """What each database answers to the same mutations, one after another."""
     found = []
     operations = Operations(catalog(), schema_of, SMALL, max_tokens=2_000)
     for rows in (twin.view.tables, twin.tables):
-        await _fill(bench, {**rows, **more})
-        who = twin.view.principal
-        found.append([await mutated(operations, _writing(bench, twin), who, *document) for document in documents])
+        await _fill(bench, rows)
+        who, writing = twin.view.principal, _writing(bench, twin)
+        found.append([await mutated(operations, writing, who, *document) for document in documents])
     return found
 
 

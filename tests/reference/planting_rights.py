@@ -4,10 +4,21 @@ from typing import Any
 
 from crm_graph.access import Access, Level
 from crm_graph.catalog import Catalog, EntityType
+from crm_graph.errors import RuleViolated
 from crm_graph.fragments import sql
 from crm_graph.permissions import simulation
 from crm_graph.resolvers import viewer
-from crm_graph.services import duplicates, grant_previews, parents, records, requirements, unmasking
+from crm_graph.services import (
+    duplicates,
+    grant_previews,
+    parents,
+    records,
+    requirements,
+    role_holders,
+    teams,
+    unmasking,
+    users,
+)
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.rights import Rights, api_paths, refuse_masked, rights_on
 from reference.planting import Patch
@@ -111,3 +122,29 @@ def taking_customers_of_parents(patch: Patch) -> None:
         "_customer_column",
         lambda _tx, target: sql("t.id" if target.name == "customer" else "t.customer_id"),
     )
+
+
+def counting_customers_of_teams(patch: Patch) -> None:
+    """A team that has customers is not archived, and they are counted."""
+    refuse = teams._refuse_in_use
+
+    async def told(tx: Any, draft: Any) -> None:
+        await refuse(tx, draft)
+        found = await tx.driver().fetchval("SELECT count(*) FROM customers WHERE team_id = $1", draft.id)
+        if found:
+            draft.refuse(RuleViolated("team_has_members", path=("id",), count=found))
+
+    patch.setattr(teams, "_refuse_in_use", told)
+
+
+def keeping_owners_of_customers(patch: Patch) -> None:
+    """Who owns customers cannot leave before they are given to somebody else."""
+    written = role_holders.written
+
+    async def told(tx: Any, before: Any, user: Any, change: Any) -> Any:
+        found = await tx.driver().fetchval("SELECT count(*) FROM customers WHERE owner_id = $1", user.id)
+        if found:
+            raise RuleViolated("team_has_members", path=("user",), count=found)
+        return await written(tx, before, user, change)
+
+    patch.setattr(users, "written", told)

@@ -1,4 +1,4 @@
-"""What is asked beside queries: files, changes of records, what tells more than rights, and imports."""
+"""What is asked beside queries: files, changes of records, teams and people, what tells more than rights, imports."""
 
 from random import Random
 from typing import Any
@@ -10,6 +10,7 @@ from crm_graph.catalog import EntityType
 from crm_graph.proof.declassified import CHECKED
 from crm_graph.proof.exits import Exit, Question
 from crm_graph.proof.operations.changes import ERRORS, Changes
+from crm_graph.proof.operations.directory import Directory
 from crm_graph.proof.operations.drafts import Draft
 from crm_graph.proof.operations.making import OperationMaker
 from crm_graph.proof.operations.questions import some_questions
@@ -22,6 +23,8 @@ LISTS = 2
 CHANGES = 10
 UPSERTS = 2
 """So many bulk upserts of each case, beside those that are among the changes."""
+PEOPLE = 8
+"""So many changes of teams and people."""
 TOLD = 2
 ROWS = 12
 IMPORTED = 0.6
@@ -41,6 +44,8 @@ def some_further(random: Random, twin: Twin, schema: GraphQLSchema, limits: Limi
     asked += [Question(*made, Exit.MUTATION) for _ in range(CHANGES) if (made := changes.make())]
     upserts = Changes(random, twin, schema, ["upsert"])
     asked += [Question(*made, Exit.MUTATION) for _ in range(UPSERTS) if (made := upserts.make())]
+    directory = Directory(random, twin, schema)
+    asked += [Question(*made, Exit.MUTATION) for _ in range(PEOPLE) if (made := directory.make())]
     asked += [*some_questions(random, twin, schema), *some_timelines(schema, limits)]
     for action, make in (("duplicates:check", a_check), ("unmask", an_unmasking)):
         asked += [make(random, twin) for _ in range(TOLD if access.may(action) else 0)]

@@ -169,9 +169,10 @@ class Proving:
         *,
         exits: Collection[Exit] = tuple(Exit),
         enough: Callable[[], bool] = lambda: False,
+        small: bool = True,
     ) -> Proof:
-        """So many cases of each asker, one of each in turn; the first counter-example ends it. What they are told of
-        names comes first.
+        """So many cases of each asker, one of each in turn; the first counter-example ends it, and is made as
+        `small` as it gets, which takes longer than to find it. What they are told of names comes first.
         """
         proof = Proof(seed, len(askers))
         for number in range(cases):
@@ -181,7 +182,7 @@ class Proving:
                     return proof
                 by = asker.narrowed(Random(seed + number)) if len(askers) > 1 else asker
                 found = await self._names(by, seed) if number == 0 and Exit.NAMES in exits else None
-                proof.counter_example = found or await self._case(proof, by, seed + number, exits)
+                proof.counter_example = found or await self._case(proof, by, seed + number, exits, small=small)
                 proof.cases += 1
                 progress(proof.cases, cases * len(askers))
                 if proof.counter_example is not None:
@@ -207,7 +208,9 @@ class Proving:
     def _access(self, by: Asker) -> Access:
         return effective_access(self._company.policy, self._company.catalog, by.roles, by.scopes)
 
-    async def _case(self, proof: Proof, by: Asker, seed: int, exits: Collection[Exit]) -> CounterExample | None:
+    async def _case(
+        self, proof: Proof, by: Asker, seed: int, exits: Collection[Exit], *, small: bool
+    ) -> CounterExample | None:
         random, engine, company = Random(seed), self._engine, self._company
         lookups = random.random() < LOOKED_UP and Exit.QUERY in exits
         told = Level.LOOKUP if lookups else Level.READ
@@ -216,7 +219,7 @@ class Proving:
         looks = lookups or roots is SEARCH
         tables, columns = (SEARCHED, self._searched) if looks else (None, None)
         data = partial(alike, tables=tables, columns=columns, size=size, likely=self._likely)
-        twin = await data(engine, random, access, told=told, granted=known)
+        twin = await data(engine, random, access, told=told, granted=known, held=True)
         if not twin.grow(ATTEMPTS, ENOUGH).changes:
             return None
         if access.may(CHECK) and random.random() < REPEATED:
@@ -233,7 +236,8 @@ class Proving:
             found = await ask(further=further)
         if not found:
             return None
-        least = await smallest(engine, twin, min(found, key=lambda each: len(each.question.text)))
+        least = min(found, key=lambda each: len(each.question.text))
+        least = await smallest(engine, twin, least) if small else least
         who = twin.view.principal
         asker = f"{who.username} ({who.user_id}), in the teams {', '.join(map(str, who.team_ids)) or 'none'}"
         return CounterExample(by, seed, asker, least, differences(twin))

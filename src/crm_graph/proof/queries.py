@@ -14,6 +14,7 @@ from crm_graph.proof.datasets import SOURCE, Dataset, Likely
 from crm_graph.proof.declassified import gained, told_on_purpose
 from crm_graph.proof.engine import Engine, principal_of, reading
 from crm_graph.proof.exits import Answer, Exit, Question, Variables, outcome, over
+from crm_graph.proof.holders import hold
 from crm_graph.proof.operations.changes import tell_source
 from crm_graph.proof.operations.drafts import LEFT_OUT, Draft
 from crm_graph.proof.operations.generated import Generated
@@ -45,9 +46,11 @@ async def alike(
     size: int = 3,
     likely: Likely = MappingProxyType({}),
     granted: Access | None = None,
+    held: bool = False,
 ) -> Twin:
     """A database, and a twin of it that is to grow different in these columns and tables. Cells of the level `told` are
-    known to the asker, who speaks for SOURCE and sees what is `granted`, if that is not `access` itself.
+    known to the asker, who speaks for SOURCE and sees what is `granted`, if that is not `access` itself. Roles are
+    `held` by rows, if verbs that ask for these are to be asked.
     """
     catalog = engine.catalog
     made = Dataset(random, catalog, size, likely).build()
@@ -56,6 +59,8 @@ async def alike(
         await insert(engine.connection, made)
         rows = await load(engine.connection)
     who = replace(principal_of(rows, random.choice(rows["users"])["id"], access), source=SOURCE)
+    if held:
+        hold(rows, engine.policy, access.roles, who.user_id)
     view = View(catalog, rows, who, granted or access)
     return Twin(random, catalog, view, columns, tables=tables, told=told, sources=[SOURCE], likely=likely)
 

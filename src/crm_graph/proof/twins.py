@@ -102,7 +102,7 @@ class Twin:
     """Changes one thing after another and keeps what the asker does not notice: rows that do not exist for them, and
     withheld cells, all of them or those of some `columns`. Rows come, go and change in some `tables` alone, if these
     are given. Cells of the level `told` stay as they are, and so do the refs of the systems in `sources`: which
-    external ids of its own a system has used, it knows.
+    external ids of its own a system has used, it knows. Whoever asks knows that they may act.
     """
 
     def __init__(
@@ -216,7 +216,8 @@ class Twin:
     def _learnt(self, view: View) -> tuple[Any, ...]:
         refs = [r for r in view.tables["external_refs"] if r["source"] in self._sources]
         known = sorted((r["source"], r["entity_type"], r["external_id"], r["entity_id"]) for r in refs)
-        return everything_seen(view, self._told), known
+        own = [u for u in view.tables["users"] if u["id"] == view.principal.user_id]
+        return everything_seen(view, self._told), known, [(u["kind"], u["status"], u["archived_at"]) for u in own]
 
     def _change(self) -> bool:
         way, mutable = self._random.random(), [t for t in self._mutable if self.tables[t]]
