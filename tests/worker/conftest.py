@@ -10,12 +10,14 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_graph.db import connect
+from crm_graph.db import ReadPool, connect
 from crm_graph.hub import Hub, open_hub, own_user, prepare, transactions
 from crm_graph.services.jobs import QUEUE, Handler, Job, enqueue
 from crm_graph.settings import Settings
 from crm_graph.transaction import Transaction
 from crm_graph.worker.jobs import Jobs
+
+from .timing import Desk
 
 PATIENCE_S = 60
 TESTER = ("system.tests", "Tests")
@@ -104,3 +106,11 @@ async def company(hub: Hub, clean: None) -> AsyncIterator[Company]:
         await database.execute("TRUNCATE pgqueuer, pgqueuer_log")
         await database.execute(_UNWATCHED)
         await database.close()
+
+
+@pytest.fixture
+async def desk(clean: None, engine: AsyncEngine, pool: ReadPool, database_url: str) -> AsyncIterator[Desk]:
+    """Timers by a clock that the test puts."""
+    database = await connect(database_url, application_name="tests")
+    yield Desk(engine, pool, database)
+    await database.close()

@@ -23,6 +23,7 @@ from crm_graph.models.search_documents import SearchDocument, SearchFill
 from crm_graph.models.sessions import Session, SignInLink
 from crm_graph.models.teams import Team
 from crm_graph.models.tickets import Ticket
+from crm_graph.models.timers import Timer, TimerKind
 from crm_graph.models.trusted_documents import TrustedDocument
 from crm_graph.models.users import TeamMember, User, UserRole
 from crm_graph.models.workflows import Pipeline, Reason, Stage, StageChange, Transition
@@ -71,6 +72,8 @@ __all__ = [
     "Team",
     "TeamMember",
     "Ticket",
+    "Timer",
+    "TimerKind",
     "Tracked",
     "Transition",
     "TrustedDocument",

@@ -35,6 +35,7 @@ class EntityCode(IntEnum):
     ISSUER = 23
     RIGHTS_PROPOSAL = 24
     JOB = 30
+    TIMER = 31
 
 
 def code_of(value: UUID) -> int:

@@ -1,5 +1,6 @@
 """Who has which role, and until when; who may act at all. Each change is an event of the user, and holds in every
-process within a second. A role that ends by itself ends at its moment, without anybody writing anything.
+process within a second. A role that ends by itself ends at its moment, without anybody writing anything; its event is
+written by a timer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +19,36 @@ from crm_graph.services.role_inputs import Raw
 from crm_graph.services.role_rules import Standing, require_an_admin, require_givable, standing
 from crm_graph.services.role_views import Told
 from crm_graph.services.sign_outs import end_tokens
+from crm_graph.services.timers import DueTimer, Timer, cancel_timers, set_timers
 from crm_graph.transaction import EventDraft, Transaction
 
 MANUAL = "manual"
 """The origin of a role that somebody gave by hand."""
+EXPIRY = "role_expiry"
+"""The timer of a role that ends by itself; its key is that of the role."""
 
 _HELD = """
 SELECT h.user_id, r.key, r.name_zh, r.name_en, h.origin, h.expires_at
 FROM user_roles h JOIN roles r ON r.id = h.role_id
 WHERE h.user_id = ANY($1::uuid[])
 ORDER BY h.user_id, r.key
+"""
+# A user with several gets a version for each, the earliest first.
+_ENDED = """
+WITH ended AS (
+    SELECT h.user_id, r.key, h.origin, h.expires_at,
+           row_number() OVER (PARTITION BY h.user_id ORDER BY h.expires_at, r.key) AS n,
+           count(*) OVER (PARTITION BY h.user_id) AS number
+    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t (user_id, key, due_at)
+    JOIN roles r ON r.key = t.key
+    JOIN user_roles h ON h.user_id = t.user_id AND h.role_id = r.id AND h.expires_at = t.due_at
+), raised AS (
+    UPDATE users u SET version = u.version + e.number, updated_at = $4
+    FROM ended e WHERE u.id = e.user_id AND e.n = 1
+    RETURNING u.id, u.version - e.number AS before
+)
+SELECT raised.id, raised.before + ended.n AS version, ended.key, ended.origin, ended.expires_at
+FROM ended JOIN raised ON raised.id = ended.user_id ORDER BY ended.expires_at, ended.user_id, ended.n
 """
 _CLAIMED_FROM = "SELECT name FROM issuers WHERE $1 = 'issuer:' || id AND status = 'ACTIVE'"
 
@@ -71,6 +92,10 @@ async def grant(tx: Transaction, given: Raw) -> UUID:
         tx.session.add(UserRole(user_id=user.id, role_id=role.id, origin=MANUAL, expires_at=until))
     else:
         held.origin, held.expires_at = MANUAL, until
+    if until is None:
+        await cancel_timers(tx, EXPIRY, [user.id], [role.key])
+    else:
+        await set_timers(tx, [Timer(EXPIRY, "user", user.id, until, key=role.key)])
     return await written(tx, before, user, ("role_granted", was or {}, becomes))
 
 
@@ -88,7 +113,22 @@ async def revoke(tx: Transaction, given: Raw) -> UUID:
         raise RuleViolated("role_comes_back", path=("role",), issuer=issuer)
     was: Told = {"role": role.key, "origin": held.origin, "until": held.expires_at}
     await tx.session.delete(held)
+    await cancel_timers(tx, EXPIRY, [user.id], [role.key])
     return await written(tx, before, user, ("role_revoked", was, {}))
+
+
+async def expired(tx: Transaction, timers: Sequence[DueTimer]) -> None:
+    """Write down that roles have ended. They stay with their users, as ended ones."""
+    ended = await tx.driver().fetch(
+        _ENDED,
+        [timer.entity_id for timer in timers],
+        [timer.key for timer in timers],
+        [timer.due_at for timer in timers],
+        tx.now,
+    )
+    for row in ended:
+        was: Told = {"role": row["key"], "origin": row["origin"], "until": row["expires_at"]}
+        tx.record(EventDraft("user.role_expired", "user", row["id"], row["version"], sorted(was), was, {}))
 
 
 async def suspend(tx: Transaction, given: Raw) -> UUID:

@@ -13,6 +13,7 @@ from crm_graph.server import STOPPING
 from crm_graph.settings import Settings
 from crm_graph.worker import schedules
 from crm_graph.worker.jobs import Jobs
+from crm_graph.worker.timers import fire_timers
 from crm_graph.worker.watching import Watch, report
 
 Loop = Callable[[Hub, asyncio.Event], Awaitable[None]]
@@ -22,6 +23,7 @@ LOOPS: Mapping[str, Loop] = MappingProxyType(
     {
         "jobs": lambda hub, told: Jobs(hub).run(told),
         "schedules": schedules.run,
+        "timers": fire_timers,
     }
 )
 

@@ -1,0 +1,9 @@
+"""What timers do, by their kinds: one line for each."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from crm_graph.services import role_holders
+from crm_graph.services.timers import Handler
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType({role_holders.EXPIRY: role_holders.expired})
