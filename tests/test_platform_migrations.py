@@ -141,7 +141,10 @@ async def test_default_roles_of_before_get_the_actions_that_were_added_unless_so
     again = await connection.fetchval(policy)
     await connection.close()
     assert {key: told[key] for key in ("admin", "auditor", "crm_manager", "sales", "buyers")} == {
-        "admin": (1, ["access:explain", "access:simulate", "documents:register", "roles:manage"]),
+        "admin": (
+            1,
+            ["access:explain", "access:simulate", "documents:register", "jobs:manage", "jobs:read", "roles:manage"],
+        ),
         "auditor": (1, ["access:explain", "audit:read", "roles:read"]),
         "crm_manager": (1, ["documents:register", "duplicates:check", "merge"]),
         "sales": (2, ["customers:create"]),

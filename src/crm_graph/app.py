@@ -39,6 +39,7 @@ from crm_graph.services import clients
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
+from crm_graph.services.job_figures import figures
 from crm_graph.services.reads import Note
 from crm_graph.services.rights_proposals import told_proposals
 from crm_graph.services.role_views import told_roles
@@ -46,7 +47,7 @@ from crm_graph.settings import Settings
 from crm_graph.web import console, exports, graphiql, health, oauth, sign_in
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
-from crm_graph.web.metrics import MeasuredRequests, PreparedOperations, ReplicaMetrics, RequestCounts
+from crm_graph.web.metrics import JobMetrics, MeasuredRequests, PreparedOperations, ReplicaMetrics, RequestCounts
 
 _MEASURED_PATHS = ("graphql", "export", "oauth", "health", "metrics", ".well-known", "console")
 
@@ -97,11 +98,13 @@ def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> lis
     checks = {"database": _reachable(hub.primary), "schema": _schema_current(hub.primary)}
     replica = hub.replica
     states = {}
+    jobs = JobMetrics(partial(figures, hub.primary))
+    registry.register(jobs)
     if replica is not None:
         registry.register(ReplicaMetrics(replica))
         states["replica"] = lambda: str(replica.state)
     return [
-        *health.routes(checks, registry, states),
+        *health.routes(checks, registry, states, [jobs.refresh]),
         *oauth.routes(authority(hub), hub.catalog),
         *sign_in.routes(signing_in(hub)),
         *exports.routes(export_endpoint(hub, operations)),

@@ -402,7 +402,7 @@ _ADMIN = RoleRule(
     },
     _actions(["users", "teams"], (*EDIT, "upsert"))
     | MANAGING
-    | {READ_ROLES, "documents:register", "access:explain", "access:simulate"},
+    | {READ_ROLES, "documents:register", "access:explain", "access:simulate", "jobs:read", "jobs:manage"},
 )
 
 DEFAULT_ROLES: Mapping[str, RoleRule] = MappingProxyType(

@@ -44,6 +44,8 @@ SINGLE_ACTIONS = MANAGING | frozenset(
         "documents:register",
         "duplicates:check",
         "audit:read",
+        "jobs:read",
+        "jobs:manage",
     }
 )
 """Actions apart from those that follow from a type. `documents:register` tells the whole schema, custom fields and all:

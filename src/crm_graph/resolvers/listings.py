@@ -21,10 +21,13 @@ from crm_graph.resolvers.selection import TYPENAME, Selected
 from crm_graph.scalars import Parser
 from crm_graph.services.audited_reads import AUDITED_READS
 from crm_graph.services.client_list import CLIENT_LIST
+from crm_graph.services.job_list import JOB_LIST
 from crm_graph.services.listings import Items, Listing, Narrowing
 from crm_graph.services.rights_changes import RIGHTS_CHANGES
 
-LISTINGS: Mapping[str, Listing] = {listing.name: listing for listing in (CLIENT_LIST, AUDITED_READS, RIGHTS_CHANGES)}
+LISTINGS: Mapping[str, Listing] = {
+    listing.name: listing for listing in (CLIENT_LIST, AUDITED_READS, RIGHTS_CHANGES, JOB_LIST)
+}
 """By the root field. Registering one is a line here."""
 
 _TURNED: Mapping[str, LiteralString] = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
@@ -141,7 +144,7 @@ class _ListWriter:
 
     @property
     def _cursor(self) -> Fragment:
-        return cursor_text(self.plan.signature, [self._key])
+        return cursor_text(self.plan.signature, [sql("({key})::text", key=self._key)])
 
     @property
     def _order(self) -> Fragment:

@@ -15,7 +15,7 @@ from graphql import ExecutionResult, Executor, GraphQLError, GraphQLObjectType, 
 from graphql.pyutils import Path
 
 from crm_graph.access import Access
-from crm_graph.catalog import Catalog
+from crm_graph.catalog import PG_TYPES, Catalog
 from crm_graph.errors import BadVariables, CrmError, RequestFault, UserFault
 from crm_graph.fragments import const, render, sql
 from crm_graph.messages import Locale
@@ -241,7 +241,7 @@ async def _read_record(
     ]
     selection = context.reader().read(type_, selections)
     if isinstance(ref, ListedRef):
-        one = render(one_of(ref.listing, const(ref.key, "text"), selection))
+        one = render(one_of(ref.listing, const(ref.key, PG_TYPES[ref.listing.of]), selection))
         told = await tx.driver().fetchval(
             one.text, *Binding(one.sources).values(context.variables, tx.principal, tx.now)
         )

@@ -28,6 +28,8 @@ from crm_graph.schema.grantable import grantable_question
 from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
 from crm_graph.schema.issuers import issuer_list, issuer_mutations
+from crm_graph.schema.jobs import ENUMS as JOB_ENUMS
+from crm_graph.schema.jobs import job_list, job_mutations
 from crm_graph.schema.metadata import answer_metadata, metadata_field
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.rights_changes import rights_changes
@@ -53,6 +55,7 @@ _ENUMS = (
     FORMATS,
     *ISSUER_ENUMS,
     *CLIENT_ENUMS,
+    *JOB_ENUMS,
 )
 
 
@@ -73,6 +76,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
                 **client_list(types),
                 **audited_reads(types),
                 **rights_changes(types),
+                **job_list(types),
             }
         ),
         mutation=_mutation(types),
@@ -108,6 +112,7 @@ def _mutation(types: EntityTypes) -> Any:
         role_mutations(types.types["user"]),
         directory_mutations(types, inputs),
         client_mutations(),
+        job_mutations(),
         (create_export(),),
     )
     fields = [mutation.field() for mutation in mutations]

@@ -55,4 +55,4 @@ class ListedRef:
     """One of a list, by its key."""
 
     listing: Listing
-    key: str
+    key: str | int

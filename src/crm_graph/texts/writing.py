@@ -36,5 +36,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The next follow-up must come after the interaction.",
         "下次跟进时间应晚于本次互动时间。",
     ),
+    "job_running": ("The job runs right now. Wait until it has ended.", "该任务正在执行，请等它结束。"),
     "satisfaction_range": ("Satisfaction is a number from 1 to 5.", "满意度应为 1 至 5。"),
 }

@@ -1,7 +1,7 @@
 """What an operator's tools ask: does the process live, can it serve, and what has it done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -16,12 +16,16 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 def routes(
-    checks: Mapping[str, Check], registry: CollectorRegistry, states: Mapping[str, Callable[[], str]] | None = None
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+    states: Mapping[str, Callable[[], str]] | None = None,
+    asked: Sequence[Check] = (),
 ) -> list[Route]:
     """`/health/live`, `/health/ready` and `/metrics`.
 
     `checks` are what must hold for requests to be served, by the name that the answer tells. One that fails, or that
     takes longer than two seconds, makes the process not ready: 503. `states` are told beside them and refuse nothing.
+    `asked` is what metrics have to ask before they can be told, within the same time.
     """
 
     async def live(_: Request) -> Response:
@@ -35,6 +39,7 @@ def routes(
         return JSONResponse({"status": status, "checks": told, **more}, 200 if all(results) else 503, _NO_STORE)
 
     async def metrics(_: Request) -> Response:
+        await asyncio.gather(*(_passes(ask) for ask in asked))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 
     return [

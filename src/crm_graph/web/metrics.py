@@ -3,7 +3,7 @@
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crm_graph.replicas.reads import Replica
 from crm_graph.replicas.watch import State
 from crm_graph.resolvers.operations import Operations
+from crm_graph.services.job_figures import Figures
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _BOUNDS = (*(str(float(bound)) for bound in _BUCKETS_S), "+Inf")
@@ -102,6 +103,37 @@ class ReplicaMetrics(Collector):
             "crm_graph_replica_lag_seconds", "How far it is behind the primary.", self._replica.lag_s
         )
         return reads, states, lag
+
+
+class JobMetrics(Collector):
+    """How the queue of jobs stands, as it was last asked; nothing while that fails."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Figures]]) -> None:
+        self._ask = ask
+        self._found: Figures | None = None
+
+    async def refresh(self) -> bool:
+        """Ask anew."""
+        self._found = None
+        self._found = await self._ask()
+        return True
+
+    def collect(self) -> Iterable[Metric]:
+        if self._found is None:
+            return ()
+        states = GaugeMetricFamily(
+            "crm_graph_jobs",
+            "Jobs that are not done: waiting for a worker, to come later, failed and to be tried again, running, held.",
+            labels=("state",),
+        )
+        for state in ("waiting", "later", "failed", "running", "held"):
+            states.add_metric((state,), getattr(self._found, state))
+        oldest = GaugeMetricFamily(
+            "crm_graph_jobs_oldest_seconds",
+            "For how long the job waits that is due for longest.",
+            max(self._found.oldest_s, 0.0),
+        )
+        return states, oldest
 
 
 class MeasuredRequests:
