@@ -4,14 +4,13 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 import asyncpg
-import orjson
 import structlog
 import typer
 from graphql import print_schema
@@ -22,6 +21,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from crm_graph import maintenance
 from crm_graph.app import build_app
 from crm_graph.catalog import build_catalog
+from crm_graph.commands import issuers, keys, rights
 from crm_graph.db import UnfitServer
 from crm_graph.demo import (
     NoSuchRole,
@@ -51,7 +51,6 @@ from crm_graph.worker.watching import Watch
 log = structlog.get_logger(__name__)
 
 LOG_EVERY = 100_000
-T = TypeVar("T")
 
 app = typer.Typer(
     name="crm-graph",
@@ -62,15 +61,9 @@ app = typer.Typer(
 )
 schema_app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
-keys_app = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
-app.add_typer(keys_app, name="keys")
-rights_app = typer.Typer(
-    help="Rights, where nobody is left who may change them; whoever holds the database has them all anyway.",
-    no_args_is_help=True,
-)
-app.add_typer(rights_app, name="rights")
-issuers_app = typer.Typer(help="The OpenID Connect issuers that people come through.", no_args_is_help=True)
-app.add_typer(issuers_app, name="issuers")
+app.add_typer(keys.app, name="keys")
+app.add_typer(rights.app, name="rights")
+app.add_typer(issuers.app, name="issuers")
 
 _TOLD = (
     AddressTaken, EmbeddedServerError, NoSuchKey, NoSuchRole, NoSuchUser, NotMigrated, NotRunning, NotStarted,
@@ -314,115 +307,6 @@ def import_command(
             )
         )
     print_report(done, Console(), locale=locale)
-
-
-@keys_app.command()
-def rotate() -> None:
-    """Publish a new key in the database of DATABASE_URL or of the demo, which signs access tokens once everybody has
-    it; the hub may run meanwhile, and tokens that are out stay valid until they end.
-    """
-    settings = load_settings()
-    with database(settings, typer.echo, shared=True) as url:
-        key = asyncio.run(maintenance.rotate_keys(url, settings))
-    typer.echo(f"The key {key.kid} is published now, and signs from {key.signs_from.isoformat(timespec='seconds')} on.")
-
-
-@keys_app.command()
-def drop(
-    kids: Annotated[list[str] | None, typer.Argument(metavar="KID...", help="The keys that leaked.")] = None,
-    *,
-    every: Annotated[bool, typer.Option("--all", help="Drop all keys, as after the database was read.")] = False,
-) -> None:
-    """Drop keys that leaked, in the database of DATABASE_URL or of the demo: every token that they signed is refused
-    within a second, and another key signs at once. Who has a token of theirs gets a new one.
-    """
-    if bool(kids) is every:
-        raise ValueError("name the keys to drop, which crm-graph keys list tells, or say --all")
-    settings = load_settings()
-    with database(settings, typer.echo, shared=True) as url:
-        for kid in asyncio.run(maintenance.drop_keys(url, settings, None if every else kids)):
-            typer.echo(f"The key {kid} verifies nothing any more.")
-
-
-@keys_app.command(name="list")
-def list_keys() -> None:
-    """Print the keys that sign access tokens as JSON, without their secrets."""
-    settings = load_settings()
-    with database(settings, typer.echo, shared=True) as url:
-        _echo_json(asyncio.run(maintenance.list_keys(url, settings)))
-
-
-@issuers_app.command(name="save")
-def save_issuer(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A JSON object.")],
-) -> None:
-    """Make or change an issuer in the database of DATABASE_URL or of the demo, as `saveIssuer` does; the hub may run
-    meanwhile. So the first admin comes in, by a claim that gives the role.
-    """
-    told = orjson.loads(file.read_bytes())
-    _echo_json(_with_database(lambda settings: maintenance.save_issuer(settings, told)))
-
-
-@issuers_app.command(name="list")
-def list_issuers() -> None:
-    """Print all issuers as JSON, in the form that `save` takes each of."""
-    _echo_json(_with_database(maintenance.all_issuers))
-
-
-_Username = Annotated[str, typer.Argument(help="The username.")]
-_RoleKey = Annotated[str, typer.Argument(help="The key of the role.")]
-
-
-@rights_app.command(name="grant")
-def grant_role(username: _Username, role: _RoleKey) -> None:
-    """Give a user a role, without a second approver."""
-    _with_database(lambda settings: maintenance.grant_role(settings, username, role))
-    typer.echo(f"{username} has the role {role}.")
-
-
-@rights_app.command()
-def suspend(username: _Username) -> None:
-    """Let a user not act, also one of the last two who approve."""
-    _with_database(lambda settings: maintenance.suspend(settings, username))
-    typer.echo(f"{username} is suspended.")
-
-
-@rights_app.command()
-def reinstate(username: _Username) -> None:
-    """Let a suspended user act again, without a second approver."""
-    _with_database(lambda settings: maintenance.reinstate(settings, username))
-    typer.echo(f"{username} may act again.")
-
-
-@rights_app.command()
-def reset(
-    role: Annotated[str | None, typer.Argument(help="The key of the role.")] = None,
-    *,
-    every: Annotated[
-        bool, typer.Option("--all", help="Reset all built-in roles, or none where one is refused.")
-    ] = False,
-) -> None:
-    """Make a built-in role what the hub comes with; the company's own roles and who holds which stay."""
-    if every is (role is not None):
-        raise ValueError("name the role to reset, or say --all for all built-in ones")
-    if role is not None:
-        key = role
-        _with_database(lambda settings: maintenance.reset_role(settings, key))
-        typer.echo(f"The role {role} is what the hub comes with.")
-        return
-    for key in _with_database(maintenance.reset_roles):
-        typer.echo(f"The role {key} is what the hub comes with, and was not before.")
-    typer.echo("All built-in roles are what the hub comes with.")
-
-
-def _with_database(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-    settings = load_settings()
-    with database(settings, typer.echo, shared=True) as url:
-        return asyncio.run(work(settings.model_copy(update={"database_url": url})))
-
-
-def _echo_json(value: Any) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 @schema_app.command(name="print")

@@ -9,15 +9,14 @@ from crm_graph.catalog import Kind
 from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.effective import STRUCTURE, field_paths
-from crm_graph.permissions.policy import (
-    DEFAULT_ROLES,
+from crm_graph.permissions.policy import DEFAULT_ROLES, table
+from crm_graph.permissions.policy_rows import (
     IN_POOL,
     KNOWN_TO_CALL_CENTRE,
     KNOWN_TO_ERP,
     KNOWN_TO_SHOP,
     OPEN_TICKET_OF_VIEWER,
     ORGANIZATIONS,
-    table,
 )
 from crm_graph.permissions.rules import EVERYONE, OWN, TEAM, TEAM_AND_BELOW, GrantRule, Policy, RoleRule
 from crm_graph.permissions.validation import require_sound, unread_predicates

@@ -11,7 +11,7 @@ from crm_graph.catalog import Catalog, EntityType, Kind
 from crm_graph.models.fields import DataClass
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.effective import field_paths
-from crm_graph.permissions.policy import IN_VIEWERS_TEAMS, IS_VIEWER
+from crm_graph.permissions.policy_rows import IN_VIEWERS_TEAMS, IS_VIEWER
 from crm_graph.permissions.rules import ALL, GrantRule, RoleRule, actions_of, grant, where
 from crm_graph.permissions.validation import row_rules_of
 from crm_graph.proof.moments import some_relative

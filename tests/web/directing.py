@@ -1,4 +1,4 @@
-"""What tests of teams and people share: the verbs by name, and waiting until another process obeys."""
+"""What tests of teams and people share: the verbs by name, what they write, and waiting until another process obeys."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from uuid import UUID
 from .conftest import Answer, Crm
 from .processes import HOLDS_WITHIN_S
 
+NEVER = "019aaaaa-0000-7000-8a00-000000000000"
 TEAM = "team { id key path version archivedAt parent { id } }"
 USER = "user { id username name status version locale timeZone teams { key } roles { key } }"
 TYPES = {
@@ -71,6 +72,13 @@ async def person(crm: Crm, username: str, role: str | None = None, team: str | N
     if team is not None:
         await done(crm, "addTeamMembers", team=team, users=[made["id"]])
     return str(made["id"])
+
+
+async def standing(crm: Crm) -> list[Any]:
+    """All that verbs on teams and users may write."""
+    tables = ("teams", "users", "team_members", "user_roles")
+    rows = [await crm.database.fetch(f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
+    return [*rows, await crm.count("events")]
 
 
 async def obeyed(asked: Callable[[], Awaitable[Answer]], wanted: Callable[[Answer], bool]) -> Answer:

@@ -23,8 +23,19 @@ campaign
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from crm_graph.access import Level, RowScope
+from crm_graph.access import Level
 from crm_graph.models.fields import DataClass
+from crm_graph.permissions.policy_rows import (
+    IN_POOL,
+    KNOWN_TO_CALL_CENTRE,
+    KNOWN_TO_ERP,
+    KNOWN_TO_SHOP,
+    OF_OWN_CUSTOMERS,
+    OF_TEAMS_CUSTOMERS,
+    OF_TICKET_OF_VIEWER,
+    OPEN_TICKET_OF_VIEWER,
+    ORGANIZATIONS,
+)
 from crm_graph.permissions.rules import (
     ADMIN,
     ALL,
@@ -37,40 +48,11 @@ from crm_graph.permissions.rules import (
     GrantRule,
     RoleRule,
     grant,
-    where,
 )
 
 BASIC, CONTACT, BILLING, BANK = DataClass.BASIC, DataClass.CONTACT, DataClass.BILLING, DataClass.BANK
 AMOUNT, COST, METRIC, CONTENT = DataClass.AMOUNT, DataClass.COST, DataClass.METRIC, DataClass.CONTENT
 READ, LOOKUP, MASKED, HIDDEN = Level.READ, Level.LOOKUP, Level.MASKED, Level.HIDDEN
-
-# Predicates, in the language of the API's `where`.
-IS_VIEWER = {"id": {"eq": {"$viewer": "id"}}}
-IN_VIEWERS_TEAMS = {"id": {"in": {"$viewer": "team_ids"}}}
-OWNED_OR_SHARED = {"or": [{"owner": IS_VIEWER}, {"collaborators": {"some": IS_VIEWER}}]}
-IN_POOL = where({"poolState": {"eq": "PUBLIC"}})
-OF_OWN_CUSTOMERS = where({"customer": OWNED_OR_SHARED})
-OF_TEAMS_CUSTOMERS = where({"customer": {"team": {"id": {"in": {"$viewer": "team_tree_ids"}}}}})
-OPEN_TICKET_OF_VIEWER = where(
-    {
-        "tickets": {
-            "some": {
-                "or": [{"team": IN_VIEWERS_TEAMS}, {"owner": IS_VIEWER}],
-                "stage": {"category": {"in": ["OPEN", "WAITING", "ACTIVE"]}},
-            }
-        }
-    }
-)
-OF_TICKET_OF_VIEWER = where({"ticket": {"or": [{"team": IN_VIEWERS_TEAMS}, {"owner": IS_VIEWER}]}})
-ORGANIZATIONS = where({"kind": {"eq": "ORGANIZATION"}})
-
-
-def known_to(source: str) -> RowScope:
-    """The records that another system knows: its client writes its refs under this source."""
-    return where({"externalRefs": {"some": {"source": {"eq": source}}}})
-
-
-KNOWN_TO_ERP, KNOWN_TO_SHOP, KNOWN_TO_CALL_CENTRE = known_to("erp"), known_to("shop"), known_to("call_centre")
 
 
 def _actions(plurals: Iterable[str], verbs: Iterable[str]) -> frozenset[str]:

@@ -19,7 +19,7 @@ from crm_graph.schema.listings import listed
 from crm_graph.schema.mutations import Mutation
 from crm_graph.schema.rights_proposals import PROPOSAL, REASON, proposal_of, proposed, reason_of
 from crm_graph.schema.scalars import JSON
-from crm_graph.services import clients, rights_proposals
+from crm_graph.services import client_secrets, clients, rights_proposals
 from crm_graph.services.client_list import CLIENT_LIST
 from crm_graph.services.clients import MANAGE, RegisterClient
 from crm_graph.services.listings import ListedRef
@@ -226,9 +226,9 @@ async def _update(context: MutationContext, given: Mapping[str, Any]) -> Mapping
 async def _rotate(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
     tx, client_id = context.transaction(), given["client_id"]
     old_ends_at = _moment(context, given.get("old_ends_at"))
-    if context.rights_approval and await clients.proves_itself(tx, client_id):
+    if context.rights_approval and await client_secrets.proves_itself(tx, client_id):
         return await _propose_secret(context, client_id, old_ends_at)
-    return _told(context, client_id, await clients.rotate_secret(tx, client_id, old_ends_at))
+    return _told(context, client_id, await client_secrets.rotate(tx, client_id, old_ends_at))
 
 
 async def _propose_secret(context: MutationContext, client_id: str, old_ends_at: datetime | None) -> Mapping[str, Any]:
@@ -245,7 +245,7 @@ async def _propose_secret(context: MutationContext, client_id: str, old_ends_at:
 
 async def _retire(context: MutationContext, given: Mapping[str, Any]) -> Mapping[str, Any]:
     ends_at = _moment(context, given.get("ends_at"))
-    await clients.retire_secret(context.transaction(), given["client_id"], given.get("secret_id"), ends_at)
+    await client_secrets.retire(context.transaction(), given["client_id"], given.get("secret_id"), ends_at)
     return _told(context, given["client_id"])
 
 

@@ -1,4 +1,4 @@
-"""OAuth clients as admins run them: registration, changes, change-over of secrets. Each is an event, without secrets.
+"""OAuth clients as admins run them: registration, changes, suspension, removal. Each is an event, without secrets.
 
 Who has `clients:manage` may give a client any role and scope, also to data that they do not see themselves. Only what
 manages rights is given, and taken over by a new secret, by those who have it.
@@ -7,7 +7,6 @@ manages rights is given, and taken over by a new secret, by those who have it.
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select
@@ -18,7 +17,6 @@ from crm_graph.models import Client, RevokedToken, Role, User, UserRole
 from crm_graph.models.clients import ClientStatus
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.users import UserKind, UserStatus
-from crm_graph.permissions import clients
 from crm_graph.permissions.assertions import public_keys
 from crm_graph.permissions.clients import RandomText, find_client, register_client, require_new, require_scopes
 from crm_graph.permissions.rules import EVERYONE, MANAGING, Policy
@@ -56,7 +54,7 @@ async def register(
     """Make a client with a service account of its own, and give its secret, which is kept nowhere; None for one with
     keys. Raises UserFault.
     """
-    policy, session = await _opened(tx), tx.session
+    policy, session = await opened(tx), tx.session
     await require_new(session, command.client_id)
     await _require_room(tx)
     if await session.scalar(select(User.id).where(User.username == command.client_id).limit(1)) is not None:
@@ -91,7 +89,7 @@ async def register(
         client.secrets = []
     await _set_roles(tx, client, command.roles)
     await _require_manageable(tx, policy, client)
-    _tell(tx, client, "registered", {}, await _told(tx, client))
+    tell(tx, client, "registered", {}, await _told(tx, client))
     await raise_policy_version(session)
     return secret if jwks is None else None
 
@@ -100,8 +98,8 @@ async def update(tx: Transaction, client_id: str, changes: Mapping[str, Any]) ->
     """Change what is named among `name`, `scopes`, `roles`, `cost_per_minute` and `jwks`; what stands so already is no
     change. Holds in every process within a second, for tokens that are out too. Raises UserFault.
     """
-    policy = await _opened(tx)
-    client = await _held(tx, policy, client_id)
+    policy = await opened(tx)
+    client = await held(tx, policy, client_id)
     if client.user_id == tx.principal.user_id and not {"roles", "scopes"}.isdisjoint(changes):
         raise RuleViolated("own_rights", path=("clientId",))
     before = await _told(tx, client)
@@ -112,23 +110,23 @@ async def update(tx: Transaction, client_id: str, changes: Mapping[str, Any]) ->
     changed = [name for name in after if after[name] != before[name]]
     if changed:
         client.version += 1
-        _tell(tx, client, "updated", {n: before[n] for n in changed}, {n: after[n] for n in changed})
+        tell(tx, client, "updated", {n: before[n] for n in changed}, {n: after[n] for n in changed})
         await raise_policy_version(tx.session)
 
 
 async def suspend(tx: Transaction, client_id: str) -> None:
     """Let a client get no tokens until `reinstate`, and never again be answered by those it has. Raises UserFault."""
-    await _set_status(tx, await _held(tx, await _opened(tx), client_id), ClientStatus.SUSPENDED, "suspended")
+    await _set_status(tx, await held(tx, await opened(tx), client_id), ClientStatus.SUSPENDED, "suspended")
 
 
 async def reinstate(tx: Transaction, client_id: str) -> None:
     """Serve a suspended client again, by new tokens; its secrets and keys hold as before. Raises UserFault."""
-    await _set_status(tx, await _held(tx, await _opened(tx), client_id), ClientStatus.ACTIVE, "reinstated")
+    await _set_status(tx, await held(tx, await opened(tx), client_id), ClientStatus.ACTIVE, "reinstated")
 
 
 async def revoke_tokens(tx: Transaction, client_id: str) -> None:
     """Take every token back that a client has; it may get new ones. Raises UserFault."""
-    await _end_tokens(tx, await _held(tx, await _opened(tx), client_id))
+    await _end_tokens(tx, await held(tx, await opened(tx), client_id))
 
 
 async def end_own_tokens(tx: Transaction, epoch: int) -> None:
@@ -144,7 +142,7 @@ async def end_own_tokens(tx: Transaction, epoch: int) -> None:
 async def _end_tokens(tx: Transaction, client: Client) -> None:
     client.token_epoch += 1
     client.version += 1
-    _tell(tx, client, "tokens_revoked", {}, {"token_epoch": client.token_epoch})
+    tell(tx, client, "tokens_revoked", {}, {"token_epoch": client.token_epoch})
     await raise_policy_version(tx.session)
 
 
@@ -152,7 +150,7 @@ async def remove(tx: Transaction, client_id: str) -> None:
     """Take a client away for good, with its secrets and keys; its row stays, since events name it, and its id is never
     given to another. Its service account leaves where no other client has it. Raises UserFault.
     """
-    client = await _held(tx, await _opened(tx), client_id)
+    client = await held(tx, await opened(tx), client_id)
     client.secrets, client.jwks = [], None
     await _set_status(tx, client, ClientStatus.REMOVED, "removed")
     await tx.session.flush()
@@ -163,8 +161,8 @@ async def remove(tx: Transaction, client_id: str) -> None:
 
 
 async def register_given(tx: Transaction, given: Raw) -> None:
-    """Make a client that waited for approval, by the names of the API. It has no secret: `rotate_secret` makes the
-    first one, for who asks then. Raises as `register` does.
+    """Make a client that waited for approval, by the names of the API. It has no secret: `client_secrets.rotate` makes
+    the first one, for who asks then. Raises as `register` does.
     """
     await register(tx, RegisterClient(**_named(given)))
     (await find_client(tx.session, given["clientId"])).secrets = []
@@ -204,59 +202,7 @@ def _leave(tx: Transaction, user: User) -> None:
     tx.record(told)
 
 
-async def rotate_secret(
-    tx: Transaction,
-    client_id: str,
-    old_ends_at: datetime | None = None,
-    *,
-    random_text: RandomText = secrets.token_urlsafe,
-) -> str:
-    """A new secret beside those that a client has, which end at `old_ends_at` where that is given. Raises LimitReached
-    where two live already, and what `update` raises.
-    """
-    secret, kept = clients.new_secret(tx.now, random_text)
-    await _keep_secret(tx, client_id, kept, old_ends_at)
-    return secret
-
-
-async def proves_itself(tx: Transaction, client_id: str) -> bool:
-    """Whether a client has a secret that holds, or keys. Raises as `rotate_secret` does."""
-    client = await _held(tx, await _opened(tx), client_id)
-    return client.jwks is not None or bool(clients.live(client.secrets, tx.now))
-
-
-async def keep_secret_given(tx: Transaction, given: Raw) -> None:
-    """Let a secret hold that was shown when it was proposed, by what is kept of it. Raises as `rotate_secret` does."""
-    ends_at = given.get("oldEndsAt")
-    await _keep_secret(tx, given["clientId"], given["secret"], ends_at and datetime.fromisoformat(ends_at))
-
-
-async def _keep_secret(tx: Transaction, client_id: str, kept: Mapping[str, Any], old_ends_at: datetime | None) -> None:
-    client = await _held(tx, await _opened(tx), client_id)
-    clients.keep_secret(client, kept, now=tx.now, old_ends_at=old_ends_at)
-    client.version += 1
-    told: dict[str, Any] = {"secret_id": clients.secret_id(client.secrets[-1])}
-    if old_ends_at is not None:
-        told["old_secrets_end_at"] = max(old_ends_at, tx.now).isoformat()
-    _tell(tx, client, "secret_added", {}, told)
-    await tx.session.flush()
-
-
-async def retire_secret(
-    tx: Transaction, client_id: str, secret_id: str | None = None, ends_at: datetime | None = None
-) -> None:
-    """Let one secret of a client, or its oldest, hold until a moment, or no longer. Raises NotFound for a secret that
-    is not there, LimitReached where nothing would be left to prove itself by, and what `update` raises.
-    """
-    client = await _held(tx, await _opened(tx), client_id)
-    retired = clients.retire_secret(client, secret_id, now=tx.now, ends_at=ends_at)
-    client.version += 1
-    ends = max(ends_at or tx.now, tx.now).isoformat()
-    _tell(tx, client, "secret_retired", {}, {"secret_id": retired, "ends_at": ends})
-    await tx.session.flush()
-
-
-async def _opened(tx: Transaction) -> Policy:
+async def opened(tx: Transaction) -> Policy:
     """The policy, for who may change clients. Edits of rights come one after the other: what is read from here on, the
     clients' rows too, nobody else changes.
     """
@@ -264,7 +210,7 @@ async def _opened(tx: Transaction) -> Policy:
     return (await standing(tx)).policy
 
 
-async def _held(tx: Transaction, policy: Policy, client_id: str) -> Client:
+async def held(tx: Transaction, policy: Policy, client_id: str) -> Client:
     """The client, for who may change it. A removed one is changed no more."""
     client = await find_client(tx.session, client_id)
     if client.status is ClientStatus.REMOVED:
@@ -281,7 +227,7 @@ async def _set_status(tx: Transaction, client: Client, status: ClientStatus, ver
     client.version += 1
     if status is ClientStatus.SUSPENDED:
         client.token_epoch += 1
-    _tell(tx, client, verb, {"status": before.value}, {"status": status.value})
+    tell(tx, client, verb, {"status": before.value}, {"status": status.value})
     await raise_policy_version(tx.session)
 
 
@@ -362,7 +308,7 @@ async def _told(tx: Transaction, client: Client) -> dict[str, Any]:
     }
 
 
-def _tell(tx: Transaction, client: Client, verb: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def tell(tx: Transaction, client: Client, verb: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Write down what was done."""
     tx.record(
         EventDraft(

@@ -16,7 +16,7 @@ from crm_graph.models.ids import EntityCode
 from crm_graph.models.rights_proposals import ProposalState
 from crm_graph.permissions.rules import APPROVE_ROLES, ASSIGN_ROLES, MANAGE_ROLES, READ_ROLES
 from crm_graph.permissions.store import Connection
-from crm_graph.services import clients, identities, issuers, role_holders, roles, team_members, teams
+from crm_graph.services import client_secrets, clients, identities, issuers, role_holders, roles, team_members, teams
 from crm_graph.services.role_inputs import Raw
 from crm_graph.services.role_rules import may_still, standing
 from crm_graph.services.role_views import Told
@@ -39,7 +39,7 @@ VERBS: Mapping[str, tuple[str, Verb]] = {
     "registerClient": (clients.MANAGE, clients.register_given),
     "updateClient": (clients.MANAGE, clients.update_given),
     "reinstateClient": (clients.MANAGE, clients.reinstate_given),
-    "rotateClientSecret": (clients.MANAGE, clients.keep_secret_given),
+    "rotateClientSecret": (clients.MANAGE, client_secrets.keep_given),
     "linkIdentity": (ASSIGN_ROLES, identities.link),
     "saveIssuer": (MANAGE_ROLES, issuers.save_as_told),
     "moveTeam": ("teams:update", teams.move),
