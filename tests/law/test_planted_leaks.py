@@ -36,6 +36,8 @@ from reference.planting import (
     saying_not_allowed,
     suggesting,
     taking_any_parent,
+    telling_of_every_event,
+    telling_of_masks,
     telling_who_has_a_ref,
 )
 from reference.planting_rights import (
@@ -185,6 +187,14 @@ def of_stays(row: Row) -> bool:
     return row.entity.name == "stage_change"
 
 
+def of_roots(row: Row, _member: Any, _least: Level) -> bool:
+    return not row.entity.is_child
+
+
+def of_children(row: Row, _member: Any, _least: Level) -> bool:
+    return row.entity.is_child
+
+
 def of_masks(_row: Row, _member: Any, least: Level) -> bool:
     return least is Level.MASKED
 
@@ -290,6 +300,12 @@ LEAKS = [
     ),
     rows("timelines", "resolvers.timeline.sql", CUSTOMERS, ("interactions", "tickets", "stage_changes")),
     cells("moments of timelines", "resolvers.timeline.sql", CUSTOMERS, MOMENTS),
+    cells("histories", "resolvers.history.told", LISTS, ROWS, ("events",), function="parts", about=of_roots),
+    cells("histories of children", "resolvers.history.told", LISTS, ROWS, ("events",), about=of_children),
+    cells("reasons of histories", "resolvers.history.told", LISTS, ROWS, ("events",), function="_reason"),
+    Leak("images of histories", telling_of_masks, by_queries(LISTS, Lean.CELLS, ROWS, ("events",))),
+    Leak("events that tell nothing", telling_of_every_event, by_queries(LISTS, Lean.CELLS, ROWS, ("events",))),
+    rows("relations of histories", "resolvers.history.told", LISTS, ("events",)),
     Leak("costs", pricing_by_rows, by_queries(LISTS, Lean.ROWS, ROWS)),
     Leak("cells of exports", granting("cell", "resolvers.cells"), by_exports(Lean.CELLS)),
     Leak("rows of exports", granting("visible", "criteria.ways"), by_exports(Lean.ROWS)),

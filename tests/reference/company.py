@@ -41,6 +41,7 @@ CHILD = {
         EntityCode.TRANSITION,
     )
 }
+EVENT = new_ids(id_source(3), EntityCode.EVENT, map(str, range(6)))
 PEOPLE = {
     "sales": ("wang", "east"),
     "sales_li": ("li", "east"),
@@ -354,6 +355,53 @@ def _service() -> dict[str, list[Row]]:
     }  # fmt: skip
 
 
+def _events() -> list[Row]:
+    point = str(CHILD[EntityCode.CONTACT_POINT]["0"])
+    told: tuple[tuple[str, str, int, str | None, Row, Row], ...] = (
+        ("xiaoming", "wang", 1, None, {}, {"name": "王小明", "phone": "13900139009", "owner_id": str(USER["li"])}),
+        ("xiaoming", "li", 2, "老号码停用", {"phone": "13900139009"}, {"phone": "+8613800138001"}),
+        (
+            "xiaoming",
+            "li",
+            3,
+            None,
+            {"owner_id": str(USER["li"]), "contact_points": [{"id": point, "kind": "MOBILE", "raw": "139 0013 9009"}]},
+            {
+                "owner_id": str(USER["wang"]),
+                "contact_points": [{"id": point, "kind": "MOBILE", "raw": "138 0013 8001"}],
+            },
+        ),
+        (
+            "xiaoming",
+            "erp",
+            4,
+            None,
+            {"total_spent": "0.00", "order_count": 0, "last_interaction_at": None},
+            {"total_spent": "12800", "order_count": 3, "last_interaction_at": "2026-11-13T04:00:00+00:00"},
+        ),
+        ("maria", "li", 1, None, {}, {"name": "Maria Garcia", "phone": "13700000000"}),
+        ("maria", "li", 2, "wrong number", {"phone": "13700000000"}, {"phone": "+8613700137003"}),
+    )
+    return [
+        {
+            "id": EVENT[str(n)],
+            "type": "customer.updated" if before else "customer.created",
+            "entity_type": "customer",
+            "entity_id": CUSTOMER[whose],
+            "customer_id": CUSTOMER[whose],
+            "entity_version": version,
+            "occurred_at": _ago(300 - n),
+            "actor_id": USER[actor],
+            "source": "erp" if actor == "erp" else "api",
+            "reason": reason,
+            "changed": list(after),
+            "before": before,
+            "after": after,
+        }
+        for n, (whose, actor, version, reason, before, after) in enumerate(told)
+    ]
+
+
 def company() -> dict[str, list[Row]]:
     """All rows by table."""
     return {
@@ -369,4 +417,5 @@ def company() -> dict[str, list[Row]]:
         **_customer_children(),
         **_sales(),
         **_service(),
+        "events": _events(),
     }

@@ -10,6 +10,7 @@ from graphql import FieldNode, GraphQLSchema
 
 from crm_graph.access import Level
 from crm_graph.catalog import CUSTOM, EntityType, Field, Kind, Relation, Shape, custom_type
+from crm_graph.proof.histories import EVENTS, Change, Entry, history_of
 from crm_graph.proof.json_values import as_json
 from crm_graph.proof.lookups import with_value
 from crm_graph.proof.view import Record, View, listed
@@ -151,8 +152,8 @@ class _Walk:
                 return record.entity.api_name
             case "maskedFields":
                 return self.view.masked_fields(record)
-            case "timeline":
-                return self._timeline(record, nodes)
+            case "timeline" | "history" as name:
+                return (self._timeline if name == "timeline" else self._history)(record, nodes)
             case "happenedAt":
                 return as_json(self.view.shown(record, _moment_field(record)))
             case "entity":
@@ -257,6 +258,61 @@ class _Walk:
             page = Page(window[:size], len(window) > size or follows, precedes)
         below = self.asked.below("TimelineConnection", nodes)
         return {key: self._timeline_part(page, same) for key, same in below.items()}
+
+    def _history(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
+        arguments, told = self.asked.arguments(nodes[0]), history_of(self.view, record)
+        if arguments.get("after") is not None:
+            (at,) = (e for e in self.view.tables[EVENTS] if e["id"] == row_of(arguments["after"]))
+            here = (at["entity_version"], at["id"].int)
+            window = [e for e in told if (e.row["entity_version"], e.row["id"].int) < here]
+        else:
+            window = told
+        size = self.limits.default_page if arguments.get("first") is None else arguments["first"]
+        page = window[:size]
+        facts = {
+            "__typename": "PageInfo",
+            "hasNextPage": len(window) > size,
+            "hasPreviousPage": len(window) < len(told),
+            "startCursor": Cursor(page[0].row["id"]) if page else None,
+            "endCursor": Cursor(page[-1].row["id"]) if page else None,
+        }
+        answer: dict[str, Any] = {}
+        for key, same in self.asked.below("HistoryConnection", nodes).items():
+            match same[0].name.value:
+                case "nodes":
+                    answer[key] = [self._entry(entry, same) for entry in page]
+                case "pageInfo":
+                    below = self.asked.below("PageInfo", same)
+                    answer[key] = {name: facts[each[0].name.value] for name, each in below.items()}
+                case _:
+                    answer[key] = "HistoryConnection"
+        return answer
+
+    def _entry(self, entry: Entry, nodes: list[FieldNode]) -> dict[str, Any]:
+        facts = {
+            "__typename": "HistoryEntry",
+            "id": str(entry.row["id"]),
+            "type": entry.row["type"],
+            "occurredAt": as_json(entry.row["occurred_at"]),
+            "version": entry.row["entity_version"],
+            "source": entry.row["source"],
+            "reason": entry.reason,
+        }
+        answer: dict[str, Any] = {}
+        for key, same in self.asked.below("HistoryEntry", nodes).items():
+            match same[0].name.value:
+                case "actor" | "onBehalfOf" as which:
+                    id_ = entry.row["actor_id" if which == "actor" else "on_behalf_of_id"]
+                    answer[key] = None if id_ is None else self._by_id(self.view.catalog["user"], id_, same)
+                case "changes":
+                    answer[key] = [self._change(change, same) for change in entry.changes]
+                case name:
+                    answer[key] = facts[name]
+        return answer
+
+    def _change(self, change: Change, nodes: list[FieldNode]) -> dict[str, Any]:
+        below = self.asked.below("HistoryChange", nodes)
+        return {key: getattr(change, same[0].name.value, "HistoryChange") for key, same in below.items()}
 
     def _timeline_part(self, page: Page, nodes: list[FieldNode]) -> Any:
         match nodes[0].name.value:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -18,6 +19,7 @@ from crm_graph.criteria.rows import Row
 from crm_graph.errors import Conflict
 from crm_graph.fragments import TRUE, Fragment, join, sql, text
 from crm_graph.proof.datasets import SOURCES
+from crm_graph.resolvers.history.told import Told, told
 from crm_graph.resolvers.read import Reader
 from crm_graph.schema.metadata import _Describing
 from crm_graph.services import parents, rights, upsert
@@ -181,6 +183,26 @@ def telling_who_has_a_ref(patch: Patch) -> None:
                 draft.errors[:] = [Conflict("external_ref_taken", path=("externalId",), row=row)]
 
     patch.setattr(upsert, "_attach", told)
+
+
+def telling_of_every_event(patch: Patch) -> None:
+    """Histories have events in them of which nothing is told."""
+
+    def telling(*arguments: Any) -> Told:
+        return replace(told(*arguments), anything=TRUE)
+
+    patch.setattr("crm_graph.resolvers.history.sql.told", telling)
+
+
+def telling_of_masks(patch: Patch) -> None:
+    """Histories tell what it was before of cells that are masked."""
+    asked = Compiler.cell
+
+    def told(compiler: Compiler, row: Row, member: Any, least: Level) -> Fragment:
+        masked = _askers(inspect.currentframe(), "crm_graph.resolvers.history.told")
+        return asked(compiler, row, member, Level.MASKED if masked else least)
+
+    patch.setattr(Compiler, "cell", told)
 
 
 def suggesting(patch: Patch) -> None:

@@ -143,6 +143,8 @@ async def test_losing_needs_a_reason_of_the_list(world: World) -> None:
     assert event["after"]["loss_reason"] == "price"
     (entry,) = event["after"]["stage_history"]
     assert (entry["reason"], entry["note"]) == ("price", "竞品便宜两成")
+    stay = await world.row("SELECT id, actor_id FROM stage_changes WHERE left_at IS NULL")
+    assert (entry["id"], entry["actor_id"]) == (str(stay["id"]), str(stay["actor_id"]))
 
 
 async def test_backward_only_where_a_transition_says_so(world: World) -> None:

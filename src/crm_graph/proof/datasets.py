@@ -15,6 +15,7 @@ from crm_graph.models.fields import Mask, info_of
 from crm_graph.models.ids import EntityCode
 from crm_graph.models.workflows import WorkflowType
 from crm_graph.proof.custom import some_custom
+from crm_graph.proof.histories import EVENTS, EventMaker
 from crm_graph.proof.rows import NOON, Row, id_source
 
 NAMES = ("王小明", "Ann Lee", "  John  Ronald Smith", "张", "", "é b")
@@ -100,7 +101,12 @@ class Dataset:
             {**self._row("stage_changes", n), "entity_id": id_} for n, (_, id_) in enumerate(self._some(flows))
         ]
         self._join(roots)
+        self.tables[EVENTS] = self.events().some(lambda: self._ids.new(EntityCode.EVENT))
         return self.tables
+
+    def events(self) -> EventMaker:
+        """Makes events of the records that are there."""
+        return EventMaker(self._random, self._catalog, self.tables, self.value, self._row)
 
     def _roots(self) -> list[tuple[str, UUID]]:
         owned = [e for e in self._catalog.roots if e.owned and e.table in self.tables]
@@ -120,6 +126,9 @@ class Dataset:
             return None if there else {"entity_id": entity, "user_id": user, "created_at": NOON}
         if table == "contract_lines" and not self.tables["contracts"]:
             return None
+        if table == EVENTS:
+            type_, entity = self._random.choice(roots)
+            return self.events().one(self._catalog[type_], entity, self._ids.new(EntityCode.EVENT), number)
         row = self._row(table, number)
         if table == "external_refs":
             type_, entity = self._random.choice(roots)

@@ -17,12 +17,13 @@ from crm_graph.catalog import Catalog, Kind
 from crm_graph.models import Base
 from crm_graph.permissions.principals import Principal
 from crm_graph.proof.datasets import Dataset, Likely
+from crm_graph.proof.histories import EVENTS, seen_of
 from crm_graph.proof.rows import NOON, Row
 from crm_graph.proof.view import Record, View, stored
 
 MUTABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
-    "contract_lines", "external_refs", "stage_changes", "users", "teams", "pipelines", "stages",
+    "contract_lines", "external_refs", "stage_changes", "users", "teams", "pipelines", "stages", EVENTS,
 )  # fmt: skip
 STRUCTURAL = frozenset(
     {"id", "entity_type", "entity_id", "position", "key", "path", "workflow_type", "is_default", "pipeline_id"}
@@ -30,10 +31,11 @@ STRUCTURAL = frozenset(
 """Columns whose values tie rows together; a row is taken away or moved as a whole instead."""
 REMOVABLE = (
     "interactions", "contact_points", "addresses", "contract_lines", "external_refs", "stage_changes", "collaborations",
+    EVENTS,
 )  # fmt: skip
 ADDABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "interactions", "contact_points", "addresses",
-    "contract_lines", "external_refs", "stage_changes", "collaborations",
+    "contract_lines", "external_refs", "stage_changes", "collaborations", EVENTS,
 )  # fmt: skip
 ELSEWHERE = 0.15
 """The share of changes that let a row belong to another one."""
@@ -82,6 +84,8 @@ def _seen(view: View, record: Record, told: Level) -> dict[str, Any]:
         related = view.related(record, relation)
         child = view.catalog[relation.target].is_child
         answer[relation.name] = [_seen(view, r, told) if child else r.row["id"] for r in related]
+    if record.entity.owned:
+        answer["history"] = seen_of(view, record)
     return answer
 
 
@@ -242,6 +246,9 @@ class Twin:
 
     def _replace(self, table: str, place: int, columns: "Sequence[Column[Any]]" = ()) -> bool:
         rows = self.tables[table]
+        if table == EVENTS:
+            self.tables[table] = [*rows[:place], self._values.events().other(rows[place]), *rows[place + 1 :]]
+            return self.tables[table][place] != rows[place]
         row = deepcopy(rows[place])
         for column in columns or self._some_columns(Base.metadata.tables[table]):
             custom = column.name == "custom"

@@ -26,6 +26,7 @@ from crm_graph.resolvers.aggregates.plan import Aggregate, Function, Nested
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.plan import (
     Connection,
+    History,
     Lookup,
     Many,
     Member,
@@ -208,8 +209,16 @@ def _rows_of(rows: Root | Member) -> Sequence[ObjectPlan]:
         case Search():
             hits = [part for part in rows.parts if isinstance(part, SearchHits)]
             return [row for part in hits for found in part.rows.values() for row in found]
+        case _:
+            return _listed_rows(rows)
+
+
+def _listed_rows(rows: Root | Member) -> Sequence[ObjectPlan]:
+    match rows:
         case Timeline():
             return [row for part in rows.parts for _, found in part.rows for row in found]
+        case History():
+            return [member.row for part in rows.parts for member in part.members if member.row]
     return ()
 
 

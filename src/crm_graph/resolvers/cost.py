@@ -19,6 +19,7 @@ from crm_graph.resolvers.plan import (
     Connection,
     CustomValues,
     Derived,
+    History,
     Limits,
     Listed,
     Literal,
@@ -184,8 +185,8 @@ class Pricing:
                 return Cost(1) + total(self.object(row) for row in member.rows)
             case RowSet():
                 return self.rows(member)
-            case Timeline():
-                return self.timeline(member)
+            case Timeline() | History():
+                return self.timeline(member) if isinstance(member, Timeline) else self.history(member)
             case _:
                 assert_never(member)
 
@@ -230,6 +231,15 @@ class Pricing:
         each = Cost(1) + total(self.object(row) for part in plan.parts for _, rows in part.rows for row in rows)
         listed = any(part.part is not Part.TYPENAME for part in plan.parts)
         return Cost(len(plan.branches)) + self._rows(plan.page.size, each) if listed else Cost()
+
+    def history(self, plan: History) -> Cost:
+        """A page is its size times what each entry costs: the event, its changes, and who made them."""
+        each = Cost(1)
+        for member in (member for part in plan.parts for member in part.members):
+            each += Cost(CHILD_ROWS) if member.name == "changes" else Cost()
+            each += Cost(1) + self.object(member.row) if member.row else Cost()
+        listed = any(part.part is not Part.TYPENAME for part in plan.parts)
+        return Cost(1) + self._rows(plan.page.size, each) if listed else Cost()
 
     def _rows(self, bound: Fragment, each: Cost) -> Cost:
         """So many rows as a page size says or an array holds: known now, or when the request's values are bound."""

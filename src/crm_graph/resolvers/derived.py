@@ -13,6 +13,7 @@ from crm_graph.resolvers.plan import (
     Connection,
     ConnectionPart,
     Derived,
+    History,
     Lookup,
     NodeList,
     NodeLookup,
@@ -97,6 +98,8 @@ def in_object(plan: ObjectPlan, path: tuple[Step, ...]) -> Iterable[Site]:
             yield from _in_connection(member, path)
         elif isinstance(member, Timeline):
             yield from _in_timeline(member, path)
+        elif isinstance(member, History):
+            yield from _in_history(member, path)
         elif isinstance(member, RootOf):
             for row in member.rows:
                 yield from in_object(row, (*path, member.key))
@@ -122,6 +125,13 @@ def _in_timeline(plan: Timeline, path: tuple[Step, ...]) -> Iterable[Site]:
             inner = (part.key, None, key) if part.names else (part.key, None)
             for row in rows:
                 yield from in_object(row, (*path, plan.key, *inner))
+
+
+def _in_history(plan: History, path: tuple[Step, ...]) -> Iterable[Site]:
+    for part in plan.parts:
+        for member in part.members:
+            if member.row is not None:
+                yield from in_object(member.row, (*path, plan.key, part.key, None, member.key))
 
 
 async def fill(answer: bytes, sites: Sequence[Site], compute: Mapping[str, Compute]) -> bytes:

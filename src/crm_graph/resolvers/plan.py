@@ -275,6 +275,36 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryMember:
+    """One selected field of an entry of a history: `row` for records, (key, name) pairs below for changes."""
+
+    key: str
+    name: str
+    row: ObjectPlan | None = None
+    names: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPart:
+    """One selected field of a history."""
+
+    key: str
+    part: Part
+    names: tuple[tuple[str, str], ...] = ()
+    members: tuple[EntryMember, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of what became of a record, newest first."""
+
+    key: str
+    signature: str
+    page: Page
+    parts: tuple[HistoryPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """One row by its id or by what another system calls it."""
 
@@ -354,7 +384,18 @@ class Listed:
 
 
 Member = (
-    Typename | Cell | MatchedValue | CustomValues | MaskedFields | Derived | One | RootOf | Many | RowSet | Timeline
+    Typename
+    | Cell
+    | MatchedValue
+    | CustomValues
+    | MaskedFields
+    | Derived
+    | One
+    | RootOf
+    | Many
+    | RowSet
+    | Timeline
+    | History
 )
 
 

@@ -17,6 +17,7 @@ from crm_graph.resolvers.aggregates.planner import plan_aggregate
 from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
 from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
+from crm_graph.resolvers.history.planner import HISTORY_SIGNATURE, history_order, plan_history
 from crm_graph.resolvers.listings import LISTINGS, plan_listing
 from crm_graph.resolvers.operands import api_leaf
 from crm_graph.resolvers.ordering import OrderReader
@@ -29,6 +30,7 @@ from crm_graph.resolvers.plan import (
     CustomValues,
     Derived,
     ExactValue,
+    History,
     Limits,
     Lookup,
     Many,
@@ -209,8 +211,8 @@ class Planner:
                 return Typename(selected.key, entity.api_name)
             case "maskedFields":
                 return MaskedFields(selected.key)
-            case "timeline":
-                return self._timeline(selected)
+            case "timeline" | "history":
+                return self._timeline(selected) if selected.name == "timeline" else self._history(selected)
             case "happenedAt":
                 return Cell(selected.key, moment_of(entity))
             case "entity":
@@ -271,6 +273,10 @@ class Planner:
         order = timeline_order(self.catalog)
         page = self._page(selected, order, TIMELINE_SIGNATURE)
         return plan_timeline(selected, open_ways(self.catalog, self.access), page, self.objects)
+
+    def _history(self, selected: Selected) -> History:
+        page = self._page(selected, history_order(), HISTORY_SIGNATURE)
+        return plan_history(selected, page, self.catalog, self.object)
 
     def aggregate(self, selected: Selected, entity: EntityType, relation: Relation | None) -> Aggregate:
         rows = RowSet(selected.key, entity, relation, self._criteria(selected, entity), _archived(selected))

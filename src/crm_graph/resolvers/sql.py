@@ -25,6 +25,7 @@ from crm_graph.resolvers.aggregates.plan import Aggregate
 from crm_graph.resolvers.aggregates.sql import aggregate
 from crm_graph.resolvers.cells import cell, masked_fields, matched
 from crm_graph.resolvers.connections import connection
+from crm_graph.resolvers.history.sql import history
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.listings import listed
 from crm_graph.resolvers.plan import (
@@ -32,6 +33,7 @@ from crm_graph.resolvers.plan import (
     Connection,
     CustomValues,
     Derived,
+    History,
     Limits,
     Listed,
     Literal,
@@ -195,8 +197,12 @@ class Writer:
             case _:
                 return self._related(member, row, flags)
 
-    def _related(self, member: One | RootOf | Many | RowSet | Timeline, row: Row, flags: RowFlags) -> Fragment:
+    def _related(
+        self, member: One | RootOf | Many | RowSet | Timeline | History, row: Row, flags: RowFlags
+    ) -> Fragment:
         match member:
+            case History():
+                return history(member, row, flags, self.context.limits, self.lookup)
             case RootOf():
                 (plan,) = (p for p in member.rows if p.entity is row.root)
                 return self.lookup(Lookup(member.key, plan, id=row.column("entity_id")))

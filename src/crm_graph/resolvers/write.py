@@ -246,6 +246,8 @@ async def _read_record(
             one.text, *Binding(one.sources).values(context.variables, tx.principal, tx.now)
         )
         return None if told is None else orjson.Fragment(told)
+    # The record's history tells of this change already.
+    await tx.flush()
     entity = context.catalog[ref.entity]
     plan = Planner(context.catalog, tx.access, context.limits).object(entity, selection)
     answer = await _fetch(context, tx, plan, ref)

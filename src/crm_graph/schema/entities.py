@@ -37,6 +37,7 @@ from crm_graph.schema.custom_fields import custom_member, define_options, option
 from crm_graph.schema.declarations import EnumDeclaration, Label, TypeDeclaration
 from crm_graph.schema.filters import PYTHON_TYPES, Filters, OrderDirection
 from crm_graph.schema.held_roles import HeldRole
+from crm_graph.schema.history import HistoryTypes
 from crm_graph.schema.scalars import Currency
 from crm_graph.schema.search import search_argument, search_members
 from crm_graph.schema.timeline import TimelineTypes
@@ -135,6 +136,7 @@ class EntityTypes:
         self.timeline = TimelineTypes(self.page_info)
         self.aggregates = Aggregates(catalog, self.filters, self.money)
         self.types = {n: self._empty(t) for n, t in catalog.types.items()}
+        self.history = HistoryTypes(self.page_info, self.types["user"])
         self.connections = {n: empty(f"{t.api_name}Connection") for n, t in catalog.types.items() if not t.is_child}
         for entity in catalog.types.values():
             self._define(entity)
@@ -169,6 +171,7 @@ class EntityTypes:
         if entity.name == "stage_change":
             members["entity"] = Member(self.node | None, "The record that came to the stage.")
         members.update(self.timeline.members(entity))
+        members.update(self.history.members(entity))
         define_type(self.types[entity.name], declaration.description, members)
 
     def _scalar(self, field: Field) -> Any:

@@ -35,7 +35,8 @@ class Draft:
 
     `values` is what the caller wrote, typed, by column; `row` holds that and what services add to it, and overlays
     `present`, the row as it stands; `children` are wanted lists, `present_children` those that stand. `verb` names the
-    event where it is neither `created` nor `updated`, `move` is the step along a workflow.
+    event where it is neither `created` nor `updated`, `move` is the step along a workflow
+    and `stay_id` the stay in a stage that begins with it.
     """
 
     index: int
@@ -58,6 +59,7 @@ class Draft:
     verb: str | None = None
     reason: str | None = None
     move: Move | None = None
+    stay_id: UUID | None = None
 
     @property
     def creating(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from crm_graph.catalog import Kind
 from crm_graph.services.children import as_told
 from crm_graph.services.drafts import Desk, Draft
 from crm_graph.services.rows import Row
@@ -28,13 +29,18 @@ def event(desk: Desk, draft: Draft) -> EventDraft:
         if not draft.creating:
             before[relation_name] = as_told(relation, change.before)
     if draft.move is not None and not draft.creating:
-        after["stage_history"] = [draft.move.as_told()]
+        after["stage_history"] = [{"id": draft.stay_id, "actor_id": desk.tx.principal.user_id, **draft.move.as_told()}]
+    changed = list(after)
+    if draft.present is not None and _names_amounts(desk, columns):
+        # An amount is told in the currency that it was of.
+        before["currency"] = draft.present["currency"]
+        after["currency"] = draft.value("currency")
     return EventDraft(
         type=f"{desk.entity.name}.{_verb(draft)}",
         entity_type=desk.entity.name,
         entity_id=draft.id,
         entity_version=version_after(draft),
-        changed=list(after),
+        changed=changed,
         before=before,
         after=after,
         customer_id=customer_of(desk, draft),
@@ -52,6 +58,11 @@ def _told(desk: Desk, columns: Iterable[str]) -> list[str]:
         and c not in desk.noun.children
         and not (c.endswith("_base") and c.removesuffix("_base") in types)
     ]
+
+
+def _names_amounts(desk: Desk, columns: Iterable[str]) -> bool:
+    types = desk.entity.fields
+    return any(c in types and types[c].kind is Kind.MONEY for c in columns)
 
 
 def customer_of(desk: Desk, draft: Draft) -> Any:

@@ -35,7 +35,7 @@ async def start(desk: Desk, drafts: Sequence[Draft]) -> None:
 
 def enter(desk: Desk, draft: Draft, move: Move) -> None:
     """Set what follows from a stage on the record's row."""
-    draft.move = move
+    draft.move, draft.stay_id = move, desk.tx.new_id(EntityCode.STAGE_CHANGE)
     draft.row["stage_id"] = move.to.id
     draft.row["stage_entered_at"] = move.at
     desk.noun.enter(desk.tx, draft, move)
@@ -56,7 +56,7 @@ async def write(desk: Desk, drafts: Sequence[Draft]) -> None:
         StageChange,
         [
             {
-                "id": desk.tx.new_id(EntityCode.STAGE_CHANGE),
+                "id": draft.stay_id,
                 "entity_id": draft.id,
                 "stage_id": move.to.id,
                 "from_stage_id": None if move.origin is None else move.origin.id,

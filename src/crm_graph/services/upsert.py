@@ -199,7 +199,7 @@ async def _drafts(desk: Desk, source: str, items: Sequence[_Item]) -> tuple[list
     known = {i.index: _update_draft(desk, i) for i in items if i.index not in fresh and (i.id or i.errors)}
     await _attach(desk, list(known.values()), by_index)
     for index, ref in refs.items():
-        told = {key: ref[key] for key in ("source", "external_id", "synced_at")}
+        told = {key: ref[key] for key in ("id", "source", "external_id", "synced_at")}
         fresh[index].child_changes["external_refs"] = ChildChange([], [], [], [], [told])
     drafts = fresh | known
     return [drafts[index] for index in sorted(drafts)], refs

@@ -9,6 +9,7 @@ from graphql import GraphQLInputObjectType, GraphQLSchema
 
 from crm_graph.access import Access
 from crm_graph.catalog import CUSTOM, Catalog, EntityType
+from crm_graph.proof.histories import EVENTS
 from crm_graph.proof.literals import Written, in_document
 from crm_graph.proof.operations.generated import Place
 from crm_graph.proof.rows import Tables
@@ -73,7 +74,11 @@ class Draft:
 
     def _leads_there(self, entity: EntityType) -> bool:
         related = (self.catalog[relation.target].table for relation in entity.relations.values())
-        return any(table in self.about for table in (entity.table, *related)) or self._timeline_leads_there(entity)
+        known = any(table in self.about for table in (entity.table, *related))
+        return known or self._timeline_leads_there(entity) or self._history_leads_there(entity)
+
+    def _history_leads_there(self, entity: EntityType) -> bool:
+        return entity.owned and EVENTS in self.about
 
     def _timeline_leads_there(self, entity: EntityType) -> bool:
         return entity.name == HOLDER and any(self.catalog[source.entity].table in self.about for source in SOURCES)
@@ -86,6 +91,7 @@ class Draft:
         found += [CUSTOM] if CUSTOM in wanted else []
         related = [r.api_name for r in entity.relations.values() if self.catalog[r.target].table in self.about]
         found += [*related, *(f"{name}Aggregate" for name in related)]
+        found += ["history"] if self._history_leads_there(entity) else []
         return [*found, "timeline"] if self._timeline_leads_there(entity) else found
 
     def fresh(self, prefix: str) -> str:

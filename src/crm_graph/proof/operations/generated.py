@@ -51,4 +51,7 @@ def _cursors(answer: Any, path: tuple[str, ...]) -> list[str]:
         return []
     if path:
         return _cursors(answer.get(path[0]), path[1:])
-    return [edge["cursor"] for edge in answer.get(CURSOR_EDGES, ())]
+    found = answer.get(CURSOR_EDGES, ())
+    if isinstance(found, dict):
+        return [found["endCursor"]] if found["endCursor"] else []
+    return [edge["cursor"] for edge in found]

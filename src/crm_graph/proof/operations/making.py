@@ -148,7 +148,7 @@ class OperationMaker:
         key = self.draft.fresh("a")
         member = entity.by_api_name.get(name)
         lists = isinstance(member, Relation) and member.shape is Shape.CONNECTION
-        lists = lists or name in ("timeline", CUSTOM) or name.endswith("Aggregate")
+        lists = lists or name in ("timeline", "history", CUSTOM) or name.endswith("Aggregate")
         if path is not None and not lists and self.draft.chance(0.1):
             key = name
         if member is None:
@@ -173,11 +173,13 @@ class OperationMaker:
         if name == CUSTOM:
             fields = self.draft.random.choices(self.draft.fields(custom_type(entity)), k=2)
             return [f"{key}: {name} {{ {' '.join(fields)} }}"]
-        if name not in ("timeline", "entity"):
+        if name not in ("timeline", "history", "entity"):
             return [f"{key}: {name}"]
         if depth == 0:
             return []
         below = None if path is None else (*path, key)
+        if name == "history":
+            return [self._history(key, below)]
         return [self._timeline(key, below) if name == "timeline" else f"{key}: entity {{ {self._node()} }}"]
 
     def _timeline(self, key: str, path: tuple[str, ...] | None) -> str:
@@ -191,6 +193,26 @@ class OperationMaker:
         if path is not None:
             parts.append(f"{CURSOR_EDGES}: edges {{ cursor }}")
         return f"{key}: timeline{written} {{ {' '.join(parts)} }}"
+
+    def _history(self, key: str, path: tuple[str, ...] | None) -> str:
+        arguments: dict[str, Any] = {}
+        if self.draft.chance(0.5):
+            size = self.draft.random.randint(0, self.draft.limits.max_page)
+            arguments["first"] = self.draft.swappable("Int", size, "page size")
+        entry = ["id type version", "changes { field item before after }", "reason source occurredAt __typename"]
+        entry = self.draft.random.sample(entry, self.draft.random.randint(1, len(entry)))
+        if "actor" in self.draft.fields("HistoryEntry") and self.draft.chance(0.4):
+            entry.append(f"actor {{ {self._selection(self.draft.catalog['user'], None, 0)} }} onBehalfOf {{ id }}")
+        facts = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor __typename }"
+        chosen = [f"{self.draft.fresh('p')}: nodes {{ {' '.join(entry)} }}"]
+        chosen += self.draft.random.sample([facts, "__typename"], self.draft.random.randint(0, 2))
+        if path is not None and self.draft.chance(0.3):
+            variable = self.draft.fresh("c")
+            self.draft.definitions.append(f"${variable}: String")
+            self.draft.places.append(Place(variable, path))
+            arguments["after"] = Written(f"${variable}")
+            chosen.append(f"{CURSOR_EDGES}: pageInfo {{ endCursor }}")
+        return f"{key}: history{arguments_in_document(arguments)} {{ {' '.join(chosen)} }}"
 
     def _timeline_part(self) -> str:
         key = self.draft.fresh("p")
