@@ -50,7 +50,8 @@ async def test_a_replay_changes_nothing(world: World) -> None:
     assert (await world.count("customers"), await world.count("events")) == (2, 2)
     (event,) = await world.events(UUID(str(first[0].id)))
     (ref,) = event["after"]["external_refs"]
-    assert ref.pop("id") == str(await world.value("SELECT id FROM external_refs WHERE external_id = 'A-1'"))
+    stored = await world.row("SELECT id FROM external_refs WHERE external_id = 'A-1'")
+    assert ref.pop("id") == str(stored["id"])
     assert ref == {"source": "erp", "external_id": "A-1", "synced_at": "2026-11-22T04:00:00+00:00"}
 
 
