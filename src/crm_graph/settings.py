@@ -4,6 +4,7 @@ import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
@@ -133,6 +134,9 @@ class Settings(BaseSettings):
     """Whether `serve` runs a worker beside."""
     worker_memory_mb: int = Field(default=1024, ge=256)
     """A worker that has grown larger starts anew once what it runs is finished; at twice that it is ended at once."""
+    worker_id: UUID | None = None
+    worker_before: UUID | None = None
+    """Who a worker is and who was there before it, as whoever watches over it tells it."""
     idempotency_lifetime_s: int = Field(default=7 * 24 * 3600, ge=60)
 
     @field_validator("time_zone")

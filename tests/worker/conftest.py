@@ -66,7 +66,20 @@ class Company:
             " created = created - $1::text::interval",
             interval,
         )
+        await self.wake()
+
+    async def wake(self) -> None:
+        """Have workers look at the queue now."""
         await self.database.execute("SELECT pg_notify($1, $2)", QUEUE.channel, '{"operation": "insert"}')
+
+    async def changes(self, count: int) -> None:
+        """Wait until the queue has changed so often; not longer than it takes to be empty."""
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(count):
+                self.changed.clear()
+                if not await self.database.fetchval("SELECT EXISTS (SELECT FROM pgqueuer)"):
+                    return
+                await self.changed.wait()
 
 
 # pgqueuer's own trigger tells of no updates.

@@ -97,8 +97,10 @@ INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority) SELECT id, statu
 """
 
 _GIVE_BACK = """
-UPDATE pgqueuer SET status = 'queued', updated = now(), queue_manager_id = NULL
-WHERE id = ANY($1::bigint[]) AND status = 'picked' AND queue_manager_id = $2
+UPDATE pgqueuer SET status = 'queued', updated = now(), queue_manager_id = NULL WHERE id IN (
+    SELECT id FROM pgqueuer WHERE id = ANY($1::bigint[]) AND status = 'picked' AND queue_manager_id = $2
+    ORDER BY id FOR UPDATE
+)
 """
 
 _BEAT = """
@@ -107,6 +109,8 @@ UPDATE pgqueuer SET heartbeat = now() WHERE id IN (
     FOR UPDATE SKIP LOCKED
 )
 """
+
+_LOST = "UPDATE pgqueuer SET heartbeat = '-infinity' WHERE status = 'picked' AND queue_manager_id = $1"
 
 _NEXT = """
 SELECT extract(epoch FROM min(due.execute_after) - now())::float FROM unnest($1::text[]) AS known (handler)
@@ -183,6 +187,11 @@ async def give_back(connection: Connection, jobs: Sequence[RunningJob], worker: 
 async def beat(connection: Connection, jobs: Sequence[RunningJob], worker: UUID) -> None:
     """Say of claimed jobs that their worker lives."""
     await connection.execute(_BEAT, _numbers(jobs), worker, timeout=TIMEOUT_S)
+
+
+async def lost(connection: Connection, worker: UUID) -> None:
+    """Say that a worker is no more, so that nobody waits for it."""
+    await connection.execute(_LOST, worker, timeout=TIMEOUT_S)
 
 
 async def next_due_s(connection: Connection, handlers: Collection[str]) -> float | None:

@@ -54,7 +54,7 @@ class Jobs:
     handlers: Mapping[str, Handler] = field(default_factory=lambda: HANDLERS)
     uniform: Callable[[], float] = random.random
     lost_after: timedelta = LOST_AFTER
-    worker: UUID = field(default_factory=uuid4)
+    worker: UUID = field(init=False)
     _principals: dict[str, Principal] = field(default_factory=dict)
     _ready: deque[Chain] = field(default_factory=deque)
     _begun: set[RunningJob] = field(default_factory=set)
@@ -62,6 +62,9 @@ class Jobs:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _told: asyncio.Event = field(default_factory=asyncio.Event)
     _beaten: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.worker = self.hub.settings.worker_id or uuid4()
 
     async def run(self, told: asyncio.Event) -> None:
         """Do jobs until told to end: what has begun is finished, the rest given back."""
@@ -71,6 +74,8 @@ class Jobs:
                 self._principals[username] = await own_user(self.hub, username, name)
         self._told = told
         async with self._listening() as connection:
+            if self.hub.settings.worker_before is not None:
+                await job_queue.lost(connection, self.hub.settings.worker_before)
             ending = asyncio.create_task(told.wait())
             try:
                 while not told.is_set():

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 import psutil
 import structlog
@@ -22,6 +23,8 @@ BEAT_S = 1.0
 LOOK_S = 0.25
 SILENT_S = 60.0
 """A worker that says nothing for so long hangs in a handler that never lets anything else run."""
+START_S = 60.0
+"""How long one that starts may be silent beyond that."""
 GRACE_S = 30.0
 """How long what runs may take to finish after the signal to stop; then it is cut, and done by the next worker."""
 FIRST_PAUSE_S = 1.0
@@ -37,60 +40,74 @@ class Watch:
     command: Sequence[str] = COMMAND
     silent_s: float = SILENT_S
     grace_s: float = GRACE_S
+    first_pause_s: float = FIRST_PAUSE_S
+    _before: UUID | None = None
 
     async def run(self, told: asyncio.Event) -> None:
         """Until told to end. A worker that ends early is started again, later each time."""
-        pause = FIRST_PAUSE_S
+        pause = self.first_pause_s
         while not told.is_set():
             began = time.monotonic()
             code = await self._one(told)
             if told.is_set():
                 return
-            pause = FIRST_PAUSE_S if time.monotonic() - began > LONGEST_PAUSE_S else min(pause * 2, LONGEST_PAUSE_S)
+            if time.monotonic() - began > LONGEST_PAUSE_S:
+                pause = self.first_pause_s
             log.warning("worker_ended", code=code, again_in_s=0 if code == 0 else pause)
             if code != 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(told.wait(), pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _one(self, told: asyncio.Event) -> int:
         """One process from its start to its end, and the status that it ended with."""
+        identity = uuid4()
         process = await asyncio.create_subprocess_exec(
-            *self.command, env=self._environment(), stdout=asyncio.subprocess.PIPE
+            *self.command, env=self._environment(identity), stdout=asyncio.subprocess.PIPE
         )
+        self._before = identity
         ended, asked = asyncio.create_task(process.wait()), asyncio.create_task(told.wait())
         heard = _Heard(process)
         listening = asyncio.create_task(heard.listen())
         try:
             while not ended.done():
                 await asyncio.wait({ended, asked}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-                if asked.done() and not ended.done():
+                if not ended.done() and asked.done():
                     process.terminate()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(asyncio.shield(ended), self.grace_s)
+                    await asyncio.wait({ended}, timeout=self.grace_s)
                     break
-                self._judge(process, heard)
-            return await ended if ended.done() else process.returncode or 0
-        finally:
+                if not ended.done() and self._is_lost(process, heard):
+                    break
             if not ended.done():
                 process.kill()
-            await asyncio.shield(process.wait())
+            return await ended
+        finally:
+            if process.returncode is None:
+                process.kill()
             for task in (ended, asked, listening):
                 task.cancel()
 
-    def _judge(self, process: asyncio.subprocess.Process, heard: "_Heard") -> None:
-        """End a process that takes more than twice the memory that it may, or that is silent."""
+    def _is_lost(self, process: asyncio.subprocess.Process, heard: "_Heard") -> bool:
+        """Whether a process takes more than twice the memory that it may, or is silent."""
         memory = memory_of(process.pid)
         if memory > 2 * self.settings.worker_memory_mb * MEGABYTE:
             log.error("worker_too_large", memory_mb=memory // MEGABYTE)
         elif time.monotonic() - heard.last > self.silent_s:
             log.error("worker_silent", seconds=self.silent_s)
         else:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            return False
+        return True
 
-    def _environment(self) -> Mapping[str, str]:
-        given = {"DATABASE_URL": str(self.settings.database_url), "CRM_GRAPH_HOME": str(self.settings.home)}
+    def _environment(self, identity: UUID) -> Mapping[str, str]:
+        """What the process is told: also whose jobs were lost, if the one before it did not give them back."""
+        given = {
+            "DATABASE_URL": str(self.settings.database_url),
+            "CRM_GRAPH_HOME": str(self.settings.home),
+            "CRM_GRAPH_WORKER_ID": str(identity),
+            "CRM_GRAPH_WORKER_MEMORY_MB": str(self.settings.worker_memory_mb),
+        }
+        if self._before is not None:
+            given["CRM_GRAPH_WORKER_BEFORE"] = str(self._before)
         return {**os.environ, **given}
 
 
@@ -99,7 +116,7 @@ class _Heard:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self.last = time.monotonic()
+        self.last = time.monotonic() + START_S
 
     async def listen(self) -> None:
         """Read what it says until it says no more."""

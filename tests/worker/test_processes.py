@@ -1,0 +1,140 @@
+"""Workers as they run in production: processes that are killed, eat memory, hang, and are told to end."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from crm_graph.services.jobs import Job
+from crm_graph.settings import Settings
+from crm_graph.worker.watching import Watch
+
+from .conftest import PATIENCE_S, Company
+
+DOING = (sys.executable, str(Path(__file__).with_name("doing.py")))
+WORKERS = 3
+KILLS = 10
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    source = str(Path(__file__).parents[2] / "src")
+    given = {"PYTHONPATH": source, "DATABASE_URL": str(settings.database_url), "CRM_GRAPH_HOME": str(settings.home)}
+    return {**os.environ, **given}
+
+
+class Workers:
+    """Processes that do jobs on one database. Each is a fork of one that has read the code already."""
+
+    def __init__(self, forking: asyncio.subprocess.Process) -> None:
+        self._forking = forking
+        self.running: list[int] = []
+
+    async def start(self) -> None:
+        stdin, stdout = self._forking.stdin, self._forking.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(b"start\n")
+        self.running.append(int(await stdout.readline()))
+
+    def kill(self, which: int) -> None:
+        os.kill(self.running.pop(which), signal.SIGKILL)
+
+
+@asynccontextmanager
+async def workers(settings: Settings) -> AsyncIterator[Workers]:
+    pipe = asyncio.subprocess.PIPE
+    forking = await asyncio.create_subprocess_exec(
+        *DOING, "fork", env=environment(settings), stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
+    )
+    them = Workers(forking)
+    try:
+        yield them
+    finally:
+        while them.running:
+            them.kill(0)
+        forking.terminate()
+        await forking.wait()
+
+
+# What a worker had claimed is waited for no longer; what it does right now is its own as long as it lives.
+_AGE = """
+UPDATE pgqueuer SET heartbeat = '-infinity' WHERE id IN (
+    SELECT id FROM pgqueuer WHERE status = 'picked' FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+@pytest.mark.parametrize("seed", [1])
+async def test_workers_killed_under_load_do_everything_once(company: Company, seed: int) -> None:
+    chance = random.Random(seed)
+    free = [Job("tests.note", {"value": f"free {n}", "further": 1}) for n in range(60)]
+    together = [Job("tests.together", {"value": f"together {n}"}) for n in range(200)]
+    keyed = [Job("tests.note", {"value": f"{key} {n}"}, key=key) for n in range(20) for key in ("x", "y")]
+    expected = [str(job.payload["value"]) for job in (*free, *together, *keyed)]
+    expected += [f"{job.payload['value']}+" for job in free]
+    await company.enqueue(*free, *together, *keyed)
+
+    async with workers(company.hub.settings) as them:
+        for _ in range(WORKERS):
+            await them.start()
+        for _ in range(KILLS):
+            await company.changes(chance.randint(1, 12))
+            them.kill(chance.randrange(len(them.running)))
+            await them.start()
+            await company.database.execute(_AGE)
+            await company.wake()
+        await company.until(0)
+
+    effects = [row["value"] for row in await company.database.fetch("SELECT value FROM effects ORDER BY n")]
+    assert Counter(effects) == Counter(expected)
+    for key in ("x", "y"):
+        assert [value for value in effects if value[0] == key] == [f"{key} {n}" for n in range(20)]
+
+
+async def test_a_job_that_ends_its_worker_is_held_and_takes_no_other_with_it(company: Company) -> None:
+    """One eats memory twice, one hangs; each is ended from outside, and the worker is started again."""
+    notes = [Job("tests.note", {"value": str(n)}) for n in range(10)]
+    await company.enqueue(Job("tests.eat", {}), *notes, Job("tests.hang", {}))
+    settings = company.hub.settings.model_copy(update={"worker_memory_mb": 256})
+    told = asyncio.Event()
+    watch = Watch(settings, DOING, silent_s=4.0, first_pause_s=0.0)
+    watching = asyncio.create_task(watch.run(told))
+    try:
+        await company.until(2, "status = 'failed'")
+        await company.until(2)
+    finally:
+        told.set()
+        await watching
+    held = await company.database.fetch(
+        "SELECT entrypoint, attempts, headers #>> ARRAY['error', 'code'] AS code FROM pgqueuer ORDER BY entrypoint"
+    )
+    assert [tuple(row) for row in held] == [("tests.eat", 2, "WORKER_LOST"), ("tests.hang", 1, "WORKER_LOST")]
+    effects = [row["value"] for row in await company.database.fetch("SELECT value FROM effects")]
+    assert sorted(effects, key=int) == [str(n) for n in range(10)]
+
+
+async def test_the_command_ends_with_its_process_when_it_is_told_to(company: Company) -> None:
+    command = [sys.executable, "-c", "from crm_graph.cli import main; main()", "worker"]
+    await company.database.execute("DELETE FROM schedules")
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment(company.hub.settings), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        # The schedules that it puts down are the first that it does; then their jobs.
+        await company.enqueue(Job("upkeep.expired", {}))
+        await company.until(0)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'crm-graph jobs'"
+    assert await company.database.fetchval(f"{mine} AND datname = current_database()") == 0
