@@ -8,12 +8,12 @@ import pytest
 from crm_graph.access import EVERY_ROW, Level
 from crm_graph.catalog import Catalog
 from crm_graph.models.fields import DataClass, FieldInfo
-from crm_graph.permissions.effective import effective_access, field_paths, full_access
+from crm_graph.permissions.effective import STRUCTURE, effective_access, field_paths, full_access
 from crm_graph.permissions.policy import DEFAULT_ROLES
 from crm_graph.permissions.rules import ALL, OWN, Policy, RoleRule, grant
 from crm_graph.permissions.validation import problems_of
 
-from .granting import CATALOG, FOR_EVERYONE, HIDDEN, MASKED, READ, access_of, level, with_role
+from .granting import CATALOG, FOR_EVERYONE, HIDDEN, MASKED, READ, access_of, with_role
 
 
 def test_unknown_role_gives_nothing() -> None:
@@ -195,9 +195,29 @@ class TestScopes:
     def test_action_by_its_own_name(self) -> None:
         assert access_of("crm_manager", scopes=frozenset({"backfill"})).actions == frozenset({"backfill"})
 
-    def test_no_scope_leaves_what_everyone_sees_of_the_directory(self) -> None:
+    def test_no_scope_leaves_a_client_its_own_account(self) -> None:
         access = access_of("admin", scopes=frozenset())
 
-        assert set(access.types) == {"user", "team", "pipeline", "stage"}
-        assert level(access, "user", "phone") is HIDDEN
+        (account,) = access.grants("user")
+        assert (set(access.types), access.actions) == ({"user"}, frozenset())
+        assert (account.scope, account.level("username"), account.writes) == (OWN, READ, frozenset())
+
+    def test_records_keep_what_their_owner_team_and_stage_are_called(self) -> None:
+        access = access_of("sales", scopes=frozenset({"leads:read"}))
+
+        (user, account), (team,) = access.grants("user"), access.grants("team")
+        assert (user.scope, set(user.levels)) == (EVERY_ROW, {"name", *STRUCTURE})
+        assert (account.scope, account.level("username")) == (OWN, READ)
+        assert set(team.levels) == {"key", "name", *STRUCTURE}
+        assert access.types["stage"] == access_of("sales").types["stage"]
+        assert access.types["pipeline"] == access_of("sales").types["pipeline"]
+
+    def test_records_without_stages_lead_to_none(self) -> None:
+        assert set(access_of("sales", scopes=frozenset({"interactions:read"})).types) == {"interaction", "user", "team"}
+
+    def test_scope_of_its_own_keeps_what_everyone_sees_of_users(self) -> None:
+        access = access_of("sales", scopes=frozenset({"leads:read", "users:read"}))
+
+        assert access.types["user"] == access_of("sales").types["user"]
+        assert access.ceiling("team", "path") is HIDDEN
         assert not access.may_write("user", "name")

@@ -162,4 +162,4 @@ async def test_everybody_is_told_who_they_are(crm: Crm) -> None:
     assert erp["client"] == {"clientId": "erp", "source": "erp"}
     assert "customers:upsert" in erp["access"]["actions"]
     assert "contracts:update" not in erp["access"]["actions"]
-    assert [t["type"] for t in erp["access"]["types"]] == ["Customer", "User", "Team", "Pipeline", "Stage"]
+    assert [t["type"] for t in erp["access"]["types"]] == ["Customer", "User", "Team"]

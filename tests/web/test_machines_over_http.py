@@ -202,7 +202,27 @@ async def test_client_without_scopes_has_a_token_that_names_none(crm: Crm) -> No
     assert "scope" not in answer.keys() | claims.keys() | introspected.keys()
     assert introspected["active"] is True
     assert (await ask_with(crm, held)).error[:2] == (400, "VALIDATION_FAILED")
-    assert (await ask_with(crm, held, "{ users(first: 1) { nodes { name } } }")).status == 200
+    (account,) = (await ask_with(crm, held, "{ users { nodes { username } } }")).data["users"]["nodes"]
+    assert account == (await ask_with(crm, held, "{ viewer { user { username } } }")).data["viewer"]["user"]
+
+
+async def test_client_is_told_what_colleagues_are_called_and_no_more(crm: Crm) -> None:
+    """Nobody's username, job title or state, no tree of teams, and no stages that none of its records are in."""
+    secret = (await register(crm, "reader", scopes=["customers:read"], roles=["crm_manager"]))["secret"]
+    held = (await token(crm, "reader", secret)).json()["access_token"]
+    users = (await ask_with(crm, held, "{ users { nodes { name username jobTitle status } } }")).data["users"]["nodes"]
+    team = (await ask_with(crm, held, "{ teams(first: 1) { nodes { key name } } }")).data["teams"]["nodes"][0]
+
+    others = [user for user in users if user["username"] is None]
+    assert len(users) - len(others) == 1
+    assert {user["name"] for user in others} >= {"wang", "root"}
+    assert all((user["jobTitle"], user["status"]) == (None, None) for user in others)
+    assert all(team.values())
+    assert (await ask_with(crm, held, "{ users(where: { status: { eq: ACTIVE } }) { totalCount } }")).data == {
+        "users": {"totalCount": 1}
+    }
+    for query in ("{ teams { nodes { path } } }", "{ stages { nodes { key } } }"):
+        assert (await ask_with(crm, held, query)).error[:2] == (400, "VALIDATION_FAILED")
 
 
 async def test_metadata_is_true(crm: Crm, machine: tuple[str, str]) -> None:

@@ -9,10 +9,12 @@ keeps everything. With scopes, for a type with the plural `customers`:
 - the name of any action (`backfill`, `contracts:approve`) keeps that action.
 
 Without one of the first three a type does not exist for the client, but for the reference types (users, teams,
-pipelines, stages), of which it keeps what everyone signed in sees.
+pipelines, stages) that records of a type which they name belong to. Of what everyone signed in sees of these, it keeps
+all of pipelines and stages, and of users and teams what they are called; and always all of its own account.
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from types import MappingProxyType
 
 import orjson
@@ -25,6 +27,8 @@ from crm_graph.models.fields import DataClass, Write
 from crm_graph.models.roles import RowRule
 from crm_graph.permissions.rules import (
     EVERYONE,
+    LABELS,
+    OWN,
     REFERENCE_TYPES,
     GrantRule,
     Policy,
@@ -87,13 +91,9 @@ def _resolve(policy: Policy, catalog: Catalog, roles: frozenset[str], scopes: fr
     held = policy.held(roles | {EVERYONE})
     types = {}
     for entity in catalog.roots:
-        rules = [
-            rule
-            for role in held
-            for rule in role.grants.get(entity.name, ())
-            if kept_by_scopes(entity, role.key, scopes)[0]
-        ]
-        grants = _type_grants(catalog, entity, rules, writes=_cut(entity, scopes)[1])
+        lines = [(role.key, rule) for role in held for rule in role.grants.get(entity.name, ())]
+        kept = [kept_by_scopes(catalog, entity, key, rule, scopes) for key, rule in lines]
+        grants = _type_grants(catalog, entity, [rule for rule in kept if rule is not None])
         if grants:
             types[entity.name] = grants
     actions = actions_of(catalog) & frozenset(action for role in held for action in role.actions)
@@ -113,10 +113,35 @@ def _cut(entity: EntityType, scopes: frozenset[str] | None) -> tuple[bool, bool]
     return writes or f"{entity.plural}:read" in scopes, writes
 
 
-def kept_by_scopes(entity: EntityType, role: str, scopes: frozenset[str] | None) -> tuple[bool, bool]:
-    """What the scopes of a client leave of a role's grants on a type: whether it is read, and whether it is written."""
+def kept_by_scopes(
+    catalog: Catalog, entity: EntityType, role: str, rule: GrantRule, scopes: frozenset[str] | None
+) -> GrantRule | None:
+    """What the scopes of a client leave of a role's grant on a type, if anything."""
     reads, writes = _cut(entity, scopes)
-    return reads or (role == EVERYONE and entity.name in REFERENCE_TYPES), writes
+    if reads:
+        return rule if writes else replace(rule, writes=())
+    if role != EVERYONE:
+        return None
+    led_to, of_itself = entity.name in _led_to(catalog, scopes), (entity.name, rule.scope) == ("user", OWN)
+    if of_itself or (led_to and entity.name not in LABELS):
+        return replace(rule, writes=())
+    if not led_to:
+        return None
+    levels = field_levels(catalog, entity, rule)
+    labels = {path: levels[path] for path in sorted(LABELS[entity.name]) if path in levels}
+    return replace(rule, levels={}, fields=labels, writes=()) if labels else None
+
+
+def _led_to(catalog: Catalog, scopes: frozenset[str] | None) -> frozenset[str]:
+    """The types that scopes name, and the reference types that these lead to, directly or by one another."""
+    found = {entity.name for entity in catalog.roots if _cut(entity, scopes)[0]}
+    open_ = list(found)
+    while open_:
+        targets = {relation.target for relation in catalog[open_.pop()].relations.values()}
+        new = (targets & REFERENCE_TYPES) - found
+        found |= new
+        open_ += new
+    return frozenset(found)
 
 
 def _keeps(scopes: frozenset[str], action: str) -> bool:
@@ -128,14 +153,12 @@ def _keeps(scopes: frozenset[str], action: str) -> bool:
     )
 
 
-def _type_grants(
-    catalog: Catalog, entity: EntityType, rules: Iterable[GrantRule], *, writes: bool
-) -> tuple[TypeGrant, ...]:
+def _type_grants(catalog: Catalog, entity: EntityType, rules: Iterable[GrantRule]) -> tuple[TypeGrant, ...]:
     given = []
     for rule in rules:
         levels = field_levels(catalog, entity, rule)
         if levels and usable(catalog, entity, rule.scope):
-            written = written_fields(catalog, entity, rule, levels) if writes else frozenset()
+            written = written_fields(catalog, entity, rule, levels)
             given.append(TypeGrant(rule.scope, MappingProxyType(levels), written))
     return simplified(given)
 

@@ -78,11 +78,11 @@ def facts_of(
     """
     facts = []
     for key, through in sorted(_lines(policy, {*roles, EVERYONE}).items()):
-        reads, writes = kept_by_scopes(entity, key, scopes)
         for rule in policy.roles[key].grants.get(entity.name, ()):
-            levels = field_levels(catalog, entity, rule)
-            written = written_fields(catalog, entity, rule, levels) if writes else frozenset()
-            if not reads:
+            levels, kept = field_levels(catalog, entity, rule), kept_by_scopes(catalog, entity, key, rule, scopes)
+            left = {} if kept is None else field_levels(catalog, entity, kept)
+            written = frozenset[str]() if kept is None else written_fields(catalog, entity, kept, left)
+            if kept is None or (path in levels and path not in left):
                 state = GrantState.CUT
             elif not usable(catalog, entity, rule.scope):
                 state = GrantState.UNREADABLE

@@ -20,6 +20,11 @@ EVERYONE = "everyone"
 REFERENCE_TYPES = frozenset({"user", "team", "pipeline", "stage"})
 """Types that are the company's own directory and configuration, and hold nothing of its customers."""
 
+LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"user": frozenset({"name"}), "team": frozenset({"key", "name"})}
+)
+"""What names a record's owner and team to a client without a scope on users and teams."""
+
 VERBS = ("create", "update", "archive", "restore", "upsert")
 """Actions that every root type has; `upsert` is the bulk one."""
 

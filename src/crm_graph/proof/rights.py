@@ -7,7 +7,7 @@ from crm_graph.access import Access, Level, TypeGrant
 from crm_graph.catalog import Catalog, EntityType, Field
 from crm_graph.models.fields import DataClass, Write
 from crm_graph.permissions.effective import EVERYDAY_VERBS, STRUCTURE, usable
-from crm_graph.permissions.rules import EVERYONE, REFERENCE_TYPES, GrantRule, Policy, RoleRule, actions_of
+from crm_graph.permissions.rules import EVERYONE, LABELS, OWN, REFERENCE_TYPES, GrantRule, Policy, RoleRule, actions_of
 
 
 def granted(policy: Policy, catalog: Catalog, roles: Collection[str], scopes: frozenset[str] | None = None) -> Access:
@@ -16,9 +16,12 @@ def granted(policy: Policy, catalog: Catalog, roles: Collection[str], scopes: fr
     types = {}
     for entity in catalog.roots:
         given = [
-            TypeGrant(grant.scope, MappingProxyType(levels(catalog, entity, grant)), _writes(catalog, entity, grant))
+            TypeGrant(
+                grant.scope,
+                MappingProxyType(_left(catalog, entity, role, scopes, grant)),
+                _writes(catalog, entity, grant),
+            )
             for role in lines
-            if _left(entity, role, scopes)
             for grant in role.grants.get(entity.name, ())
             if usable(catalog, entity, grant.scope)
         ]
@@ -38,10 +41,33 @@ def _held(policy: Policy, keys: Collection[str]) -> list[RoleRule]:
     return found
 
 
-def _left(entity: EntityType, role: RoleRule, scopes: frozenset[str] | None) -> bool:
-    """Whether scopes leave a role's lines on a type."""
-    named = {f"{entity.plural}:read", f"{entity.plural}:write", f"sync:{entity.plural}"}
-    return scopes is None or bool(scopes & named) or (role.key == EVERYONE and entity.name in REFERENCE_TYPES)
+def _left(
+    catalog: Catalog,
+    entity: EntityType,
+    role: RoleRule,
+    scopes: frozenset[str] | None,
+    grant: GrantRule,
+) -> dict[str, Level]:
+    """What scopes leave of what a line shows: all of a type that they name; of one that everyone sees and that these
+    lead to, what names it; of its own account, what everyone sees of theirs.
+    """
+    shown = levels(catalog, entity, grant)
+    itself = role.key == EVERYONE and entity.name == "user" and grant.scope == OWN
+    if scopes is None or _named(entity, scopes) or itself:
+        return shown
+    by_type = [each for each in catalog.roots if _named(each, scopes)]
+    for _ in catalog.roots:
+        targets = {relation.target for each in by_type for relation in each.relations.values()}
+        by_type += [catalog[name] for name in targets & REFERENCE_TYPES if catalog[name] not in by_type]
+    if role.key != EVERYONE or entity not in by_type:
+        return {}
+    named = LABELS.get(entity.name, shown.keys())
+    return {path: level for path, level in shown.items() if path in (named | STRUCTURE)} if named & shown.keys() else {}
+
+
+def _named(entity: EntityType, scopes: frozenset[str]) -> bool:
+    """Whether scopes name a type."""
+    return bool(scopes & {f"{entity.plural}:read", f"{entity.plural}:write", f"sync:{entity.plural}"})
 
 
 def _scopes_for(action: str) -> Iterator[str]:
