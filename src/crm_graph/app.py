@@ -40,14 +40,23 @@ from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
 from crm_graph.services.job_figures import figures
+from crm_graph.services.operations import told_operations
 from crm_graph.services.reads import Note
 from crm_graph.services.rights_proposals import told_proposals
 from crm_graph.services.role_views import told_roles
+from crm_graph.services.timer_figures import timer_figures
 from crm_graph.settings import Settings
 from crm_graph.web import console, exports, graphiql, health, oauth, sign_in
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
-from crm_graph.web.metrics import JobMetrics, MeasuredRequests, PreparedOperations, ReplicaMetrics, RequestCounts
+from crm_graph.web.metrics import (
+    JobMetrics,
+    MeasuredRequests,
+    PreparedOperations,
+    ReplicaMetrics,
+    RequestCounts,
+    TimerMetrics,
+)
 
 _MEASURED_PATHS = ("graphql", "export", "oauth", "health", "metrics", ".well-known", "console")
 
@@ -99,12 +108,14 @@ def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> lis
     replica = hub.replica
     states = {}
     jobs = JobMetrics(partial(figures, hub.primary))
-    registry.register(jobs)
+    timers = TimerMetrics(lambda: timer_figures(hub.primary, hub.clock()))
+    for collector in (jobs, timers):
+        registry.register(collector)
     if replica is not None:
         registry.register(ReplicaMetrics(replica))
         states["replica"] = lambda: str(replica.state)
     return [
-        *health.routes(checks, registry, states, [jobs.refresh]),
+        *health.routes(checks, registry, states, [jobs.refresh, timers.refresh]),
         *oauth.routes(authority(hub), hub.catalog),
         *sign_in.routes(signing_in(hub)),
         *exports.routes(export_endpoint(hub, operations)),
@@ -231,6 +242,9 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
         async def grantable(_: Mapping[str, Any]) -> Any:
             return can_be_given
 
+        async def operations_told(_: Mapping[str, Any]) -> Any:
+            return await told_operations(connection, now)
+
         return {
             "explainAccess": explaining.explain,
             "accessReport": explaining.report,
@@ -239,6 +253,7 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
             "previewGrants": preview,
             "rightsProposals": proposals,
             "grantable": grantable,
+            "operations": operations_told,
         }
 
     return answers

@@ -25,7 +25,7 @@ class Timer(Base):
     __table_args__ = (
         UniqueConstraint("kind", "entity_id", "key"),
         Index("ix_timers_kind_wake_at_id", "kind", "wake_at", "id", postgresql_where=text("held_at IS NULL")),
-        Index("ix_timers_held", "id", postgresql_where=text("held_at IS NOT NULL")),
+        Index("ix_timers_failed", "id", postgresql_where=text("attempts > 0")),
         Index("ix_timers_entity_id_wake_at_id", "entity_id", "wake_at", "id"),
     )
     code: ClassVar[EntityCode] = EntityCode.TIMER

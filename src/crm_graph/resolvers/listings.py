@@ -24,9 +24,10 @@ from crm_graph.services.client_list import CLIENT_LIST
 from crm_graph.services.job_list import JOB_LIST
 from crm_graph.services.listings import Items, Listing, Narrowing
 from crm_graph.services.rights_changes import RIGHTS_CHANGES
+from crm_graph.services.timer_list import TIMER_LIST
 
 LISTINGS: Mapping[str, Listing] = {
-    listing.name: listing for listing in (CLIENT_LIST, AUDITED_READS, RIGHTS_CHANGES, JOB_LIST)
+    listing.name: listing for listing in (CLIENT_LIST, AUDITED_READS, RIGHTS_CHANGES, JOB_LIST, TIMER_LIST)
 }
 """By the root field. Registering one is a line here."""
 

@@ -20,6 +20,7 @@ from crm_graph.resolvers.derived import project
 from crm_graph.resolvers.plan import Question, ReadPlan
 from crm_graph.resolvers.selection import Selected
 from crm_graph.scalars import parse_id, parse_text
+from crm_graph.services.job_list import READ as JOBS_READ
 from crm_graph.services.reads import Note
 
 
@@ -41,8 +42,11 @@ QUESTIONS: Mapping[str, Kind] = {
     "rightsProposals": Kind("RightsProposal", READ_ROLES),
     "previewGrants": Kind("GrantsPreview", MANAGE_ROLES, 50_000),
     "grantable": Kind("Grantable", READ_ROLES),
+    "operations": Kind("Operations", JOBS_READ, 1_000),
 }
-"""The root fields. Each reads grants or issuers, at most one record, who has which role; a preview counts records."""
+"""The root fields. Each reads grants or issuers, at most one record, who has which role; a preview counts records, and
+`operations` jobs and timers.
+"""
 _IDS = frozenset({"user", "id"})
 _TREES = frozenset({"draft"})
 _LISTS = frozenset({"keys"})

@@ -31,6 +31,8 @@ from crm_graph.schema.issuers import issuer_list, issuer_mutations
 from crm_graph.schema.jobs import ENUMS as JOB_ENUMS
 from crm_graph.schema.jobs import job_list, job_mutations
 from crm_graph.schema.metadata import answer_metadata, metadata_field
+from crm_graph.schema.operations import ENUMS as OPERATIONS_ENUMS
+from crm_graph.schema.operations import operations_fields, timer_mutations
 from crm_graph.schema.records import record_mutations
 from crm_graph.schema.rights_changes import rights_changes
 from crm_graph.schema.role_administration import role_mutations, role_questions
@@ -56,6 +58,7 @@ _ENUMS = (
     *ISSUER_ENUMS,
     *CLIENT_ENUMS,
     *JOB_ENUMS,
+    *OPERATIONS_ENUMS,
 )
 
 
@@ -77,6 +80,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
                 **audited_reads(types),
                 **rights_changes(types),
                 **job_list(types),
+                **operations_fields(types),
             }
         ),
         mutation=_mutation(types),
@@ -113,6 +117,7 @@ def _mutation(types: EntityTypes) -> Any:
         directory_mutations(types, inputs),
         client_mutations(),
         job_mutations(),
+        timer_mutations(),
         (create_export(),),
     )
     fields = [mutation.field() for mutation in mutations]

@@ -87,16 +87,17 @@ def job_mutations() -> Iterable[Mutation]:
 
 
 async def _retry(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    number = await job_administration.retry(*_asked(context, arguments))
+    number = await job_administration.retry(*asked(context, arguments))
     return {"job": ListedRef(JOB_LIST, number)}
 
 
 async def _discard(context: MutationContext, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    await job_administration.discard(*_asked(context, arguments))
+    await job_administration.discard(*asked(context, arguments))
     return {"id": arguments["id"]}
 
 
-def _asked(context: MutationContext, arguments: Mapping[str, Any]) -> tuple[Transaction, UUID]:
+def asked(context: MutationContext, arguments: Mapping[str, Any]) -> tuple[Transaction, UUID]:
+    """The transaction with the reason that was given, and the id. Raises NotFound for what is none."""
     tx, reason = context.transaction(), arguments["reason"]
     tx.reason = None if reason is strawberry.UNSET else reason_of(reason)
     try:

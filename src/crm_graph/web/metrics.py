@@ -3,7 +3,7 @@
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -15,6 +15,7 @@ from crm_graph.replicas.reads import Replica
 from crm_graph.replicas.watch import State
 from crm_graph.resolvers.operations import Operations
 from crm_graph.services.job_figures import Figures
+from crm_graph.services.timer_figures import KindFigures
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _BOUNDS = (*(str(float(bound)) for bound in _BUCKETS_S), "+Inf")
@@ -134,6 +135,44 @@ class JobMetrics(Collector):
             max(self._found.oldest_s, 0.0),
         )
         return states, oldest
+
+
+class TimerMetrics(Collector):
+    """How timers stand, as they were last asked; nothing while that fails."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Sequence[KindFigures]]]) -> None:
+        self._ask = ask
+        self._found: Sequence[KindFigures] = ()
+
+    async def refresh(self) -> bool:
+        """Ask anew."""
+        self._found = ()
+        self._found = await self._ask()
+        return True
+
+    def collect(self) -> Iterable[Metric]:
+        states = GaugeMetricFamily(
+            "crm_graph_timers",
+            "Timers by kind: all that wait; of these, those that are due and that failed before; and those held.",
+            labels=("kind", "state"),
+        )
+        fired = CounterMetricFamily("crm_graph_timers_fired", "Timers that have fired.", labels=("kind",))
+        late = GaugeMetricFamily(
+            "crm_graph_timers_late_seconds", "How late the latest of the last ones was that fired.", labels=("kind",)
+        )
+        overdue = GaugeMetricFamily(
+            "crm_graph_timers_overdue_seconds",
+            "For how long the timer is due that is due for longest.",
+            labels=("kind",),
+        )
+        for one in self._found:
+            for state in ("waiting", "due", "failed", "held"):
+                states.add_metric((one.kind, state), getattr(one, state))
+            fired.add_metric((one.kind,), one.fired)
+            overdue.add_metric((one.kind,), one.overdue_s)
+            if one.late_s is not None:
+                late.add_metric((one.kind,), one.late_s)
+        return states, fired, late, overdue
 
 
 class MeasuredRequests:
