@@ -68,7 +68,7 @@ def told(compiler: Compiler, row: Row, event: str) -> Told:
 def _reason(compiler: Compiler, row: Row, e: Fragment) -> Fragment:
     """Reasons are CONTENT: they are told to who reads all of the record's own."""
     contents = [f for f in row.entity.fields.values() if f.data_class is DataClass.CONTENT]
-    readable = all_of(compiler.cell(row, f, Level.READ) for f in contents) if contents else FALSE
+    readable = all_of([compiler.cell(row, f, Level.READ) for f in contents]) if contents else FALSE
     return sql("CASE WHEN {readable} THEN {e}.reason END", readable=readable, e=e)
 
 
