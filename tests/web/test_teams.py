@@ -258,7 +258,34 @@ async def test_who_sees_teams_in_part_does_not_run_them(crm: Crm) -> None:
 
     await edited(crm, "resetRole", key="everyone")
     assert answers[0] == answers[1]
-    assert [e["message"] for e in answers[0]["errors"]] == ["Teams and users are run by who sees all of them."]
+    assert [e["message"] for e in answers[0]["errors"]] == [
+        "Teams and users are run by who sees all of them, and who may act."
+    ]
+
+
+async def test_who_does_not_read_who_may_act_runs_nobody(crm: Crm) -> None:
+    """Refusals would tell who has left."""
+    await edited(crm, "createRole", input=new_role("usher", actions=["teams:update", "roles:assign"]))
+    await person(crm, "usher-1", "usher")
+    place, here, gone = await team(crm, "ushered"), await person(crm, "ushered-1"), await person(crm, "ushered-2")
+    await done(crm, "userLeft", user=gone)
+    called = grant("User", fields=[{"field": name, "level": "READ"} for name in ("username", "name")])
+    await edited(crm, "setGrants", role="everyone", grants=[called, grant("Team"), grant("Pipeline"), grant("Stage")])
+    told = "{ errors { code message path } }"
+    verbs = (
+        f"mutation($t: ID!, $u: ID!) {{ addTeamMembers(team: $t, users: [$u]) {told}"
+        f' grantRole(user: $u, role: "sales") {told} suspendUser(user: $u) {told} userLeft(user: $u) {told} }}'
+    )
+
+    one, other = [(await crm.ask("usher-1", verbs, {"t": place, "u": user})).data for user in (here, gone)]
+
+    await edited(crm, "resetRole", key="everyone")
+    refused = {"code": "RULE_VIOLATED", "message": "Teams and users are run by who sees all of them, and who may act."}
+    assert one == other
+    assert one["addTeamMembers"] == {"errors": [{**refused, "path": []}]}
+    assert [one[name] for name in ("grantRole", "suspendUser", "userLeft")] == [
+        {"errors": [{**refused, "path": ["user"]}]}
+    ] * 3
 
 
 async def test_the_last_admin_does_not_leave(processes: Processes) -> None:

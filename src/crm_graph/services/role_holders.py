@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from crm_graph.access import Level
 from crm_graph.errors import Invalid, NotFound, RuleViolated
 from crm_graph.models import Role, User, UserRole
 from crm_graph.models.users import UserKind, UserStatus
@@ -172,11 +173,16 @@ async def _opened(tx: Transaction, given: Raw) -> tuple[Standing, User, Role]:
 
 
 async def locked_user(tx: Transaction, raw: str) -> User:
-    """A user whom the asker sees, locked. Raises NotFound."""
+    """A user whom the asker sees, locked. Raises NotFound, and RuleViolated where they do not read who that is: answers
+    would tell.
+    """
     id_ = UUID(raw)
     rights = rights_on(tx, tx.catalog["user"])
-    if id_ not in await lock(tx, rights, [id_]):
+    held = (await lock(tx, rights, [id_])).get(id_)
+    if held is None:
         raise NotFound(path=("user",))
+    if any(rights.level(held.flags, field) is not Level.READ for field in ("kind", "status")):
+        raise RuleViolated("directory_seen_in_part", path=("user",))
     user = await tx.session.get_one(User, id_)
     if user.kind is UserKind.SYSTEM:
         raise RuleViolated("user_is_system", path=("user",))

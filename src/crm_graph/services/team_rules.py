@@ -2,7 +2,7 @@
 nobody comes to more teams by what they change themselves (docs/decisions/0047).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,8 +12,8 @@ from crm_graph.permissions.store import raise_policy_version
 from crm_graph.services.role_rules import Standing, may_still, standing
 from crm_graph.transaction import NotGranted, Transaction
 
-_TOLD_OF: Mapping[str, str] = {"team": "key", "user": "username"}
-"""What answers tell of teams and users: that a name is taken, who is in the way."""
+_TOLD_OF: Mapping[str, Collection[str]] = {"team": ("key",), "user": ("username", "kind", "status")}
+"""What answers tell of teams and users: that a name is taken, who is in the way, who has left or is a job."""
 
 _REACH = """
 SELECT u.id,
@@ -56,7 +56,8 @@ async def opened(tx: Transaction, action: str) -> Opened:
     if not await may_still(tx, rights.policy, tx.principal.user_id, action):
         raise NotGranted(action=action)
     for entity, told in _TOLD_OF.items():
-        if not any(g.scope == EVERY_ROW and g.level(told) is Level.READ for g in tx.access.grants(entity)):
+        everywhere = [g for g in tx.access.grants(entity) if g.scope == EVERY_ROW]
+        if not all(any(g.level(field) is Level.READ for g in everywhere) for field in told):
             raise RuleViolated("directory_seen_in_part")
     return Opened(rights, await _reach(tx, _askers(tx)))
 

@@ -106,8 +106,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "username_taken": ("Another user has this name.", "该用户名已被使用。"),
     "username_reserved": ("Names that begin so are the system's own.", "该开头的用户名保留给系统使用。"),
     "directory_seen_in_part": (
-        "Teams and users are run by who sees all of them.",
-        "只有能看到全部团队和用户的人才能管理它们。",
+        "Teams and users are run by who sees all of them, and who may act.",
+        "只有能看到全部团队和用户及其状态的人才能管理它们。",
     ),
     "own_teams": (
         "Nobody brings themselves to more teams (separation of duties). Ask another administrator.",
