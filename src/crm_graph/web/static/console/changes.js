@@ -25,7 +25,7 @@ const KNOWN = `query Known {
 /** What is done, by what it is done to. */
 const DONE = {
   role: ["created", "updated", "grants_set", "reset", "removed"],
-  user: ["role_granted", "role_revoked", "suspended", "reinstated", "identity_linked", "identity_unlinked", "created", "updated", "left"],
+  user: ["role_granted", "role_revoked", "role_expired", "suspended", "reinstated", "identity_linked", "identity_unlinked", "created", "updated", "left"],
   team: ["created", "updated", "moved", "archived", "restored"],
   client: ["registered", "updated", "secret_added", "secret_retired", "tokens_revoked", "suspended", "reinstated", "removed"],
   issuer: ["created", "updated"],

@@ -26,6 +26,7 @@ export default {
   "did_role.removed": ["Role removed", "删除角色"],
   "did_user.role_granted": ["Role given", "授予角色"],
   "did_user.role_revoked": ["Role taken", "收回角色"],
+  "did_user.role_expired": ["Role ended by itself", "角色到期"],
   "did_user.suspended": ["Person suspended", "停用人员"],
   "did_user.reinstated": ["Person resumed", "恢复人员"],
   "did_user.created": ["Person made", "新建人员"],

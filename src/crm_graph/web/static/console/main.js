@@ -7,6 +7,7 @@ import { show as showClients } from "./clients.js";
 import { fill, h, refocus } from "./dom.js";
 import { show as showExplain } from "./explain.js";
 import { show as showIssuers } from "./issuers.js";
+import { show as showOperations } from "./operations.js";
 import { show as showPeople } from "./people.js";
 import { show as showRoles } from "./roles.js";
 import { SIGN_IN, signOut } from "./session.js";
@@ -24,6 +25,7 @@ const SECTIONS = {
   simulate: { show: showSimulate, action: "access:simulate" },
   changes: { show: showChanges, action: "roles:read" },
   audit: { show: showAudit, action: "audit:read" },
+  operations: { show: showOperations, action: "jobs:read" },
 };
 const ME = `query Me { viewer { user { id name @optional } access { actions } } }`;
 

@@ -7,6 +7,7 @@ import clients from "./clients.texts.js";
 import explain from "./explain.texts.js";
 import issuers from "./issuers.texts.js";
 import main from "./main.texts.js";
+import operations from "./operations.texts.js";
 import people from "./people.texts.js";
 import proposals from "./proposals.texts.js";
 import roles from "./roles.texts.js";
@@ -15,7 +16,7 @@ import words from "./words.texts.js";
 
 const LANGUAGES = ["en", "zh"];
 /** By section, for the test that no text is said twice. */
-export const ROOMS = { audit, changes, clients, explain, issuers, main, people, proposals, roles, simulate, words };
+export const ROOMS = { audit, changes, clients, explain, issuers, main, operations, people, proposals, roles, simulate, words };
 const TEXTS = Object.assign({}, ...Object.values(ROOMS));
 const KEPT = "crm-graph.language";
 let now = chosen() ?? (navigator.languages.find((one) => /^(en|zh)\b/i.test(one)) ?? "en").slice(0, 2).toLowerCase();
