@@ -34,8 +34,10 @@ from crm_graph.resolvers.trusted_documents import TrustedDocuments, registered_d
 from crm_graph.resolvers.write import Begin
 from crm_graph.schema.build import build_schema, role_schemas
 from crm_graph.schema.grantable import told_grantable
+from crm_graph.schema.role_definitions import in_words
 from crm_graph.schema.vocabulary import vocabulary_of
 from crm_graph.services import clients
+from crm_graph.services.conditions import ConditionWords
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
@@ -223,7 +225,9 @@ def answers_of(hub: Hub, operations: Operations) -> Answers:
         explaining = Explaining(connection, policy, hub.catalog, asker, now, locale, zone, note, vocabulary)
 
         async def roles(asked: Mapping[str, Any]) -> Any:
-            return await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))
+            told = await told_roles(connection, policy, hub.catalog, now, asked.get("keys"))
+            conditions = ConditionWords(hub.catalog, vocabulary, locale)
+            return await asyncio.to_thread(lambda: [in_words(role, conditions) for role in told])
 
         async def issuers(_: Mapping[str, Any]) -> Any:
             return await told_issuers(connection)

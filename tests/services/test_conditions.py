@@ -158,9 +158,13 @@ def test_what_somebody_wrote_into_a_condition_stays_what_they_wrote() -> None:
     assert said("en", "customer", {"city": {"eq": "{clause} or"}}) == "city is “{clause} or”"
 
 
-def test_a_condition_that_does_not_read_is_refused() -> None:
+def test_a_condition_that_does_not_read_is_not_said() -> None:
     with pytest.raises(Invalid):
         said("en", "customer", {"vip": {"eq": True}})
+    words = ConditionWords(catalog(), vocabulary(), "en")
+    assert [words.if_it_reads(*one) for one in (("Customer", {"vip": {}}), ("Gone", {}), ("Customer", None))] == [
+        None
+    ] * 3
 
 
 VALUES: dict[Kind, list[Any]] = {

@@ -54,6 +54,27 @@ async def test_role_picks_no_records_by_what_it_reads_on_some_alone(ruled: Crm, 
     assert told == [("INVALID", f"input.grants.{place}")]
 
 
+IN_WORDS = """mutation($input: CreateRoleInput!) {
+  createRole(input: $input) { role { grants { rowRule whereInWords } } errors { code } }
+}"""
+
+
+async def test_conditions_are_told_in_words_in_the_language_of_the_request(ruled: Crm) -> None:
+    picking = grant(row_rule="WHERE", where={"kind": {"eq": "ORGANIZATION"}})
+    given = {"input": new_role("worded", grant("Lead"), picking)}
+
+    made = await ruled.ask("root", IN_WORDS, given)
+    told = await ruled.ask(
+        "root", '{ roles(keys: ["worded"]) { grants { rowRule whereInWords } } }', Accept_Language="zh-CN"
+    )
+
+    assert sorted(g["whereInWords"] or "" for g in made.payload("createRole")["role"]["grants"]) == [
+        "",
+        "kind is Organisation",
+    ]
+    assert sorted(g["whereInWords"] or "" for g in told.data["roles"][0]["grants"]) == ["", "客户类型为企业客户"]
+
+
 async def test_role_picks_records_by_what_it_reads_on_each_that_it_sees(ruled: Crm) -> None:
     on_each = [grant(row_rule="OWN", **READ_PHONE), grant(row_rule="WHERE", where=BY_PHONE, **READ_PHONE)]
     synced = {"externalRefs": {"some": {"source": {"eq": "wms"}}}}

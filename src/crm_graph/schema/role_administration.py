@@ -26,13 +26,25 @@ from crm_graph.schema.rights_proposals import (
     proposed,
     reason_of,
 )
-from crm_graph.schema.role_definitions import CreateRoleInput, GrantInput, LabelsInput, Role, UpdateRoleInput, role_of
+from crm_graph.schema.role_definitions import (
+    CreateRoleInput,
+    GrantInput,
+    LabelsInput,
+    Role,
+    UpdateRoleInput,
+    in_words,
+    role_of,
+)
+from crm_graph.schema.vocabulary import vocabulary_of
 from crm_graph.services import identities, rights_proposals, role_holders, roles, users
+from crm_graph.services.conditions import ConditionWords
 from crm_graph.services.rights_proposals import PROPOSING, VERBS
 from crm_graph.transaction import Transaction
 
 Rights = Callable[[Transaction, Mapping[str, Any]], Awaitable[Any]]
 """A verb of the services, which takes its arguments by the names of the API."""
+Telling = Callable[[MutationContext, Any], Mapping[str, Any]]
+"""What the payload has of what a verb gave."""
 
 _KEY = Argument(str, "Key of the role.")
 _VERSION = Argument(int, "The version you read; a CONFLICT if the role has changed since.")
@@ -93,7 +105,7 @@ def role_mutations(user: Any) -> Iterable[Mutation]:
         _WHICH,
         {"key": Member(str | None, "The key that it had.")},
         roles.remove,
-        lambda key: {"key": key},
+        lambda _, key: {"key": key},
     )
     yield from _of_proposals()
     yield from _of_holders({"user": Member(user | None, "The user as you see them now.")})
@@ -112,12 +124,17 @@ def _of_proposals() -> Iterable[Mutation]:
         ("reject_rights", APPROVE_ROLES, "Let a proposed edit of rights not be made.", rights_proposals.reject),
         ("withdraw_rights", READ_ROLES, "Take back an edit of rights that you proposed.", rights_proposals.withdraw),
     ):
-        mutation = _mutation(name, action, about, which, payload, verb, lambda told: {"proposal": proposal_of(told)})
+        mutation = _mutation(name, action, about, which, payload, verb, lambda _, told: {"proposal": proposal_of(told)})
         yield replace(mutation, otherwise=PROPOSING) if name == "withdraw_rights" else mutation
 
 
 def _of_role(name: str, about: str, arguments: Mapping[str, Argument], verb: Rights) -> Mutation:
-    return _mutation(name, MANAGE_ROLES, about, arguments, _ROLE, verb, lambda told: {"role": role_of(told)})
+    return _mutation(name, MANAGE_ROLES, about, arguments, _ROLE, verb, _told_role)
+
+
+def _told_role(context: MutationContext, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    conditions = ConditionWords(context.catalog, vocabulary_of(context.catalog), context.locale)
+    return {"role": role_of(in_words(told, conditions))}
 
 
 def _of_holders(payload: Mapping[str, Member]) -> Iterable[Mutation]:
@@ -166,7 +183,7 @@ def _of_holders(payload: Mapping[str, Member]) -> Iterable[Mutation]:
         ),
     ):
         yield _mutation(
-            name, ASSIGN_ROLES, about, arguments, payload, verb, lambda id_: {"user": RecordRef("user", id_)}
+            name, ASSIGN_ROLES, about, arguments, payload, verb, lambda _, id_: {"user": RecordRef("user", id_)}
         )
 
 
@@ -177,7 +194,7 @@ def _mutation(  # noqa: PLR0917 - a mutation, its verb, and what is told of it
     arguments: Mapping[str, Argument],
     payload: Mapping[str, Member],
     verb: Rights,
-    told: Callable[[Any], Mapping[str, Any]],
+    told: Telling,
 ) -> Mutation:
     members = {**payload, **PROPOSAL} if camel(name) in VERBS else payload
     return Mutation(name, action, about, {**arguments, "reason": REASON}, members, partial(_run, name, verb, told))
@@ -186,7 +203,7 @@ def _mutation(  # noqa: PLR0917 - a mutation, its verb, and what is told of it
 async def _run(
     name: str,
     verb: Rights,
-    told: Callable[[Any], Mapping[str, Any]],
+    told: Telling,
     context: MutationContext,
     arguments: Mapping[str, Any],
 ) -> Mapping[str, Any]:
@@ -196,4 +213,4 @@ async def _run(
     arguments = {key: reckoned(value, tx.now, tx.principal.zone) for key, value in arguments.items()}
     if context.rights_approval and camel(name) in VERBS:
         return await proposed(tx, camel(name), arguments)
-    return told(await verb(tx, plain(arguments)))
+    return told(context, await verb(tx, plain(arguments)))

@@ -11,6 +11,7 @@ from crm_graph.models.roles import RowRule
 from crm_graph.schema.explanations import AccessLevel
 from crm_graph.schema.labels import Labels
 from crm_graph.schema.scalars import JSON
+from crm_graph.services.conditions import ConditionWords
 
 
 @strawberry.type(description="What a grant shows of the fields of a data class.")
@@ -40,6 +41,10 @@ class RoleGrant:
         description="The condition of a row rule WHERE, as the `where` of the type takes it; an id may be that of who"
         ' asks, `{ "$viewer": "id" }`, or one of their teams, `{ "$viewer": "team_ids" }`, with those below'
         ' `{ "$viewer": "team_tree_ids" }`.'
+    )
+    where_in_words: str | None = strawberry.field(
+        description="The condition in words, in the language of the request; null for one that no longer reads, as it"
+        " names what is not there any more."
     )
     levels: list[ClassLevel] = strawberry.field(description="What it shows by data class; others are HIDDEN.")
     fields: list[FieldLevelOverride] = strawberry.field(description="What it shows of single fields.")
@@ -147,13 +152,20 @@ class UpdateRoleInput:
     )
 
 
+def in_words(told: Mapping[str, Any], conditions: ConditionWords) -> Mapping[str, Any]:
+    """A role with its conditions in words too."""
+    grants = [{**g, "whereInWords": conditions.if_it_reads(g["type"], g["where"])} for g in told["grants"]]
+    return {**told, "grants": grants}
+
+
 def role_of(told: Mapping[str, Any]) -> Role:
-    """A role as a payload has it."""
+    """A role as a payload has it, `in_words`."""
     grants = [
         RoleGrant(
             type=grant["type"],
             row_rule=RowRule(grant["rowRule"]),
             where=grant["where"],
+            where_in_words=grant["whereInWords"],
             levels=[
                 ClassLevel(data_class=DataClass(one["dataClass"]), level=AccessLevel(one["level"]))
                 for one in grant["levels"]

@@ -23,6 +23,7 @@ from crm_graph.criteria.predicates import (
     Related,
 )
 from crm_graph.criteria.reading import PredicateReader, stored_leaf
+from crm_graph.errors import CrmError
 from crm_graph.fragments import Const, Reckoned, Viewer, render
 from crm_graph.messages import Locale, phrase
 from crm_graph.moments import Duration, Relative
@@ -73,7 +74,20 @@ class ConditionWords:
 
     def said(self, entity: EntityType, predicate: str) -> str:
         """A stored predicate on a type in words. Raises Invalid for one that does not read."""
-        criteria = PredicateReader(self.catalog, None, stored_leaf).read(entity, orjson.loads(predicate))
+        return self._read(entity, orjson.loads(predicate))
+
+    def if_it_reads(self, type_: str, where: Any) -> str | None:
+        """A condition on a type by its name in the API; None where there is none, or it no longer reads."""
+        entity = self.catalog.by_api_name.get(type_)
+        if where is None or entity is None:
+            return None
+        try:
+            return self._read(entity, where)
+        except CrmError:
+            return None
+
+    def _read(self, entity: EntityType, where: Any) -> str:
+        criteria = PredicateReader(self.catalog, None, stored_leaf).read(entity, where)
         return self._clause(criteria, _Place(entity)).text
 
     def _clause(self, criteria: Criteria, place: _Place) -> _Clause:

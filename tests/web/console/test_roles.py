@@ -195,6 +195,31 @@ async def test_conditions_are_made_by_choosing_and_both_of_one_field_hold(at: De
     }
 
 
+async def test_a_condition_takes_the_values_of_an_enum_by_their_labels_and_is_read_in_words(at: Desk) -> None:
+    await done(at.crm, "createRole", input=new_role("console_enum", grant(row_rule="ALL", **READ_BASIC)))
+    page = await at.at("roles/console_enum")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.get_by_role("button", name="Fields of Customer · All").click()
+    await page.locator(".details").get_by_label("Records").select_option("WHERE")
+    await page.get_by_label("Condition: field").select_option("Kind")
+    await page.get_by_label("Value", exact=True).select_option("Organisation")
+    await page.get_by_role("button", name="Add condition").click()
+    await page.get_by_label("Condition: field").select_option("Pool state")
+    await page.get_by_label("Condition: compared").select_option("is one of")
+    await page.get_by_label("Value", exact=True).select_option(["Owned", "Public pool"])
+    await page.get_by_role("button", name="Add condition").click()
+    await saved(page, "Companies")
+    await expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_attached()
+
+    (kept,) = (await role(at.crm, "console_enum"))["grants"]
+    assert kept["where"] == {"kind": {"eq": "ORGANIZATION"}, "poolState": {"in": ["OWNED", "PUBLIC"]}}
+    words = "kind is Organisation and pool state is one of Owned, Public pool"
+    await expect(page.locator(".gist")).to_have_text(words)
+    await page.get_by_role("button", name="Fields of Customer · Condition").click()
+    await expect(page.locator(".details .words")).to_have_text(words)
+    await expect(page.locator(".details pre")).to_have_count(0)
+
+
 async def test_keyboard_alone_suffices(at: Desk) -> None:
     await done(at.crm, "createRole", input=new_role("console_keys", grant(**READ_BASIC)))
     page = await at.at("roles/console_keys")

@@ -1,7 +1,7 @@
 // A condition of a grant, written by choosing: a field, how it is compared, and with what.
 
 import { fill, h, select } from "./dom.js";
-import { t } from "./texts.js";
+import { label, t } from "./texts.js";
 
 const ORDERED = ["eq", "ne", "lte", "gte"];
 /** How fields of a kind are compared; those of other kinds are written as JSON. */
@@ -12,23 +12,30 @@ const INPUTS = { INT: "number", DATE: "date" };
 export function conditionMaker(words, type, text, put) {
   const fields = [...words.fields(type).values()].filter((one) => one.kind in COMPARED && (!one.name.includes(".") || one.name.startsWith("custom.")));
   const of = select(fields.map((one) => [one.name, words.field(type, one.name)]), fields[0].name, { "aria-label": t("conditionField"), onchange: () => draw() });
-  const how = h("select", { "aria-label": t("conditionHow") });
+  const how = h("select", { "aria-label": t("conditionHow"), onchange: () => drawValue() });
   const place = h("span", {});
   const said = h("span", { class: "error", role: "status" });
   let value;
   const field = () => fields.find((one) => one.name === of.value);
   function draw() {
-    const { kind } = field();
-    fill(how, COMPARED[kind].map((one) => h("option", { value: one }, t(`op_${one}`))));
+    fill(how, COMPARED[field().kind].map((one) => h("option", { value: one }, t(`op_${one}`))));
+    drawValue();
+  }
+  function drawValue() {
+    const { kind, options } = field();
     const enter = (event) => event.key === "Enter" && (event.preventDefault(), add());
-    value = kind === "BOOLEAN" ? select([["true", t("yes")], ["false", t("no")]], "true", { "aria-label": t("value") }) : h("input", { type: INPUTS[kind] ?? "text", "aria-label": t("value"), autocomplete: "off", onkeydown: enter });
+    const named = { "aria-label": t("value") };
+    if (options) value = select(options.map((one) => [one.value, label(one.label)]), options[0].value, how.value === "in" ? { ...named, multiple: true } : named);
+    else if (kind === "BOOLEAN") value = select([["true", t("yes")], ["false", t("no")]], "true", named);
+    else value = h("input", { ...named, type: INPUTS[kind] ?? "text", autocomplete: "off", onkeydown: enter });
     fill(place, value);
   }
   function add() {
     fill(said);
     if (value.value.trim() === "") return value.focus();
     try {
-      put(JSON.stringify(joined(JSON.parse(text().trim() || "{}"), field(), how.value, value.value), null, 1));
+      const given = value.multiple ? [...value.selectedOptions].map((one) => one.value).join(",") : value.value;
+      put(JSON.stringify(joined(JSON.parse(text().trim() || "{}"), field(), how.value, given), null, 1));
       if (value.tagName === "INPUT") value.value = "";
     } catch (error) {
       fill(said, t("badJson", { message: error.message }));

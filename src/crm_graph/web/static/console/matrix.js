@@ -112,7 +112,7 @@ export function grantDetails(line, words, { onchange: told, onmove, onremove }) 
     grant.rowRule === "WHERE" &&
     (edit
       ? [h("label", { class: "where" }, t("where"), area, h("small", {}, t("whereHint"))), conditionMaker(words, grant.type, () => grant.where, (text) => ((grant.where = area.value = text), onchange()))]
-      : h("pre", { tabindex: "0" }, grant.where));
+      : h("p", { class: "words" }, words.condition(grant.type, grant.where)));
   return h(
     "div",
     { class: "details" },

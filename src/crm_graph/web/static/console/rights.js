@@ -137,7 +137,8 @@ export function parts(draft) {
   return found;
 }
 
-function canonical(text) {
+/** A condition as one text, however it was written. */
+export function canonical(text) {
   try {
     return JSON.stringify(sorted(JSON.parse(text)));
   } catch {

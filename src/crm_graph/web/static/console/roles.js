@@ -9,12 +9,12 @@ import { RULES, chain, differences, draftOf, newGrant, summarised } from "./righ
 import { ERRORS, ROLE, previewAndSave } from "./saving.js";
 import { loading, refusals, told } from "./states.js";
 import { number, label as ofPage, t } from "./texts.js";
-import { Words, gist } from "./words.js";
+import { Words } from "./words.js";
 
 const LOAD = `query Roles {
   roles { ${ROLE} }
   ${WAITING}
-  grantable { actions types { name label { zh en } fields { name label { zh en } kind dataClass personal writable } } }
+  grantable { actions types { name label { zh en } fields { name label { zh en } kind options { value label { zh en } } dataClass personal writable } } }
 }`;
 const CREATE = `mutation Create($input: CreateRoleInput!, $reason: String) { createRole(input: $input, reason: $reason) { role { key } proposal { id } ${ERRORS} } }`;
 const CLONE = `mutation Clone($key: String!, $as: String!, $label: LabelsInput!, $reason: String) {
@@ -91,7 +91,7 @@ function drawType(page, article, type) {
       .grants.filter((grant) => grant.type === type)
       .map((grant) => ({
         grant,
-        head: [h("th", { scope: "row" }, h("a", { href: `#/roles/${role.key}` }, page.words.role(role.key))), ruleCell(grant)],
+        head: [h("th", { scope: "row" }, h("a", { href: `#/roles/${role.key}` }, page.words.role(role.key))), ruleCell(words, grant)],
       })),
   );
   const name = page.words.type(type);
@@ -103,7 +103,10 @@ function drawType(page, article, type) {
   );
 }
 
-const ruleCell = (grant) => h("td", { class: "rule" }, t(grant.rowRule), grant.rowRule === "WHERE" && h("small", { class: "under gist", title: grant.where }, gist(grant.where)));
+function ruleCell(words, grant) {
+  const condition = grant.rowRule === "WHERE" && words.condition(grant.type, grant.where);
+  return h("td", { class: "rule" }, t(grant.rowRule), condition && h("small", { class: "under gist", title: condition }, condition));
+}
 
 function drawRole(page, article, role, { errors = [], focus } = {}) {
   const { words } = page;
@@ -111,10 +114,10 @@ function drawRole(page, article, role, { errors = [], focus } = {}) {
   const shown = kept?.mine ?? draftOf(role);
   const name = words.role(role.key);
   const redraw = (more) => drawRole(page, article, role, more);
-  const own = shown.grants.map((grant, index) => ({ grant, index, edit: Boolean(kept), was: kept && original(kept.base, grant), head: [h("th", { scope: "row" }, words.type(grant.type)), ruleCell(grant)] }));
+  const own = shown.grants.map((grant, index) => ({ grant, index, edit: Boolean(kept), was: kept && original(kept.base, grant), head: [h("th", { scope: "row" }, words.type(grant.type)), ruleCell(words, grant)] }));
   const inherited = chain(role.key, words.roles)
     .slice(1)
-    .flatMap((from) => draftOf(from).grants.map((grant) => ({ grant, inherited: true, head: [h("th", { scope: "row" }, words.type(grant.type), h("small", { class: "under" }, t("inheritedBy", { name: words.role(from.key) }))), ruleCell(grant)] })));
+    .flatMap((from) => draftOf(from).grants.map((grant) => ({ grant, inherited: true, head: [h("th", { scope: "row" }, words.type(grant.type), h("small", { class: "under" }, t("inheritedBy", { name: words.role(from.key) }))), ruleCell(words, grant)] })));
   const places = [...words.types.keys()];
   const lines = [...own, ...inherited].sort((a, b) => places.indexOf(a.grant.type) - places.indexOf(b.grant.type));
   const foot = kept && footer(page, role, kept, redraw);

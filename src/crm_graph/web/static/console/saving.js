@@ -10,7 +10,7 @@ import { t } from "./texts.js";
 
 export const ERRORS = "errors { code message path }";
 export const ROLE = `id key label { zh en } description about { zh en } builtin edited version inherits actions holders grants {
-  type rowRule where levels { dataClass level } fields { field level } personalLevel writes { classes fields except }
+  type rowRule where whereInWords levels { dataClass level } fields { field level } personalLevel writes { classes fields except }
 }`;
 const PREVIEW = `query Preview($draft: RoleDraft!) { previewGrants(draft: $draft) { users summary } }`;
 const UPDATE = `mutation Update($key: String!, $version: Int!, $input: UpdateRoleInput!, $reason: String) {

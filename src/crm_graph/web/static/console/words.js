@@ -1,11 +1,13 @@
 // What is called how: types, fields, grants and differences of roles, in the language of the page.
 
+import { canonical } from "./rights.js";
 import { label, t } from "./texts.js";
 
 /** Names by what the API calls things. `roles` are roles by key, `types` what can be granted by type. */
 export class Words {
   constructor(roles, types) {
     this.roles = new Map(roles.map((role) => [role.key, role]));
+    this.conditions = new Map(roles.flatMap((role) => role.grants ?? []).filter((grant) => grant.whereInWords).map((grant) => [inType(grant.type, JSON.stringify(grant.where)), grant.whereInWords]));
     this.types = new Map(types.map((type) => [type.name, { ...type, fields: new Map(type.fields.map((one) => [one.name, one])) }]));
   }
 
@@ -16,6 +18,9 @@ export class Words {
   fields = (type) => this.types.get(type)?.fields ?? new Map();
 
   field = (type, name) => label(this.fields(type).get(name)?.label) || name;
+
+  /** A stored condition: in words, as the hub says it of a role that has it, or in few signs, of a draft. */
+  condition = (type, where) => this.conditions.get(inType(type, where)) ?? gist(where);
 
   grant = (type, rowRule) => `${this.type(type)} · ${t(rowRule)}`;
 
@@ -34,7 +39,7 @@ export class Words {
       case "rowRule":
         return [where, t("wasNow", { name: t("rows"), before: t(before.rowRule), after: t(after.rowRule) })];
       case "where":
-        return [where, becomes(t("WHERE"), before.where ? gist(before.where) : "–", after.where ? gist(after.where) : "–")];
+        return [where, becomes(t("WHERE"), before.where ? this.condition(grant[0], before.where) : "–", after.where ? this.condition(grant[0], after.where) : "–")];
       case "personal":
         return [where, t("personalAt", { before: t(before.personal ?? "READ"), after: t(after.personal ?? "READ") })];
       default: {
@@ -50,14 +55,16 @@ export class Words {
   }
 }
 
+const inType = (type, where) => `${type} ${canonical(where)}`;
+
 const shown = (part, level) => (level === undefined && part === "field" ? t("asItsClass") : t(level === undefined || level === "HIDDEN" ? "hidden" : level));
 const state = ({ level = "HIDDEN", classes }) => (classes ? t(level === "READ" ? "WRITE" : `${level}+WRITE`) : shown("level", level));
 const written = (value) => t(value ? "editable" : "notEditable");
 
 const SIGNS = { eq: "=", ne: "≠", lt: "<", lte: "≤", gt: ">", gte: "≥", in: "∈", notIn: "∉" };
 
-/** A stored condition in few signs: poolState = PUBLIC, owner = viewer or … */
-export function gist(where) {
+/** A condition in few signs: poolState = PUBLIC, owner = viewer or … */
+function gist(where) {
   try {
     return read(JSON.parse(where));
   } catch {
