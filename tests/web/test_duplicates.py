@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from crm_graph.services import duplicates
+
 from .conftest import Answer, Crm, hub_with
 from .test_audited_reads import reads
 
@@ -64,6 +66,19 @@ async def test_how_many_there_are_and_what_they_are_is_not_told(crm: Crm) -> Non
     assert (await check(crm, "li", phone="13871960003", email="DUP@x.example"))["matches"] == one.data[
         "checkDuplicate"
     ]["matches"]
+
+
+async def test_an_own_record_is_given_however_many_others_there_are(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would tell that there are more than are looked at."""
+    monkeypatch.setattr(duplicates, "MAX_MATCHES", 2)
+    await crm.make("li", "customer", kind="PERSON", name="重复戊", phone="13871960005")
+    for n in range(2):
+        await crm.make("wang", "customer", kind="PERSON", name=f"重复己{n}", phone="13871960005")
+    found = await check(crm, "li", phone="13871960005")
+    assert [(m["ownerName"], m["customer"]) for m in found["matches"]] == [
+        ("li", {"name": "重复戊", "phone": "+8613871960005"}),
+        ("wang", None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,9 @@ def _canonical(criterion: str, given: str) -> str:
 
 
 async def _rows(tx: Transaction, entity: EntityType, asked: Mapping[str, str]) -> Sequence[Any]:
-    """The records in use that match, the newest first: by which criterion, whose, and whether they are seen."""
+    """The records in use that match: by which criterion, whose, and whether they are seen. Those that are come first,
+    however many others there are, and the newest of either.
+    """
     inputs: dict[str, Any] = {}
     matched, queries = [], []
     for place, (criterion, value) in enumerate(asked.items()):
@@ -127,7 +129,7 @@ async def _rows(tx: Transaction, entity: EntityType, asked: Mapping[str, str]) -
             " FROM search_documents AS d JOIN {table} AS t ON t.id = d.entity_id"
             " LEFT JOIN users AS u ON u.id = t.owner_id"
             " WHERE d.code = {code} AND d.keys @@ {any} AND {some} AND t.archived_at IS NULL"
-            " ORDER BY t.id DESC LIMIT {limit}",
+            " ORDER BY seen DESC, t.id DESC LIMIT {limit}",
             seen=sql("({scope}) IS TRUE", scope=in_any_scope(rights_on(tx, entity), "t")),
             matched=join(", ", [sql("{m} AS {n}", m=m, n=name(f"m{place}")) for place, m in enumerate(matched)]),
             table=name(entity.table),
