@@ -166,7 +166,8 @@ def replayed(entity: EntityType, events: Sequence[Mapping[str, Any]]) -> dict[st
     stays: list[dict[str, Any]] = []
     for event in events:
         for key in event["changed"]:
-            if key != "stage_history":
+            # What was erased since says nothing; the event of that says what stands now.
+            if key != "stage_history" and key in event["after"]:
                 state[key] = event["after"][key]
         if "stage_id" in event["changed"]:
             at, who = event["after"]["stage_entered_at"], str(event["actor_id"])

@@ -15,7 +15,7 @@ approve     sales_manager by rule, else nobody: `contracts:approve` is there; li
 amend       finance: an action for AMOUNT and BILLING of a contract that is signed
 reconcile   finance: invoices and payments as types, an action
 merge       crm_manager has the action `merge`: the verb, for whoever reads in full and writes both records
-erase       nobody: the action `erase` is there; the verb, and a second approver
+erase       nobody: the action `erase`, for who sees the customer; a second approver is to come
 segment,    marketing: consents, segments and campaigns as types; the condition of a segment names what its role reads
 campaign
 """

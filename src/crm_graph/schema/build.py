@@ -22,6 +22,7 @@ from crm_graph.schema.clients import client_list, client_mutations
 from crm_graph.schema.directory import directory_mutations
 from crm_graph.schema.disclosures import disclosures
 from crm_graph.schema.entities import EntityTypes
+from crm_graph.schema.erasure import erase_customer
 from crm_graph.schema.explanations import questions
 from crm_graph.schema.exports import FORMATS, create_export
 from crm_graph.schema.grantable import grantable_question
@@ -118,7 +119,7 @@ def _mutation(types: EntityTypes) -> Any:
         client_mutations(),
         job_mutations(),
         timer_mutations(),
-        (create_export(),),
+        (create_export(), erase_customer()),
     )
     fields = [mutation.field() for mutation in mutations]
     for field in fields:
