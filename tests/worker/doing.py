@@ -18,7 +18,8 @@ from crm_graph.worker.running import work
 
 
 async def note(tx: Transaction, job: RunningJob) -> None:
-    """An effect, and other jobs that come of it."""
+    """An effect, and other jobs that come of it. Once it stands, it is told which process it is of."""
+    await tx.driver().execute("SELECT pg_notify('tests_effect', $1)", str(os.getpid()))
     insert = "INSERT INTO effects (job, value) VALUES ($1, $2)"
     await tx.driver().execute(insert, job.number, job.payload["value"])
     if job.payload.get("further"):

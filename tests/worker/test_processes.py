@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from .conftest import PATIENCE_S, Company
 
 DOING = (sys.executable, str(Path(__file__).with_name("doing.py")))
 WORKERS = 3
-KILLS = 10
+KILLS = 12
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -43,8 +44,25 @@ class Workers:
         stdin.write(b"start\n")
         self.running.append(int(await stdout.readline()))
 
-    def kill(self, which: int) -> None:
-        os.kill(self.running.pop(which), signal.SIGKILL)
+    def kill(self, process: int) -> None:
+        self.running.remove(process)
+        os.kill(process, signal.SIGKILL)
+
+    async def kill_after_effects(self, company: Company, count: int) -> None:
+        """Kill whichever it is whose effect is the last of so many, as soon as that stands."""
+        left, killed = count, asyncio.Event()
+
+        def heard(_connection: Any, _pid: int, _channel: str, process: object) -> None:
+            nonlocal left
+            left -= 1
+            if left <= 0 and not killed.is_set() and int(str(process)) in self.running:
+                self.kill(int(str(process)))
+                killed.set()
+
+        await company.database.add_listener("tests_effect", heard)
+        async with asyncio.timeout(PATIENCE_S):
+            await killed.wait()
+        await company.database.remove_listener("tests_effect", heard)
 
 
 @asynccontextmanager
@@ -58,7 +76,7 @@ async def workers(settings: Settings) -> AsyncIterator[Workers]:
         yield them
     finally:
         while them.running:
-            them.kill(0)
+            them.kill(them.running[0])
         forking.terminate()
         await forking.wait()
 
@@ -74,19 +92,22 @@ UPDATE pgqueuer SET heartbeat = '-infinity' WHERE id IN (
 @pytest.mark.parametrize("seed", [1])
 async def test_workers_killed_under_load_do_everything_once(company: Company, seed: int) -> None:
     chance = random.Random(seed)
-    free = [Job("tests.note", {"value": f"free {n}", "further": 1}) for n in range(60)]
+    free = [Job("tests.note", {"value": f"free {n}", "further": 2}) for n in range(100)]
     together = [Job("tests.together", {"value": f"together {n}"}) for n in range(200)]
     keyed = [Job("tests.note", {"value": f"{key} {n}"}, key=key) for n in range(20) for key in ("x", "y")]
     expected = [str(job.payload["value"]) for job in (*free, *together, *keyed)]
-    expected += [f"{job.payload['value']}+" for job in free]
+    expected += [f"{job.payload['value']}{plus}" for job in free for plus in ("+", "++")]
     await company.enqueue(*free, *together, *keyed)
 
     async with workers(company.hub.settings) as them:
         for _ in range(WORKERS):
             await them.start()
-        for _ in range(KILLS):
-            await company.changes(chance.randint(1, 12))
-            them.kill(chance.randrange(len(them.running)))
+        for number in range(KILLS):
+            if number % 2:
+                await company.changes(chance.randint(1, 12))
+                them.kill(chance.choice(them.running))
+            else:
+                await them.kill_after_effects(company, chance.randint(1, 20))
             await them.start()
             await company.database.execute(_AGE)
             await company.wake()
