@@ -18,6 +18,7 @@ from bench import report
 from bench.cold import measure_cold
 from bench.database import Database, scratch_database
 from bench.hub import Hub, running_hub
+from bench.jobs import measure_jobs
 from bench.pages import grow_interactions, growth, measure_depth, page_times
 from bench.peers import measure_peers
 from bench.policies import measure_policies
@@ -27,7 +28,7 @@ from bench.soak import measure_soak
 from bench.tokens import measure_tokens
 from crm_graph.embedded import EmbeddedServerError
 
-SECTIONS = ("peers", "cold", "policies", "rights", "pages", "soak")
+SECTIONS = ("peers", "cold", "policies", "rights", "pages", "soak", "jobs")
 SMALL = 1_000
 """Customers of the small database; each has ten interactions on average."""
 console = Console(stderr=True, highlight=False)
@@ -83,9 +84,7 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
         # The servers below it may run as a user of their own.
         scratch.chmod(0o711)
         home = options.home or scratch
-        if "rights" in options.only:
-            outcome.add(*measure_rights(home, scratch, options.many, status.update))
-        if options.only == ["rights"]:
+        if _measured_apart(home, scratch, options=options, outcome=outcome, status=status):
             return
         database = (
             Database(options.database)
@@ -109,6 +108,17 @@ def _run(options: argparse.Namespace, outcome: report.Report) -> None:
             _measure_pages(hub, home, scratch, options=options, outcome=outcome, status=status)
         if "soak" in options.only:
             outcome.add(measure_soak(hub, options.role, options.soak_seconds, status.update))
+
+
+def _measured_apart(
+    home: Path, scratch: Path, *, options: argparse.Namespace, outcome: report.Report, status: Status
+) -> bool:
+    """What has a server of its own; whether that is all that was asked for."""
+    if "rights" in options.only:
+        outcome.add(*measure_rights(home, scratch, options.many, status.update))
+    if "jobs" in options.only:
+        outcome.add(measure_jobs(scratch / "jobs", status.update))
+    return {"rights", "jobs"}.issuperset(options.only)
 
 
 def _measure_pages(

@@ -62,6 +62,7 @@ class Jobs:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _told: asyncio.Event = field(default_factory=asyncio.Event)
     _beaten: float = 0.0
+    _looked: float = float("-inf")
 
     def __post_init__(self) -> None:
         self.worker = self.hub.settings.worker_id or uuid4()
@@ -92,8 +93,11 @@ class Jobs:
 
     async def _step(self, connection: "asyncpg.Connection[Any]", ending: "asyncio.Task[Any]") -> None:
         """Begin what there is room for, then wait for something to change."""
-        self._woken.clear()
-        await self._do_lost(connection)
+        now = asyncio.get_running_loop().time()
+        if self._woken.is_set() or now - self._looked >= BEAT_S:
+            self._woken.clear()
+            self._looked = now
+            await self._do_lost(connection)
         if not self._ready and len(self._running) < SLOTS:
             claimed = await job_queue.claim(connection, self.handlers, CLAIMED, self.worker)
             self._ready.extend(_chains(claimed, self.handlers))
