@@ -1,4 +1,4 @@
-# One image: `serve` (the default), `migrate` and every other command of crm-graph.
+# One image: `serve` (the default), `worker`, `migrate` and every other command of crm-graph.
 
 FROM python:3.11-slim AS build
 WORKDIR /src

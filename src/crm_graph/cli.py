@@ -122,9 +122,10 @@ def worker(
     unwatched: Annotated[
         bool, typer.Option("--unwatched", help="In this process, without the one that starts it again.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings alone, for people.")] = False,
 ) -> None:
     """Do jobs and whatever else comes later, for the database of DATABASE_URL; several may run on one database."""
-    configure_logs(level=logging.INFO, as_json=True)
+    configure_logs(level=logging.WARNING if quiet else logging.INFO, as_json=not quiet)
     settings = load_settings()
     if settings.database_url is None:
         raise ValueError("set DATABASE_URL; the demo has a worker of its own")

@@ -118,7 +118,7 @@ async def _prepare_and_serve(settings: Settings, listener: socket.socket, say: S
     note.write_text(settings.token_issuer)
     welcome = await _welcome(settings)
     try:
-        async with beside(settings):
+        async with beside(settings, quiet=True):
             await serve(build_app(settings), listener, on_ready=lambda: say(welcome))
     finally:
         note.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from crm_graph.settings import Settings
 from crm_graph.worker import schedules
 from crm_graph.worker.jobs import Jobs
 from crm_graph.worker.timers import fire_timers
-from crm_graph.worker.watching import Watch, report
+from crm_graph.worker.watching import COMMAND, Watch, report
 
 Loop = Callable[[Hub, asyncio.Event], Awaitable[None]]
 """Works until the event is set, then finishes what it has begun and returns. What it raises ends the worker."""
@@ -70,10 +70,11 @@ def until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> 
 
 
 @asynccontextmanager
-async def beside(settings: Settings) -> AsyncIterator[None]:
-    """A watched worker for as long as the block lasts."""
+async def beside(settings: Settings, *, quiet: bool = False) -> AsyncIterator[None]:
+    """A watched worker for as long as the block lasts; a quiet one tells only what is wrong."""
     told = asyncio.Event()
-    watching = asyncio.create_task(Watch(settings).run(told))
+    watch = Watch(settings, (*COMMAND, "--quiet") if quiet else COMMAND)
+    watching = asyncio.create_task(watch.run(told))
     try:
         yield
     finally:
