@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -141,14 +142,16 @@ async def test_a_job_that_ends_its_worker_is_held_and_takes_no_other_with_it(com
     assert sorted(effects, key=int) == [str(n) for n in range(10)]
 
 
-async def test_the_command_ends_with_its_process_when_it_is_told_to(company: Company) -> None:
-    command = [sys.executable, "-c", "from crm_graph.cli import main; main()", "worker"]
-    await company.database.execute("DELETE FROM schedules")
+@pytest.mark.parametrize("arguments", [("worker",), ("serve", "--worker")], ids=" ".join)
+async def test_the_command_does_jobs_until_it_is_told_to_end(company: Company, arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", "from crm_graph.cli import main; main()", *arguments]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     process = await asyncio.create_subprocess_exec(
-        *command, env=environment(company.hub.settings), stderr=asyncio.subprocess.DEVNULL
+        *command, env={**environment(company.hub.settings), "PORT": port}, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        # The schedules that it puts down are the first that it does; then their jobs.
         await company.enqueue(Job("upkeep.expired", {}))
         await company.until(0)
         process.send_signal(signal.SIGTERM)
