@@ -39,7 +39,7 @@ from crm_graph.services.default_workflows import install_default_workflows
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import DUPLICATES, LOOKUPS, UNMASKING, Audit, Hashes, load_hashes
 from crm_graph.settings import Settings
-from crm_graph.transaction import Approval, Transaction, begin
+from crm_graph.transaction import Approval, Retention, Transaction, begin
 
 Clock = Callable[[], datetime]
 
@@ -148,6 +148,7 @@ def _begun(
         base_currency=hub.settings.base_currency,
         time_zone=hub.settings.time_zone,
         approval=approval_of(hub.settings),
+        retention=Retention(hub.settings.feed_days, hub.settings.audit_days),
     )
 
 

@@ -130,6 +130,10 @@ class Settings(BaseSettings):
     """A manifest of documents that clients may name by `documentId`."""
     trusted_documents_only: bool = False
     """Answer nothing but trusted documents; GraphiQL and introspection then need theirs to be among them."""
+    feed_days: int = Field(default=90, ge=1, le=10_000)
+    """How long the event log is kept at least, for who follows it."""
+    audit_days: int = Field(default=0, ge=0, le=36_500)
+    """How long the event log is kept for histories and auditors; 0 for ever. The longer of the two holds."""
     worker: bool = False
     """Whether `serve` runs a worker beside."""
     worker_memory_mb: int = Field(default=1024, ge=256)

@@ -107,6 +107,22 @@ class Approval:
 NO_APPROVAL = Approval()
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days the event log is kept for who follows it, and for histories and auditors; 0 for ever."""
+
+    feed_days: int = 0
+    audit_days: int = 0
+
+    @property
+    def days(self) -> int:
+        """The longer of the two."""
+        return max(self.feed_days, self.audit_days) if self.feed_days and self.audit_days else 0
+
+
+FOR_EVER = Retention()
+
+
 @dataclass
 class Transaction:
     """What a service writes through. `now` is the one moment of the transaction."""
@@ -126,6 +142,7 @@ class Transaction:
     on_behalf_of_id: UUID | None = None
     discarded: bool = False
     approval: Approval = NO_APPROVAL
+    retention: Retention = FOR_EVER
     position: str | None = None
     """How far in the log its commit reaches; found after it, where there is a replica."""
     _events: list[EventDraft] = field(default_factory=list)
@@ -305,6 +322,7 @@ async def begin(
     time_zone: str = "Asia/Shanghai",
     dry_run: bool = False,
     approval: Approval = NO_APPROVAL,
+    retention: Retention = FOR_EVER,
 ) -> AsyncIterator[Transaction]:
     """One transaction: committed when the block ends well, rolled back when it raises or was a dry run.
 
@@ -328,6 +346,7 @@ async def begin(
                 on_behalf_of,
                 dry_run,
                 approval,
+                retention,
             )
             yield tx
             await tx.flush()

@@ -10,6 +10,7 @@ import pytest
 
 from crm_graph.hub import own_user, transactions
 from crm_graph.services.job_handlers import HANDLERS
+from crm_graph.services.jobs import RunningJob
 from crm_graph.services.schedules import SCHEDULES, Schedule, install, tick
 
 from .conftest import TESTER, Company
@@ -152,3 +153,44 @@ async def test_upkeep_deletes_what_is_past_its_time_and_makes_partitions(company
     assert [row["digest"] for row in await company.database.fetch("SELECT digest FROM sign_in_links")] == [b"to come"]
     assert await company.database.fetchval("SELECT status FROM pgqueuer") == "failed"
     assert await company.database.fetchval(newest) == partition
+
+
+EVENTS_OF = "SELECT count(*) FROM events WHERE type = 'tests.kept'"
+MONTHS = "SELECT relname FROM pg_class WHERE relname ~ '^events_[0-9]{4}_[0-9]{2}$' ORDER BY relname"
+
+
+async def kept(company: Company, feed_days: int, audit_days: int) -> tuple[list[str], int]:
+    """The months and the events that are left of the log, as it is asked 100 days from now; nothing of it stays."""
+    at = company.hub.clock() + timedelta(days=100)
+    settings = company.hub.settings.model_copy(update={"feed_days": feed_days, "audit_days": audit_days})
+    hub = replace(company.hub, clock=lambda: at, settings=settings)
+    async with transactions(hub, await own_user(hub, *TESTER), source="tests")() as tx:
+        for moment in (at - timedelta(days=900), at - timedelta(days=100), at):
+            await tx.driver().execute(
+                "INSERT INTO events (id, type, entity_type, entity_version, occurred_at, source)"
+                " VALUES (crm_id(63, $1), 'tests.kept', 'test', 1, $1, 'tests')",
+                moment,
+            )
+        await HANDLERS["upkeep.old_events"].run(tx, RunningJob(1, "upkeep.old_events", {}, 1))
+        months = [row["relname"] for row in await tx.driver().fetch(MONTHS)]
+        left = await tx.driver().fetchval(EVENTS_OF)
+        tx.discard()
+    return months, left
+
+
+def end_of(partition: str) -> datetime:
+    """When the month of a partition ends."""
+    start = datetime.strptime(partition, "events_%Y_%m").replace(tzinfo=UTC)
+    return (start + timedelta(days=31)).replace(day=1)
+
+
+async def test_months_behind_the_longer_retention_are_dropped_as_a_whole(company: Company) -> None:
+    months = [row["relname"] for row in await company.database.fetch(MONTHS)]
+    assert await kept(company, feed_days=30, audit_days=0) == (months, 3)
+    assert await kept(company, feed_days=5_000, audit_days=30) == (months, 3)
+    assert await kept(company, feed_days=30, audit_days=5_000) == (months, 3)
+    assert await kept(company, feed_days=30, audit_days=200) == (months, 2)
+    limit = company.hub.clock() + timedelta(days=70)
+    staying = [m for m in months if end_of(m) > limit]
+    assert 0 < len(staying) < len(months)
+    assert await kept(company, feed_days=1, audit_days=30) == (staying, 1)

@@ -10,5 +10,6 @@ UPKEEP = ("system.upkeep", "Upkeep")
 HANDLERS: Mapping[str, Handler] = {
     "upkeep.event_partitions": Handler(upkeep.make_event_partitions, user=UPKEEP),
     "upkeep.expired": Handler(upkeep.forget_expired, user=UPKEEP),
+    "upkeep.old_events": Handler(upkeep.forget_old_events, user=UPKEEP),
     "upkeep.old_jobs": Handler(upkeep.forget_old_jobs, user=UPKEEP),
 }

@@ -36,6 +36,7 @@ class Schedule:
 SCHEDULES: Sequence[Schedule] = (
     Schedule("event_partitions", "20 3 * * *", "upkeep.event_partitions"),
     Schedule("expired", "*/10 * * * *", "upkeep.expired"),
+    Schedule("old_events", "30 3 * * *", "upkeep.old_events"),
     Schedule("old_jobs", "40 3 * * *", "upkeep.old_jobs"),
 )
 

@@ -1,5 +1,8 @@
 """What is done regularly so that nothing piles up and nothing is missing: handlers of schedules."""
 
+from datetime import timedelta
+
+from crm_graph.fragments import join, name, sql
 from crm_graph.services import exports, idempotency
 from crm_graph.services.jobs import Job, RunningJob, enqueue
 from crm_graph.transaction import Transaction
@@ -65,6 +68,31 @@ async def forget_expired(tx: Transaction, job: RunningJob) -> None:
     deleted = [await idempotency.forget_expired(tx, AT_ONCE), await exports.forget_expired(tx, AT_ONCE)]
     deleted += [_count(await tx.driver().execute(statement, tx.now, AT_ONCE)) for statement in _ENDED]
     await _go_on(tx, job, max(deleted))
+
+
+_OLD_MONTHS = r"""
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_[0-9]{4}_[0-9]{2}$'
+  AND substring(pg_get_expr(c.relpartbound, c.oid) FROM $$TO \('([0-9a-f-]+)'\)$$)::uuid <= crm_first_id($1)
+ORDER BY c.relname
+"""
+_BEFORE = """
+DELETE FROM events_before
+WHERE id = ANY(ARRAY(SELECT id FROM events_before WHERE id < crm_first_id($1) ORDER BY id LIMIT $2))
+"""
+
+
+async def forget_old_events(tx: Transaction, job: RunningJob) -> None:
+    """Drop the months of the event log that lie behind its retention as a whole, and what is that old of the time
+    before the hub. Histories begin after it.
+    """
+    if not tx.retention.days:
+        return
+    limit = tx.now - timedelta(days=tx.retention.days)
+    months = [row["relname"] for row in await tx.driver().fetch(_OLD_MONTHS, limit)]
+    if months:
+        await tx.fetch(sql("DROP TABLE {months}", months=join(", ", map(name, months))))
+    await _go_on(tx, job, _count(await tx.driver().execute(_BEFORE, limit, AT_ONCE)))
 
 
 async def forget_old_jobs(tx: Transaction, job: RunningJob) -> None:
