@@ -25,10 +25,11 @@ from bench.policies import measure_policies
 from bench.processes import BenchError
 from bench.rights import measure_rights
 from bench.soak import measure_soak
+from bench.timers import measure_timers
 from bench.tokens import measure_tokens
 from crm_graph.embedded import EmbeddedServerError
 
-SECTIONS = ("peers", "cold", "policies", "rights", "pages", "soak", "jobs")
+SECTIONS = ("peers", "cold", "policies", "rights", "pages", "soak", "jobs", "timers")
 SMALL = 1_000
 """Customers of the small database; each has ten interactions on average."""
 console = Console(stderr=True, highlight=False)
@@ -118,7 +119,9 @@ def _measured_apart(
         outcome.add(*measure_rights(home, scratch, options.many, status.update))
     if "jobs" in options.only:
         outcome.add(measure_jobs(scratch / "jobs", status.update))
-    return {"rights", "jobs"}.issuperset(options.only)
+    if "timers" in options.only:
+        outcome.add(measure_timers(scratch / "timers", status.update))
+    return {"rights", "jobs", "timers"}.issuperset(options.only)
 
 
 def _measure_pages(

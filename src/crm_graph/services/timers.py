@@ -51,7 +51,7 @@ async def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
     """
     wanted = {(timer.kind, timer.entity_id, timer.key): timer for timer in timers}
     # Always in one order, so that two that set the same timers wait for each other, and never both.
-    found = [wanted[identity] for identity in sorted(wanted)]
+    found = [wanted[identity] for identity in sorted(wanted, key=lambda one: (one[0], one[1].bytes, one[2]))]
     if not found:
         return
     await tx.driver().execute(

@@ -74,7 +74,7 @@ async def test_an_administrator_tries_again_what_failed_and_discards_the_rest(at
 async def test_operations_are_told_in_chinese_and_to_administrators_alone(at: Desk, failed: list[str]) -> None:
     page = await at.at("operations", language="zh-CN")
     await expect(page.get_by_role("heading", level=1)).to_have_text("运行")
-    await expect(line(page, "console.broken")).to_contain_text("已搁置")
+    await expect(line(page, "console.broken")).to_contain_text("已挂起")
     await expect(page.get_by_role("button", name="放弃：角色到期")).to_have_count(2)
     page = await at.at("operations", who="mo")
     await expect(page.get_by_text("Your roles do not include this.")).to_be_visible()
