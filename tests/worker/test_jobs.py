@@ -146,11 +146,11 @@ async def test_a_handler_that_hangs_is_cut_at_its_limit(company: Company) -> Non
         finally:
             cut.set()
 
-    await company.enqueue(*noting("a"))
-    async with company.working({"tests.note": Handler(handler, time_limit_s=0.2)}):
-        await company.until(1, "attempts = 1 AND status = 'queued'")
+    await company.enqueue(*noting("a", "b"))
+    async with company.working({"tests.note": Handler(handler, time_limit_s=0.2, together=100)}):
+        await company.until(2, "attempts = 1 AND status = 'queued'")
     assert cut.is_set()
-    assert '"code": "TIMEOUT"' in await company.database.fetchval("SELECT headers::text FROM pgqueuer")
+    assert '"code": "TIMEOUT"' in await company.database.fetchval("SELECT headers::text FROM pgqueuer LIMIT 1")
     assert await effects(company) == []
 
 

@@ -52,6 +52,9 @@ async def erase(tx: Transaction, id_: UUID, reason: str) -> Erased:
     holder = tx.catalog[HOLDER]
     if id_ not in await seen(tx, rights_on(tx, holder), [id_]):
         raise NotFound(path=("id",))
+    # A job locks its row before records: in another order, the two would wait for each other. Those that are enqueued
+    # until the records are locked go at the end.
+    await jobs.forget(tx, [id_])
     known = await _known(tx, id_)
     touched = [(e, await _erase_rows(tx, e, "customer_id", id_)) for e in _with_customers(tx.catalog)]
     touched.append((holder, await _erase_rows(tx, holder, "id", id_)))

@@ -224,10 +224,7 @@ class Jobs:
         """One transaction: the effects of all of them, and that they are done."""
         handler = self.handlers[jobs[0].handler]
         principal = self._principals[handler.user[0]]
-        async with (
-            asyncio.timeout(handler.time_limit_s * len(jobs)),
-            transactions(self.hub, principal, source=SOURCE)() as tx,
-        ):
+        async with transactions(self.hub, principal, source=SOURCE)() as tx:
             ours = await job_queue.still_ours(tx.driver(), jobs, self.worker)
             if not ours:
                 return
@@ -265,8 +262,9 @@ class Jobs:
 async def _handle(tx: Transaction, handler: Handler, job: RunningJob) -> None:
     """Run one job in the transaction, whose events name it as their cause."""
     tx.causation_id, tx.request_id = job.id, job.request_id
-    await handler.run(tx, job)
-    await tx.flush()
+    async with asyncio.timeout(handler.time_limit_s):
+        await handler.run(tx, job)
+        await tx.flush()
 
 
 def _chains(jobs: Iterable[RunningJob], handlers: Mapping[str, Handler]) -> Iterable[Chain]:
