@@ -39,7 +39,8 @@ export class Words {
       case "rowRule":
         return [where, t("wasNow", { name: t("rows"), before: t(before.rowRule), after: t(after.rowRule) })];
       case "where":
-        return [where, becomes(t("WHERE"), before.where ? this.condition(grant[0], before.where) : "–", after.where ? this.condition(grant[0], after.where) : "–")];
+        // Both in few signs, side by side: the hub has words for one of them at most.
+        return [where, becomes(t("WHERE"), before.where ? gist(before.where) : "–", after.where ? gist(after.where) : "–")];
       case "personal":
         return [where, t("personalAt", { before: t(before.personal ?? "READ"), after: t(after.personal ?? "READ") })];
       default: {
