@@ -108,6 +108,9 @@ def _to(connection: Connection, move: Callable[[Config, str], None], revision: s
     move(config, revision)
 
 
+TASKS = [f"tasks:{verb}" for verb in ("archive", "create", "restore", "update", "upsert")]
+
+
 async def test_default_roles_of_before_get_the_actions_that_were_added_unless_somebody_edited_them(
     empty_url: str, settings: Settings
 ) -> None:
@@ -146,7 +149,7 @@ async def test_default_roles_of_before_get_the_actions_that_were_added_unless_so
             ["access:explain", "access:simulate", "documents:register", "jobs:manage", "jobs:read", "roles:manage"],
         ),
         "auditor": (1, ["access:explain", "audit:read", "roles:read"]),
-        "crm_manager": (1, ["documents:register", "duplicates:check", "merge"]),
+        "crm_manager": (1, ["documents:register", "duplicates:check", "merge", *TASKS]),
         "sales": (2, ["customers:create"]),
         "buyers": (1, ["merge"]),
     }

@@ -29,6 +29,7 @@ API_MODELS: tuple[type[Identified], ...] = (
     models.Opportunity,
     models.Ticket,
     models.Contract,
+    models.Task,
     models.User,
     models.Team,
     models.Pipeline,

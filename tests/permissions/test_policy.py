@@ -34,6 +34,7 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "opportunity": "BASIC AMOUNT METRIC CONTENT",
         "ticket": "BASIC METRIC CONTENT",
         "contract": "BASIC AMOUNT BILLING CONTENT",
+        "task": "BASIC CONTENT",
     },
     "sales_manager": {
         "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT credit_hold",
@@ -42,6 +43,7 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "opportunity": "BASIC AMOUNT COST METRIC CONTENT",
         "ticket": "BASIC METRIC CONTENT",
         "contract": "BASIC AMOUNT COST BILLING CONTENT",
+        "task": "BASIC CONTENT",
     },
     "service": {
         "customer": ("BASIC CONTACT order_count first_purchase_on last_purchase_on last_interaction_at health_score"),
@@ -49,11 +51,13 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "lead": "BASIC CONTACT CONTENT",
         "ticket": "BASIC METRIC CONTENT",
         "contract": "BASIC",
+        "task": "BASIC CONTENT",
     },
     "finance": {
         "customer": "BASIC CONTACT BILLING BANK AMOUNT METRIC kyc_status credit_hold",
         "interaction": "BASIC",
         "contract": "BASIC AMOUNT BILLING BANK",
+        "task": "BASIC CONTENT",
     },
     "crm_manager": {
         "customer": "BASIC CONTACT BILLING AMOUNT METRIC CONTENT credit_hold",
@@ -62,8 +66,9 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "opportunity": "BASIC AMOUNT METRIC CONTENT",
         "ticket": "BASIC METRIC CONTENT",
         "contract": "BASIC AMOUNT",
+        "task": "BASIC CONTENT",
     },
-    "marketing": {"customer": "BASIC METRIC CONTACT:MASKED"},
+    "marketing": {"customer": "BASIC METRIC CONTACT:MASKED", "task": "BASIC CONTENT"},
     "analyst": {
         "customer": "BASIC AMOUNT METRIC contact_points.label:MASKED",
         "interaction": "BASIC outcome:MASKED location:MASKED thread_key:MASKED external_refs.external_id:MASKED",
@@ -71,6 +76,7 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
         "opportunity": "BASIC AMOUNT METRIC name:MASKED next_step:MASKED",
         "ticket": "BASIC METRIC subject:MASKED external_refs.external_id:MASKED",
         "contract": "BASIC AMOUNT title:MASKED payment_terms:MASKED",
+        "task": "BASIC AMOUNT METRIC title:MASKED external_refs.external_id:MASKED",
     },
     "auditor": {},
     "erp": {"customer": "BASIC CONTACT BILLING AMOUNT credit_hold", "contract": "BASIC AMOUNT BILLING"},
@@ -96,6 +102,7 @@ NAMES_NOBODY: Mapping[str, str] = {
     "ticket": "number product serial_number stage_history.reason",
     "contract": "bank_name currency lines.currency lines.name lines.sku lines.unit number service_level"
     " stage_history.reason",
+    "task": "",
 }
 
 
@@ -203,8 +210,8 @@ def test_marketing_sees_no_person_and_no_contact_in_full() -> None:
     (given,) = access_of("marketing").grants("customer")
 
     assert (given.scope, given.level("name"), given.level("phone")) == (ORGANIZATIONS, READ, MASKED)
-    assert set(access_of("marketing").types) == {"customer", *FOR_EVERYONE}
-    assert access_of("marketing").actions == frozenset()
+    assert set(access_of("marketing").types) == {"customer", "task", *FOR_EVERYONE}
+    assert access_of("marketing").actions == {f"tasks:{verb}" for verb in ("create", "update", "archive", "restore")}
 
 
 def test_analyst_reads_nothing_of_a_person_that_is_marked_as_personal() -> None:

@@ -22,6 +22,7 @@ from crm_graph.schema import (
     interactions,
     leads,
     opportunities,
+    tasks,
     teams,
     tickets,
     users,
@@ -30,7 +31,10 @@ from crm_graph.schema import (
 from crm_graph.schema.build import build_schema
 from crm_graph.schema.declarations import EnumDeclaration, TypeDeclaration
 
-NOUNS = (customers, interactions, leads, opportunities, tickets, contracts, users, teams, workflows, external_refs)
+NOUNS = (
+    *(customers, interactions, leads, opportunities, tickets, contracts, tasks),
+    *(users, teams, workflows, external_refs),
+)
 TYPES: tuple[TypeDeclaration, ...] = tuple(t for noun in NOUNS for t in noun.TYPES)
 ENUMS: tuple[EnumDeclaration, ...] = tuple(e for noun in NOUNS for e in noun.ENUMS)
 CATALOG = build_catalog()

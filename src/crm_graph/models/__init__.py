@@ -21,6 +21,7 @@ from crm_graph.models.roles import Grant, PolicyVersion, Role
 from crm_graph.models.schedules import Schedule
 from crm_graph.models.search_documents import SearchDocument, SearchFill
 from crm_graph.models.sessions import Session, SignInLink
+from crm_graph.models.tasks import Task
 from crm_graph.models.teams import Team
 from crm_graph.models.tickets import Ticket
 from crm_graph.models.timers import Timer, TimerKind
@@ -69,6 +70,7 @@ __all__ = [
     "SigningKey",
     "Stage",
     "StageChange",
+    "Task",
     "Team",
     "TeamMember",
     "Ticket",

@@ -74,6 +74,7 @@ class Contract(Workflow, Root, Base):
     opportunity = relationship("Opportunity", lazy="raise", viewonly=True)
     lines = relationship("ContractLine", lazy="raise", viewonly=True)
     tickets = relationship("Ticket", lazy="raise", viewonly=True)
+    tasks = relationship("Task", lazy="raise", viewonly=True)
 
 
 class ContractLine(Child, Base):

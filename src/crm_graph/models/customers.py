@@ -194,6 +194,7 @@ class Customer(Root, Base):
     opportunities = relationship("Opportunity", lazy="raise", viewonly=True)
     tickets = relationship("Ticket", lazy="raise", viewonly=True)
     contracts = relationship("Contract", lazy="raise", viewonly=True)
+    tasks = relationship("Task", lazy="raise", viewonly=True)
 
 
 class ContactPoint(Child, Base):

@@ -34,6 +34,7 @@ class EntityCode(IntEnum):
     EXPORT = 22
     ISSUER = 23
     RIGHTS_PROPOSAL = 24
+    TASK = 26
     JOB = 30
     TIMER = 31
 

@@ -80,3 +80,4 @@ class Interaction(Root, Base):
     lead = relationship("Lead", lazy="raise", viewonly=True)
     opportunity = relationship("Opportunity", lazy="raise", viewonly=True)
     ticket = relationship("Ticket", lazy="raise", viewonly=True)
+    tasks = relationship("Task", lazy="raise", viewonly=True)

@@ -70,3 +70,4 @@ class Lead(Workflow, Root, Base):
     customer = relationship("Customer", lazy="raise", viewonly=True)
     interactions = relationship("Interaction", lazy="raise", viewonly=True)
     opportunities = relationship("Opportunity", lazy="raise", viewonly=True)
+    tasks = relationship("Task", lazy="raise", viewonly=True)

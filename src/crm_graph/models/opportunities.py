@@ -65,3 +65,4 @@ class Opportunity(Workflow, Root, Base):
     lead = relationship("Lead", lazy="raise", viewonly=True)
     interactions = relationship("Interaction", lazy="raise", viewonly=True)
     contracts = relationship("Contract", lazy="raise", viewonly=True)
+    tasks = relationship("Task", lazy="raise", viewonly=True)

@@ -87,3 +87,4 @@ class Ticket(Workflow, Root, Base):
     customer = relationship("Customer", lazy="raise", viewonly=True)
     contract = relationship("Contract", lazy="raise", viewonly=True)
     interactions = relationship("Interaction", lazy="raise", viewonly=True)
+    tasks = relationship("Task", lazy="raise", viewonly=True)

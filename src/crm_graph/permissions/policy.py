@@ -35,6 +35,7 @@ from crm_graph.permissions.policy_rows import (
     OF_TICKET_OF_VIEWER,
     OPEN_TICKET_OF_VIEWER,
     ORGANIZATIONS,
+    UNTAKEN_OF_OWN_TEAMS,
 )
 from crm_graph.permissions.rules import (
     ADMIN,
@@ -125,8 +126,13 @@ _SALES = RoleRule(
         "opportunity": (grant(OWN, read=[BASIC, AMOUNT, METRIC, CONTENT], writes=[BASIC, AMOUNT, METRIC, CONTENT]),),
         "ticket": (grant(OWN, read=[BASIC, METRIC, CONTENT], writes=[BASIC, CONTENT]),),
         "contract": (grant(OWN, read=[BASIC, AMOUNT, BILLING, CONTENT], writes=[BASIC, AMOUNT, BILLING, CONTENT]),),
+        # Own tasks, and those of own teams that nobody has taken.
+        "task": (
+            grant(OWN, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+            grant(UNTAKEN_OF_OWN_TEAMS, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+        ),
     },
-    _actions(["customers", "interactions", "leads", "opportunities", "contracts"], EDIT)
+    _actions(["customers", "interactions", "leads", "opportunities", "contracts", "tasks"], EDIT)
     | _actions(["leads", "opportunities", "contracts"], ["transition"])
     | _actions(["tickets"], ["create", "update"])
     | {"duplicates:check"},
@@ -174,6 +180,7 @@ _SALES_MANAGER = RoleRule(
             ),
             grant(OWN, read=[COST]),
         ),
+        "task": (grant(TEAM_AND_BELOW, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),),
     },
     frozenset({"leads:assign"}),
     inherits=("sales",),
@@ -214,8 +221,12 @@ _SERVICE = RoleRule(
         ),
         # Period, number, title, kind, service level and what was bought; no price of it.
         "contract": (grant(ALL, read=[BASIC]),),
+        "task": (
+            grant(TEAM, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+            grant(OWN, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+        ),
     },
-    _actions(["tickets", "interactions"], EDIT) | {"tickets:transition", "leads:create"},
+    _actions(["tickets", "interactions", "tasks"], EDIT) | {"tickets:transition", "leads:create"},
 )
 
 _FINANCE = RoleRule(
@@ -237,8 +248,12 @@ _FINANCE = RoleRule(
         ),
         "interaction": (grant(ALL, read=[BASIC]),),
         "contract": (grant(ALL, read=[BASIC, AMOUNT, BILLING, BANK], writes=[AMOUNT, BILLING, BANK]),),
+        "task": (
+            grant(TEAM, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+            grant(OWN, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+        ),
     },
-    _actions(["customers", "contracts"], ["update"]),
+    _actions(["customers", "contracts"], ["update"]) | _actions(["tasks"], EDIT),
 )
 
 _MARKETING = RoleRule(
@@ -246,7 +261,14 @@ _MARKETING = RoleRule(
     "Marketing",
     "市场",
     "Organisations with metrics and contacts masked; persons not before there is a consent to go by.",
-    {"customer": (grant(ORGANIZATIONS, read=[BASIC, METRIC], masked=[CONTACT]),)},
+    {
+        "customer": (grant(ORGANIZATIONS, read=[BASIC, METRIC], masked=[CONTACT]),),
+        "task": (
+            grant(TEAM, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+            grant(OWN, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
+        ),
+    },
+    _actions(["tasks"], EDIT),
 )
 
 _CRM_MANAGER = RoleRule(
@@ -274,10 +296,11 @@ _CRM_MANAGER = RoleRule(
         "opportunity": (grant(ALL, read=[BASIC, AMOUNT, METRIC, CONTENT], writes=[BASIC, AMOUNT, METRIC, CONTENT]),),
         "ticket": (grant(ALL, read=[BASIC, METRIC, CONTENT], writes=[BASIC, METRIC, CONTENT]),),
         "contract": (grant(ALL, read=[BASIC, AMOUNT]),),
+        "task": (grant(ALL, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),),
         "pipeline": (grant(ALL, read=[BASIC], writes=[BASIC]),),
         "stage": (grant(ALL, read=[BASIC], writes=[BASIC]),),
     },
-    _actions(["customers", "interactions", "leads", "opportunities", "tickets"], (*EDIT, "upsert"))
+    _actions(["customers", "interactions", "leads", "opportunities", "tickets", "tasks"], (*EDIT, "upsert"))
     | _actions(["leads", "opportunities", "tickets"], ["transition"])
     | _actions(["pipelines", "stages"], EDIT)
     | {"leads:assign", "merge", "export", "backfill", "documents:register", "duplicates:check"},
@@ -300,6 +323,7 @@ _ANALYST = RoleRule(
         "opportunity": (grant(ALL, read=_FACTS, personal=MASKED),),
         "ticket": (grant(ALL, read=_FACTS, personal=MASKED, fields=_REFS_MASKED),),
         "contract": (grant(ALL, read=_FACTS, personal=MASKED),),
+        "task": (grant(ALL, read=_FACTS, personal=MASKED, fields=_REFS_MASKED),),
     },
     frozenset({"export"}),
 )

@@ -20,6 +20,7 @@ OPEN_TICKET_OF_VIEWER = where(
     }
 )
 OF_TICKET_OF_VIEWER = where({"ticket": {"or": [{"team": IN_VIEWERS_TEAMS}, {"owner": IS_VIEWER}]}})
+UNTAKEN_OF_OWN_TEAMS = where({"team": IN_VIEWERS_TEAMS, "not": {"owner": {}}})
 ORGANIZATIONS = where({"kind": {"eq": "ORGANIZATION"}})
 
 

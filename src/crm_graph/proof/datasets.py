@@ -34,7 +34,9 @@ TEXTS_BY_MASK: Mapping[Mask | None, tuple[str, ...]] = {
 NUMBERS = ("0", "-1.5", "10", "10", "99.99", "1000000")
 RATES = ("0", "0.13", "0.5", "1")
 QUANTITIES = ("0.5", "1.250", "3")
-PLAIN_TABLES = ("teams", "users", "pipelines", "stages", "customers", "leads", "opportunities", "contracts", "tickets")
+PLAIN_TABLES = (
+    "teams", "users", "pipelines", "stages", "customers", "leads", "opportunities", "contracts", "tickets", "tasks",
+)  # fmt: skip
 """Tables in an order in which each may point at those before it."""
 MOMENTS = tuple(NOON - timedelta(days=d, microseconds=m) for d, m in ((0, 0), (1, 1), (1, 120_000), (40, 0), (400, 5)))
 DATES = (date(2026, 11, 22), date(2026, 1, 31), date(1990, 5, 1))
@@ -92,6 +94,8 @@ class Dataset:
             parents = self.tables["contracts" if table == "contract_lines" else "customers"]
             for n in range(self._random.randint(0, self._size * 2) if parents else 0):
                 self.tables[table].append(self._row(table, n))
+        for task in self.tables["tasks"]:
+            task["interaction_id"] = self._key(Base.metadata.tables["tasks"].columns["interaction_id"])
         self.tables["external_refs"] = [
             {**self._row("external_refs", n), "entity_id": id_, "entity_type": type_, "external_id": f"K{n % 5}-{n}"}
             for n, (type_, id_) in enumerate(self._some(roots))

@@ -25,11 +25,11 @@ NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
 LOADED = (
     "customers", "contact_points", "addresses", "interactions", "leads", "opportunities", "tickets", "contracts",
-    "contract_lines", "users", "teams", "team_members", "collaborations", "external_refs", "pipelines", "stages",
-    "transitions", "reasons", "stage_changes", "events",
+    "tasks", "contract_lines", "users", "teams", "team_members", "collaborations", "external_refs", "pipelines",
+    "stages", "transitions", "reasons", "stage_changes", "events",
 )  # fmt: skip
 """The tables that reads are about."""
-SEARCHED = frozenset({"customers", "contact_points", "leads", "opportunities", "tickets", "contracts"})
+SEARCHED = frozenset({"customers", "contact_points", "leads", "opportunities", "tickets", "contracts", "tasks"})
 """The tables that keys are made of."""
 
 

@@ -33,6 +33,7 @@ TYPES = (
             "opportunity": "The opportunity (商机) it came from; null if there was none.",
             "lines": "What is sold, line by line (合同明细), at most 200.",
             "tickets": "Service tickets (工单) that fall under it.",
+            "tasks": "Tasks (任务) about the contract.",
         },
         label=("合同", "Contract", "Contracts"),
         labels={
@@ -61,6 +62,7 @@ TYPES = (
             "opportunity": ("商机", "Opportunity"),
             "lines": ("合同明细", "Lines"),
             "tickets": ("工单", "Tickets"),
+            "tasks": ("任务", "Tasks"),
         },
     ),
     TypeDeclaration(

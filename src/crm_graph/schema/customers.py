@@ -74,6 +74,7 @@ TYPES = (
             "opportunities": "Opportunities (商机) with the customer.",
             "tickets": "Service tickets (工单) of the customer.",
             "contracts": "Contracts (合同) with the customer.",
+            "tasks": "Tasks (任务) about the customer.",
         },
         label=("客户", "Customer", "Customers"),
         labels={
@@ -132,6 +133,7 @@ TYPES = (
             "opportunities": ("商机", "Opportunities"),
             "tickets": ("工单", "Tickets"),
             "contracts": ("合同", "Contracts"),
+            "tasks": ("任务", "Tasks"),
         },
     ),
     TypeDeclaration(

@@ -17,6 +17,7 @@ from crm_graph.schema import (
     interactions,
     leads,
     opportunities,
+    tasks,
     teams,
     tickets,
     users,
@@ -44,7 +45,19 @@ from crm_graph.schema.timeline import TimelineTypes
 from crm_graph.schema.transitions import Transition
 
 # Registering a noun's declarations is one line here.
-NOUNS = (customers, interactions, leads, opportunities, tickets, contracts, users, teams, workflows, external_refs)
+NOUNS = (
+    customers,
+    interactions,
+    leads,
+    opportunities,
+    tickets,
+    contracts,
+    tasks,
+    users,
+    teams,
+    workflows,
+    external_refs,
+)
 
 COMMON: Mapping[str, str] = {
     "id": "Opaque id, unique over all types.",

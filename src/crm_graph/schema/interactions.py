@@ -25,6 +25,7 @@ TYPES = (
             "lead": "The lead (线索) it was about.",
             "opportunity": "The opportunity (商机) it was about.",
             "ticket": "The ticket (工单) it was about.",
+            "tasks": "Tasks (任务) that came from it, such as its next follow-up.",
         },
         label=("跟进记录", "Interaction", "Interactions"),
         labels={
@@ -45,6 +46,7 @@ TYPES = (
             "lead": ("线索", "Lead"),
             "opportunity": ("商机", "Opportunity"),
             "ticket": ("工单", "Ticket"),
+            "tasks": ("任务", "Tasks"),
         },
     ),
 )

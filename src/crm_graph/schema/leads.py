@@ -36,6 +36,7 @@ TYPES = (
             "customer": "The customer it belongs to or became; null while there is none.",
             "interactions": "Contacts about the lead.",
             "opportunities": "Opportunities (商机) that came from it.",
+            "tasks": "Tasks (任务) about the lead.",
         },
         label=("线索", "Lead", "Leads"),
         labels={
@@ -67,6 +68,7 @@ TYPES = (
             "customer": ("客户", "Customer"),
             "interactions": ("跟进记录", "Interactions"),
             "opportunities": ("商机", "Opportunities"),
+            "tasks": ("任务", "Tasks"),
         },
     ),
 )

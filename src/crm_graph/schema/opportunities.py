@@ -29,6 +29,7 @@ TYPES = (
             "lead": "The lead (线索) it came from; null if there was none.",
             "interactions": "Contacts about the deal.",
             "contracts": "Contracts (合同) that came from it.",
+            "tasks": "Tasks (任务) about the deal.",
         },
         label=("商机", "Opportunity", "Opportunities"),
         labels={
@@ -53,6 +54,7 @@ TYPES = (
             "lead": ("来源线索", "Lead"),
             "interactions": ("跟进记录", "Interactions"),
             "contracts": ("合同", "Contracts"),
+            "tasks": ("任务", "Tasks"),
         },
     ),
 )

@@ -28,6 +28,7 @@ TYPES = (
             "customer": "The customer who asks.",
             "contract": "The contract (合同) it falls under; null if there is none.",
             "interactions": "Contacts about the ticket.",
+            "tasks": "Tasks (任务) about the ticket.",
         },
         label=("工单", "Ticket", "Tickets"),
         labels={
@@ -51,6 +52,7 @@ TYPES = (
             "customer": ("客户", "Customer"),
             "contract": ("合同", "Contract"),
             "interactions": ("跟进记录", "Interactions"),
+            "tasks": ("任务", "Tasks"),
         },
     ),
 )
@@ -58,7 +60,7 @@ TYPES = (
 ENUMS = (
     EnumDeclaration(
         Priority,
-        "How urgent a ticket is (优先级), least urgent first.",
+        "How urgent a ticket or task is (优先级), least urgent first.",
         {
             "LOW": "Can wait.",
             "NORMAL": "Takes its turn.",

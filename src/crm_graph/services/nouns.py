@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_graph.services import contracts, customers, interactions, leads, opportunities, teams, tickets, users
+from crm_graph.services import contracts, customers, interactions, leads, opportunities, tasks, teams, tickets, users
 from crm_graph.services.drafts import Noun
 
 NOUNS: Mapping[str, Noun] = MappingProxyType(
@@ -16,6 +16,7 @@ NOUNS: Mapping[str, Noun] = MappingProxyType(
             opportunities.NOUN,
             tickets.NOUN,
             contracts.NOUN,
+            tasks.NOUN,
         )
     }
 )
