@@ -108,7 +108,7 @@ def _to(connection: Connection, move: Callable[[Config, str], None], revision: s
     move(config, revision)
 
 
-TASKS = [f"tasks:{verb}" for verb in ("archive", "create", "restore", "update", "upsert")]
+TASKS = [f"tasks:{verb}" for verb in ("archive", "assign", "complete", "create", "restore", "update", "upsert")]
 
 
 async def test_default_roles_of_before_get_the_actions_that_were_added_unless_somebody_edited_them(

@@ -21,7 +21,7 @@ from reference.cursors import Cursor, row_of
 from reference.paging import Page, Pager
 from reference.selections import Selections
 
-MOMENTS = {"interaction": "occurred_at", "ticket": "created_at", "stage_change": "entered_at"}
+MOMENTS = {"interaction": "occurred_at", "task": "created_at", "ticket": "created_at", "stage_change": "entered_at"}
 """The fields that tell when an entry of a timeline happened."""
 
 
@@ -242,7 +242,7 @@ class _Walk:
     def _timeline(self, customer: Record, nodes: list[FieldNode]) -> dict[str, Any]:
         arguments = self.asked.arguments(nodes[0])
         kinds = arguments.get("kinds")
-        wanted = {"INTERACTION", "TICKET", "STAGE_CHANGE"} if kinds is None else set(listed(kinds))
+        wanted = {"INTERACTION", "TASK", "TICKET", "STAGE_CHANGE"} if kinds is None else set(listed(kinds))
         entries = [e for e in self._entries(customer) if e.entity.name.upper() in wanted]
         entries.sort(key=_moment, reverse=True)
         after, before = (self._entry_at(arguments.get(name)) for name in ("after", "before"))
@@ -327,7 +327,7 @@ class _Walk:
 
     def _entries(self, customer: Record) -> Iterable[Record]:
         """What happened with a customer, of records in use, when whose moment may be known."""
-        for name in ("interactions", "tickets", "leads", "opportunities", "contracts"):
+        for name in ("interactions", "tasks", "tickets", "leads", "opportunities", "contracts"):
             for record in self.view.related(customer, customer.entity.relations[name]):
                 if record.row["archived_at"] is None:
                     yield from self._entries_of(record)

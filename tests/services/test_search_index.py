@@ -11,8 +11,8 @@ import pytest
 from crm_graph.hub import prepare
 from crm_graph.models.ids import EntityCode
 from crm_graph.services import customers, leads, search_index
+from crm_graph.services.assignment import Assign
 from crm_graph.services.commands import Archive, Create, Mode, Restore, Update
-from crm_graph.services.leads import AssignLead
 from crm_graph.services.search_keys import KEYS_VERSION, value_key
 from crm_graph.services.upsert import upsert
 
@@ -83,7 +83,7 @@ async def test_a_record_has_keys_of_its_owner_and_its_team_that_follow_an_assign
     li, zhao, east, north = world.people["li"], world.people["zhao"], world.teams["east"], world.teams["north"]
     assert await row_keys(world, one) == [key("1", li.user_id), key("2", east)]
     async with world.begin("manager") as tx:
-        await leads.assign(tx, [AssignLead(one, to_user=zhao.user_id), AssignLead(other, to_team=north)])
+        await leads.assign(tx, [Assign(one, to_user=zhao.user_id), Assign(other, to_team=north)])
     assert await row_keys(world, one) == [key("1", zhao.user_id), key("2", north)]
     assert await row_keys(world, other) == [key("2", north)]
     assert await found(world, "g王芳") == [one]

@@ -18,6 +18,8 @@ from crm_graph.models.roles import RowRule
 
 _MOST_PARTS = 8
 _FEW = frozenset({"stage"})
+_OWNERS = frozenset({"owner_id", "team_id"})
+"""Columns by which every owned type has an index, the id behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +187,22 @@ def _alternatives(criteria: Criteria) -> Iterator[Criteria]:
 
 
 def _by_parent(system: Compiler, row: Row, criteria: Criteria) -> Way | None:
-    """Parent by parent, where the parents are those of the viewer, hence few, and an index leads from them to rows."""
+    """Parent by parent, where the parents are those of the viewer, hence few, and an index leads from them to rows. Of
+    several conditions, the first that is about such parents leads, and the others are asked beside it.
+    """
+    if isinstance(criteria, AllOf):
+        led = ((place, _by_parent(system, row, term)) for place, term in enumerate(criteria.terms))
+        for place, way in led:
+            if way is not None:
+                beside = (system.condition(t, row) for n, t in enumerate(criteria.terms) if n != place)
+                return Way(system.condition(criteria, row), way.each, all_of([way.one, *beside]))
+        return None
     if not isinstance(criteria, Related) or criteria.relation.shape is not Shape.ONE:
         return None
     relation, target = criteria.relation, system.catalog[criteria.relation.target]
     back = (r for r in target.relations.values() if r.target == row.entity.name and r.shape is Shape.CONNECTION)
-    if not any(r.remote == relation.local and r.local == relation.remote for r in back):
+    indexed = row.entity.owned and relation.local in _OWNERS
+    if not indexed and not any(r.remote == relation.local and r.local == relation.remote for r in back):
         return None
     parent = row.child(relation, target, system.alias())
     theirs = system.condition(criteria.term, parent)

@@ -25,6 +25,7 @@ class InteractionChannel(StrEnum):
     STORE = "STORE"
     CHAT = "CHAT"
     SURVEY = "SURVEY"
+    NOTE = "NOTE"
 
 
 class Direction(StrEnum):

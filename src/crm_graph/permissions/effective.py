@@ -4,7 +4,7 @@ Scopes (RFC 6749, section 3.3) of a client only ever take away. A token of a per
 keeps everything. With scopes, for a type with the plural `customers`:
 
 - `customers:read` keeps what is seen of it;
-- `customers:write` keeps that, the writable fields, and create, update, archive, restore, assign, transition;
+- `customers:write` keeps that, the writable fields, and create, update, archive, restore, assign, transition, complete;
 - `sync:customers` keeps that, the writable fields, and the bulk action `customers:upsert`;
 - the name of any action (`backfill`, `contracts:approve`) keeps that action.
 
@@ -39,7 +39,7 @@ STRUCTURE = frozenset({"id", "version", "created_at", "updated_at", "archived_at
 """Fields that a row has for whoever sees anything of it: the API gives the first four non-null, and lists leave out
 what is archived, so that an archived row tells so by its absence."""
 
-EVERYDAY_VERBS = frozenset({"create", "update", "archive", "restore", "assign", "transition"})
+EVERYDAY_VERBS = frozenset({"create", "update", "archive", "restore", "assign", "transition", "complete"})
 """What `customers:write` lets a client do; every other action is a scope by its own name."""
 
 

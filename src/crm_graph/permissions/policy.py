@@ -62,6 +62,7 @@ def _actions(plurals: Iterable[str], verbs: Iterable[str]) -> frozenset[str]:
 
 
 EDIT = ("create", "update", "archive", "restore")
+TASKS = _actions(["tasks"], (*EDIT, "assign", "complete"))
 
 # Names and websites tell who a pooled customer is, so they stay masked until somebody claims it.
 _POOLED_CUSTOMER = {
@@ -132,7 +133,8 @@ _SALES = RoleRule(
             grant(UNTAKEN_OF_OWN_TEAMS, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
         ),
     },
-    _actions(["customers", "interactions", "leads", "opportunities", "contracts", "tasks"], EDIT)
+    _actions(["customers", "interactions", "leads", "opportunities", "contracts"], EDIT)
+    | TASKS
     | _actions(["leads", "opportunities", "contracts"], ["transition"])
     | _actions(["tickets"], ["create", "update"])
     | {"duplicates:check"},
@@ -226,7 +228,7 @@ _SERVICE = RoleRule(
             grant(OWN, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
         ),
     },
-    _actions(["tickets", "interactions", "tasks"], EDIT) | {"tickets:transition", "leads:create"},
+    TASKS | _actions(["tickets", "interactions"], EDIT) | {"tickets:transition", "leads:create"},
 )
 
 _FINANCE = RoleRule(
@@ -253,7 +255,7 @@ _FINANCE = RoleRule(
             grant(OWN, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
         ),
     },
-    _actions(["customers", "contracts"], ["update"]) | _actions(["tasks"], EDIT),
+    _actions(["customers", "contracts"], ["update"]) | TASKS,
 )
 
 _MARKETING = RoleRule(
@@ -268,7 +270,7 @@ _MARKETING = RoleRule(
             grant(OWN, read=[BASIC, CONTENT], writes=[BASIC, CONTENT]),
         ),
     },
-    _actions(["tasks"], EDIT),
+    TASKS,
 )
 
 _CRM_MANAGER = RoleRule(
@@ -301,6 +303,7 @@ _CRM_MANAGER = RoleRule(
         "stage": (grant(ALL, read=[BASIC], writes=[BASIC]),),
     },
     _actions(["customers", "interactions", "leads", "opportunities", "tickets", "tasks"], (*EDIT, "upsert"))
+    | TASKS
     | _actions(["leads", "opportunities", "tickets"], ["transition"])
     | _actions(["pipelines", "stages"], EDIT)
     | {"leads:assign", "merge", "export", "backfill", "documents:register", "duplicates:check"},

@@ -38,6 +38,8 @@ SINGLE_ACTIONS = MANAGING | frozenset(
     {
         READ_ROLES,
         "leads:assign",
+        "tasks:assign",
+        "tasks:complete",
         "contracts:approve",
         "backfill",
         "export",

@@ -297,8 +297,19 @@ class Twin:
         if not rows:
             return False
         place = self._random.randrange(len(rows))
+        if "id" in rows[place] and self._referred_to(table, rows[place]["id"]):
+            return False
         self.tables[table] = [*rows[:place], *rows[place + 1 :]]
         return True
+
+    def _referred_to(self, table: str, id_: UUID) -> bool:
+        return any(
+            row[column.name] == id_
+            for name, rows in self.tables.items()
+            for column in Base.metadata.tables[name].columns
+            if column.foreign_keys and table_of(column).name == table
+            for row in rows
+        )
 
     def _some_columns(self, table: Table) -> "list[Column[Any]]":
         free = [

@@ -67,6 +67,7 @@ ENUMS = (
             "STORE": "A store (门店).",
             "CHAT": "Online chat (在线客服).",
             "SURVEY": "An answer to a survey (问卷).",
+            "NOTE": "A note for colleagues, of no contact (备注).",
         },
         labels={
             "CALL": ("电话", "Call"),
@@ -80,6 +81,7 @@ ENUMS = (
             "STORE": ("门店", "Store"),
             "CHAT": ("在线客服", "Online chat"),
             "SURVEY": ("问卷", "Survey"),
+            "NOTE": ("备注", "Note"),
         },
     ),
     EnumDeclaration(

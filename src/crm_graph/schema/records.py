@@ -34,6 +34,8 @@ class UpsertOutcome:
     errors: list[UserError] = strawberry.field(description="Why it was rejected, with paths within the item.")
 
 
+UPSERTED = ("customer", "task")
+"""The types that other systems write in bulk through the API."""
 _UPSERT_PAYLOAD = {
     "outcomes": Member(list[UpsertOutcome] | None, "One outcome for each item, in order."),
     "created": Member(int | None, "How many records were made."),
@@ -53,7 +55,8 @@ def record_mutations(types: EntityTypes, inputs: Inputs) -> Iterable[Mutation]:
         yield replace(_update(entity, inputs, payload), renamed=renamed)
         yield _archive(entity, payload)
         yield _restore(entity, payload)
-    yield _upsert(types.catalog["customer"], inputs)
+    for name in UPSERTED:
+        yield _upsert(types.catalog[name], inputs)
 
 
 def _create(entity: EntityType, inputs: Inputs, payload: Mapping[str, Member]) -> Mutation:

@@ -13,7 +13,7 @@ TYPES = (
             "priority": "How urgent it is.",
             "status": "Whether it is still to be done. Set by the service.",
             "due_at": "By when it is to be done (截止时间), in UTC; null for no deadline.",
-            "remind_at": "When to be reminded of it (提醒时间), in UTC, not after `dueAt`; null for no reminder.",
+            "remind_at": "When to be reminded of it (提醒时间), in UTC; null for no reminder.",
             "closed_at": "When it was done or cancelled, in UTC; null while it is open. Set by the service.",
             "body": "What is to be done in more words, at most 20,000 characters.",
             "outcome": "What came of it, in the words of who did it, at most 20,000 characters. Set by the service.",

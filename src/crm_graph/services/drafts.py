@@ -35,8 +35,8 @@ class Draft:
 
     `values` is what the caller wrote, typed, by column; `row` holds that and what services add to it, and overlays
     `present`, the row as it stands; `children` are wanted lists, `present_children` those that stand. `verb` names the
-    event where it is neither `created` nor `updated`, `move` is the step along a workflow
-    and `stay_id` the stay in a stage that begins with it.
+    event where it is neither `created` nor `updated`, `move` is the step along a workflow and `stay_id` the stay in a
+    stage that begins with it, `unread` the columns that a verb sets and the asker does not read.
     """
 
     index: int
@@ -60,6 +60,7 @@ class Draft:
     reason: str | None = None
     move: Move | None = None
     stay_id: UUID | None = None
+    unread: frozenset[str] = frozenset()
 
     @property
     def creating(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from crm_graph.errors import RuleViolated
+from crm_graph.models.interactions import InteractionChannel
 from crm_graph.services import records
 from crm_graph.services.commands import Archive, Create, Mode, Outcome, Restore, Update
 from crm_graph.services.drafts import Draft, Noun
@@ -35,11 +36,15 @@ UPDATE customers c SET last_interaction_at = greatest(c.last_interaction_at, hel
 
 
 async def _written(tx: Transaction, drafts: Sequence[Draft]) -> None:
-    """A customer's last contact follows from its interactions: it has no event and no version of its own."""
+    """A customer's last contact follows from its interactions: it has no event and no version of its own. A note is no
+    contact.
+    """
     contacts = [
         (draft.value("customer_id"), draft.value("occurred_at"))
         for draft in drafts
-        if draft.value("customer_id") is not None and {"occurred_at", "customer_id"} & draft.row.keys()
+        if draft.value("customer_id") is not None
+        and {"occurred_at", "customer_id", "channel"} & draft.row.keys()
+        and draft.value("channel") != InteractionChannel.NOTE
     ]
     if contacts:
         await tx.driver().execute(_LAST_CONTACT, [id_ for id_, _ in contacts], [at for _, at in contacts])

@@ -168,11 +168,11 @@ def _bookkeeping(tx: Transaction, draft: Draft) -> Row:
 
 def _changed(desk: Desk, draft: Draft) -> list[str]:
     """The fields that come out different, children by their relation. What the asker writes without reading it in full
-    counts as changed in any case: what is left unchanged would tell them that they guessed it.
+    counts as changed in any case: what is left unchanged would tell them that they guessed it, or how it stood.
     """
     if draft.present is None:
         return []
-    present, blind = draft.present, desk.rights.withheld(draft.flags) & draft.values.keys()
+    present, blind = draft.present, desk.rights.withheld(draft.flags) & draft.values.keys() | draft.unread
     return [*(c for c, value in draft.row.items() if present[c] != value or c in blind), *draft.child_changes]
 
 

@@ -12,7 +12,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "requirement_reason": ("One of these reasons is needed: {allowed}.", "须选择原因：{allowed}。"),
     "requirement_action": ("The right {action} is needed.", "须具备权限 {action}。"),
     "assignee_missing": ("Name a user or a team.", "请指定用户或团队。"),
-    "not_an_assignee": ("A lead is assigned to a user or a team.", "线索只能分配给用户或团队。"),
+    "not_an_assignee": ("Only a user or a team can be assigned.", "只能分配给用户或团队。"),
     "user_not_active": ("This user is not active.", "该用户未启用。"),
     "user_not_in_team": ("This user is not in that team.", "该用户不属于该团队。"),
 }

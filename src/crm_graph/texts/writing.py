@@ -37,6 +37,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "下次跟进时间应晚于本次互动时间。",
     ),
     "job_running": ("The job runs right now. Wait until it has ended.", "该任务正在执行，请等它结束。"),
-    "reminder_after_due": ("The reminder must not come after the task is due.", "提醒时间不能晚于截止时间。"),
+    "task_closed": ("The task is done or cancelled already.", "任务已完成或已取消。"),
+    "task_open": ("The task is open.", "任务尚未完成。"),
     "satisfaction_range": ("Satisfaction is a number from 1 to 5.", "满意度应为 1 至 5。"),
 }

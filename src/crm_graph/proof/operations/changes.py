@@ -21,7 +21,10 @@ from crm_graph.proof.twins import Spot, Twin
 from crm_graph.proof.view import Record
 from crm_graph.services.nouns import NOUNS
 
-VERBS = ("create", "update", "update", "archive", "restore", "transition", "assign", "upsert", "upsert")
+VERBS = (
+    *("create", "update", "update", "archive", "restore", "transition", "assign", "upsert", "upsert"),
+    *("complete", "cancel", "reopen"),
+)
 ERRORS = "errors { code message path details }"
 MASKED = 0.25
 """How often a text that is written is what somebody sees of a masked one."""
@@ -85,12 +88,20 @@ class Changes:
             variables["input"] = self._written_back(entity, spot) or variables["input"]
         if verb == "update":
             variables["expectedVersion"] = self._random.choice((*(None,) * 8, 0, 1, 5, 100))
+        if verb == "complete":
+            variables["note"] = self._random.choice(("a", "上海", " "))
         if verb in ("transition", "assign"):
-            users = [str(u["id"]) for u in self._tables["users"]]
-            variables["to"] = self._random.choice(users if verb == "assign" else self._stages(entity, variables["id"]))
-        if verb == "transition" and self._random.random() < 0.3:
-            variables["fields"] = self._input(entity, f"Update{entity.api_name}Input", creating=False)
+            variables |= self._destination(entity, verb, variables["id"])
         return self.document(name, entity, variables), variables
+
+    def _destination(self, entity: EntityType, verb: str, id_: str) -> dict[str, Any]:
+        """Where a record is to go, to a stage now and then with fields."""
+        if verb == "assign":
+            return {"to": self._random.choice([str(u["id"]) for u in self._tables["users"]])}
+        to = {"to": self._random.choice(self._stages(entity, id_))}
+        if self._random.random() >= 0.3:
+            return to
+        return {**to, "fields": self._input(entity, f"Update{entity.api_name}Input", creating=False)}
 
     def _a_spot(self, entities: Sequence[EntityType]) -> Spot | None:
         """A withheld cell of such records that differs, now and then."""

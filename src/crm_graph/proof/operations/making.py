@@ -228,7 +228,7 @@ class OperationMaker:
     def _entry(self) -> str:
         """Fragments on some types of entries; those on a type that the role does not have are optional."""
         parts = ["id happenedAt __typename"] if self.draft.chance(0.7) else ["__typename"]
-        for name in ("interaction", "ticket", "stage_change"):
+        for name in ("interaction", "task", "ticket", "stage_change"):
             entity = self.draft.catalog[name]
             known = entity.api_name in self.draft.schema.type_map and "happenedAt" in self.draft.fields(entity.api_name)
             if self.draft.chance(0.6) and known:

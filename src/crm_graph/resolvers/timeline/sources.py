@@ -28,6 +28,7 @@ class Source:
 # A further kind is one line here, and an index on (what its last relation joins by, the moment, id).
 SOURCES = (
     Source("interaction", "occurred_at", ("interactions",), "Contacts, by when they took place."),
+    Source("task", "created_at", ("tasks",), "Tasks (任务), by when they were created."),
     Source("ticket", "created_at", ("tickets",), "Service tickets (工单), by when they were created."),
     Source(
         "stage_change",

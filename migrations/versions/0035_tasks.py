@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
@@ -55,7 +55,8 @@ WITH given (key, row_rule, predicate, levels, writes) AS (VALUES
     SET actions = (
         SELECT jsonb_agg(DISTINCT action ORDER BY action)
         FROM jsonb_array_elements(
-            r.actions || '["tasks:create", "tasks:update", "tasks:archive", "tasks:restore"]'
+            r.actions || '["tasks:create", "tasks:update", "tasks:archive", "tasks:restore", "tasks:assign",
+                           "tasks:complete"]'
             || CASE r.key WHEN 'crm_manager' THEN '["tasks:upsert"]' ELSE '[]' END::jsonb
         ) AS action
     )
@@ -66,7 +67,22 @@ UPDATE policy_version SET version = version + 1 WHERE EXISTS (SELECT FROM unedit
 """
 
 
+_CHANNELS = ["CALL", "EMAIL", "SMS", "WECHAT", "VISIT", "MEETING", "WEB", "APP", "STORE", "CHAT", "SURVEY"]
+
+
+def _allow_channels(channels: list[str]) -> None:
+    """Rows that are there already hold to the narrower check."""
+    allowed = ", ".join(f"'{channel}'" for channel in channels)
+    for table in ("interactions", "tickets"):
+        op.drop_constraint(f"ck_{table}_interactionchannel", table)
+        op.execute(
+            f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_interactionchannel CHECK (channel IN ({allowed})) NOT VALID"
+        )
+        op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT ck_{table}_interactionchannel")
+
+
 def upgrade() -> None:
+    _allow_channels([*_CHANNELS, "NOTE"])
     op.create_table(
         "tasks",
         *(sa.Column(f"{parent}_id", sa.Uuid(), nullable=True) for parent in _PARENTS),
@@ -135,3 +151,6 @@ def downgrade() -> None:
     op.execute("DELETE FROM search_documents WHERE code = 26")
     op.execute("DELETE FROM search_fills WHERE code = 26")
     op.drop_table("tasks")
+    op.execute("UPDATE interactions SET channel = 'CHAT' WHERE channel = 'NOTE'")
+    op.execute("UPDATE tickets SET channel = 'CHAT' WHERE channel = 'NOTE'")
+    _allow_channels(_CHANNELS)
