@@ -1,7 +1,7 @@
 """One write: a transaction with who asks, one moment, ids and its events. The only `commit()` stands here.
 
 Locks are taken in one order: idempotency key, external refs by (source, external id), rows of the written type by id,
-then the customers they touch by id. Whoever adds a lock keeps to it.
+then the open follow-ups and the customers that they touch, each by id. Whoever adds a lock keeps to it.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

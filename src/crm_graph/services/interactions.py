@@ -1,10 +1,10 @@
-"""Interactions: the shared verbs, a follow-up that lies ahead, and the customer's time of last contact."""
+"""Interactions: the shared verbs, the next follow-up with its task, and the customer's time of last contact."""
 
 from collections.abc import Sequence
 
 from crm_graph.errors import RuleViolated
 from crm_graph.models.interactions import InteractionChannel
-from crm_graph.services import records
+from crm_graph.services import follow_ups, records
 from crm_graph.services.commands import Archive, Create, Mode, Outcome, Restore, Update
 from crm_graph.services.drafts import Draft, Noun
 from crm_graph.transaction import Transaction
@@ -36,9 +36,10 @@ UPDATE customers c SET last_interaction_at = greatest(c.last_interaction_at, hel
 
 
 async def _written(tx: Transaction, drafts: Sequence[Draft]) -> None:
-    """A customer's last contact follows from its interactions: it has no event and no version of its own. A note is no
-    contact.
+    """Follow-ups are tasks. A customer's last contact follows from its interactions: it has no event and no version of
+    its own, and a note is no contact.
     """
+    await follow_ups.keep(tx, drafts)
     contacts = [
         (draft.value("customer_id"), draft.value("occurred_at"))
         for draft in drafts
