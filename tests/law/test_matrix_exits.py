@@ -271,7 +271,7 @@ async def test_payloads_of_changes_show_what_the_table_shows(
     role: str, twin_connection: Connection, twin_engine: AsyncEngine
 ) -> None:
     await twin_connection.execute(_EMPTY)
-    asked, shown = await asking(role, 13, twin_connection), 0
+    asked, shown = await asking(role, 13, twin_connection, size=16), 0
     for entity in (catalog()[name] for name in NOUNS):
         if asked.company.who.access.may(f"{entity.plural}:archive"):
             field = f"archive{entity.api_name}"

@@ -11,7 +11,7 @@ from crm_graph.errors import CrmError
 from crm_graph.models.roles import RowRule
 from crm_graph.services import customers, leads, records, task_outcomes, tasks
 from crm_graph.services.assignment import Assign
-from crm_graph.services.commands import Create, Outcome, Refused, Update
+from crm_graph.services.commands import Archive, Create, Mode, Outcome, Refused, Update
 from crm_graph.services.task_outcomes import Complete
 from crm_graph.services.tasks import Cancel, Reopen
 from crm_graph.services.upsert import upsert
@@ -202,7 +202,7 @@ async def test_a_closed_task_is_closed_until_it_is_opened_again(world: World) ->
 async def test_an_archived_task_does_not_end(world: World) -> None:
     made = await task(world)
     async with world.begin("li") as tx:
-        await records.archive(tx, tasks.NOUN, [tasks.Archive(made)])
+        await records.archive(tx, tasks.NOUN, [Archive(made)])
 
     assert await refused(complete(world, made, "已回电")) == [("RULE_VIOLATED", "archived", ())]
 
@@ -265,7 +265,7 @@ async def test_another_system_writes_tasks_by_its_own_ids(world: World) -> None:
     ]
     for expected in (["CREATED", "REJECTED"], ["UNCHANGED", "REJECTED"]):
         async with world.begin("manager") as tx:
-            outcomes = await upsert(tx, "task", "oa", items, mode=tasks.Mode.PARTIAL)
+            outcomes = await upsert(tx, "task", "oa", items, mode=Mode.PARTIAL)
         assert [o.result for o in outcomes] == expected
     assert [(e.code, e.path) for e in outcomes[1].errors] == [("INVALID", ("kind",))]
 

@@ -7,13 +7,13 @@ from uuid import UUID
 from crm_graph.access import Level
 from crm_graph.errors import RuleViolated
 from crm_graph.models.tasks import TaskStatus
-from crm_graph.services import assignment, records
+from crm_graph.services import assignment, records, task_timers
 from crm_graph.services.assignment import Assign, check_reason
 from crm_graph.services.commands import Archive, Create, Mode, Outcome, Restore, Update
 from crm_graph.services.drafts import Desk, Draft, Noun, desk_for
 from crm_graph.transaction import Transaction
 
-NOUN = Noun("task")
+NOUN = Noun("task", written=task_timers.keep)
 
 COMPLETE = "tasks:complete"
 """The action to end tasks, and to open them again."""

@@ -270,7 +270,8 @@ class Changes:
         if self._random.random() < 0.15:
             item["deleted"] = True
         for relation in self._catalog.parents(entity):
-            if self._random.random() < 0.5 and self._access.may_write(entity.name, relation.name):
+            may = self._access.grants(relation.target) and self._access.may_write(entity.name, relation.name)
+            if may and self._random.random() < 0.5:
                 item[relation.api_name] = self._parent(self._catalog[relation.target])
         return item
 
