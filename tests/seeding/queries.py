@@ -10,10 +10,11 @@ TODAY = date(2026, 11, 22)
 
 BUSINESS = (
     "teams", "users", "team_members", "exchange_rates", "customers", "contact_points", "addresses", "collaborations",
-    "external_refs", "leads", "opportunities", "contracts", "contract_lines", "tickets", "interactions",
+    "external_refs", "leads", "opportunities", "contracts", "contract_lines", "tickets", "tasks",
+    "interactions",
     "stage_changes", "events",
 )  # fmt: skip
-ROOTS = ("customers", "interactions", "leads", "opportunities", "tickets", "contracts")
+ROOTS = ("customers", "interactions", "leads", "opportunities", "tickets", "contracts", "tasks")
 WORKFLOWS = {"lead": "leads", "opportunity": "opportunities", "ticket": "tickets", "contract": "contracts"}
 
 

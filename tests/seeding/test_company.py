@@ -13,6 +13,7 @@ from seeding.conftest import NewEngine
 from seeding.queries import TODAY, counts, digest, rows, value
 
 Company = tuple[AsyncEngine, SeedReport]
+STATES = ("OPEN", "DONE")
 
 
 async def test_is_as_large_as_announced(company: Company) -> None:
@@ -289,3 +290,24 @@ async def test_contracts_in_force_have_not_run_out(company: Company) -> None:
         today=TODAY,
     )
     assert found == [("active", False), ("ended", True)]
+
+
+async def test_follow_ups_are_tasks_of_who_planned_them_and_what_is_ahead_has_its_timers(company: Company) -> None:
+    planned = "SELECT id FROM interactions WHERE next_follow_up_at IS NOT NULL AND owner_id IS NOT NULL ORDER BY id"
+    told = (
+        "SELECT i.id FROM tasks t JOIN interactions i ON i.id = t.interaction_id WHERE t.kind = 'FOLLOW_UP'"
+        " AND (t.owner_id, t.due_at) = (i.owner_id, i.next_follow_up_at) AND t.customer_id IS NOT DISTINCT FROM"
+        " i.customer_id ORDER BY 1"
+    )
+    ahead = (
+        "SELECT t.id, k.at FROM tasks t CROSS JOIN LATERAL (VALUES (due_at), (remind_at)) AS k (at)"
+        " WHERE status = 'OPEN' AND k.at > '2026-11-22' ORDER BY 1, 2"
+    )
+    engine, report = company
+    assert await rows(engine, told) == await rows(engine, planned)
+    timers = await rows(engine, "SELECT entity_id, due_at FROM timers WHERE entity_type = 'task' ORDER BY 1, 2")
+    assert timers == await rows(engine, ahead)
+    assert len(timers) > 20
+    states = {state: await rows(engine, f"SELECT count(*) FROM tasks WHERE status = '{state}'") for state in STATES}
+    assert all(count[0] > 20 for count in states.values())
+    assert sum(count[0] for count in states.values()) == report.rows["tasks"]

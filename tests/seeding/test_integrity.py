@@ -74,6 +74,7 @@ async def test_ids_carry_their_entity_and_their_moment(seeded: AsyncEngine) -> N
             EntityCode.OPPORTUNITY,
             EntityCode.TICKET,
             EntityCode.CONTRACT,
+            EntityCode.TASK,
         ),
         strict=True,
     ):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from crm_graph.models import Base, Customer
 from crm_graph.models.workflows import StageCategory, WorkflowType
-from crm_graph.seeding import customers, names, sales, service, stories
+from crm_graph.seeding import customers, names, sales, service, stories, tasks
 from crm_graph.seeding.custom_fields import define
 from crm_graph.seeding.foundation import SEEDING_USER, lay, load_rates
 from crm_graph.seeding.ledger import Ledger, Record
@@ -61,6 +61,7 @@ async def seed_demo(
             progress(Progress(name, step + 1, len(PLOT) + 1))
         await ledger.write(session)
         await _continue_numbers(session, scene)
+        await tasks.set_timers(session, scene)
         await index_records(session)
         progress(Progress("written", len(PLOT) + 1, len(PLOT) + 1))
         return SeedReport(_counts(ledger), scene.stories, people.client_secret)
@@ -234,4 +235,5 @@ PLOT: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("tickets", fill_tickets),
     ("interactions", fill_interactions),
     ("metrics", judge_customers),
+    ("tasks", tasks.fill_tasks),
 )
