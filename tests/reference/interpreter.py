@@ -343,7 +343,7 @@ class _Walk:
         if cursor is None:
             return None
         id_ = row_of(cursor)
-        tables = ("interactions", "tickets", "stage_changes")
+        tables = ("interactions", "tasks", "tickets", "stage_changes")
         (row,) = (r for table in tables for r in self.view.tables[table] if r["id"] == id_)
         moments = (row[name] for name in ("occurred_at", "entered_at", "created_at") if name in row)
         return next(moments), id_
