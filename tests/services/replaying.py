@@ -14,8 +14,8 @@ from crm_graph.catalog import EntityType, Field, Kind, writable
 from crm_graph.models import Base
 from crm_graph.permissions.principals import Principal
 from crm_graph.services import leads, records, upsert
+from crm_graph.services.assignment import Assign
 from crm_graph.services.commands import Archive, Create, Mode, Outcome, Restore, Result, Update
-from crm_graph.services.leads import AssignLead
 from crm_graph.services.nouns import NOUNS
 from crm_graph.services.workflows import Transition, transition
 from crm_graph.transaction import Transaction, to_json
@@ -101,7 +101,7 @@ class Doings:
         some = Mode.PARTIAL
         if verb == "assign":
             to = self._random.choice([person.user_id for person in self._world.people.values()])
-            return await leads.assign(tx, [AssignLead(i, to, None, "区域") for i in ids], some)
+            return await leads.assign(tx, [Assign(i, to, None, "区域") for i in ids], some)
         ways = await tx.driver().fetch(
             f"SELECT r.id, s.key FROM {NOUNS[entity].type(tx).table} r"
             " JOIN transitions t ON t.from_stage_id = r.stage_id"
