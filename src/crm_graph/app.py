@@ -26,6 +26,7 @@ from crm_graph.permissions.rate_limits import WrongProofs
 from crm_graph.permissions.store import utc_now
 from crm_graph.resolvers.bulk_reads import BulkReads
 from crm_graph.resolvers.documents import read_document
+from crm_graph.resolvers.feed.cursors import FeedCursors
 from crm_graph.resolvers.operations import Operations
 from crm_graph.resolvers.plan import Limits as ReadLimits
 from crm_graph.resolvers.questions import Answer, Answers
@@ -39,6 +40,7 @@ from crm_graph.schema.vocabulary import vocabulary_of
 from crm_graph.services import clients
 from crm_graph.services.conditions import ConditionWords
 from crm_graph.services.explanations import Explaining
+from crm_graph.services.feed_lag import feed_lag
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
 from crm_graph.services.job_figures import figures
@@ -52,6 +54,7 @@ from crm_graph.web import console, exports, graphiql, health, oauth, sign_in
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
 from crm_graph.web.metrics import (
+    FeedMetrics,
     JobMetrics,
     MeasuredRequests,
     PreparedOperations,
@@ -111,13 +114,14 @@ def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> lis
     states = {}
     jobs = JobMetrics(partial(figures, hub.primary))
     timers = TimerMetrics(lambda: timer_figures(hub.primary, hub.clock()))
-    for collector in (jobs, timers):
+    feed = FeedMetrics(partial(feed_lag, hub.primary))
+    for collector in (jobs, timers, feed):
         registry.register(collector)
     if replica is not None:
         registry.register(ReplicaMetrics(replica))
         states["replica"] = lambda: str(replica.state)
     return [
-        *health.routes(checks, registry, states, [jobs.refresh, timers.refresh]),
+        *health.routes(checks, registry, states, [jobs.refresh, timers.refresh, feed.refresh]),
         *oauth.routes(authority(hub), hub.catalog),
         *sign_in.routes(signing_in(hub)),
         *exports.routes(export_endpoint(hub, operations)),
@@ -166,6 +170,9 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         max_depth=settings.max_depth,
         max_cost=settings.max_cost,
         base_currency=settings.base_currency,
+        feed_page=settings.feed_page_size,
+        feed_window=settings.feed_window,
+        feed_days=settings.feed_days,
     )
     reads = audit(hub)
     bulk = BulkReads(settings.bulk_read_records, settings.bulk_read_window_s)
@@ -175,6 +182,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         role_schemas(schema, hub.catalog),
         limits,
         max_tokens=settings.max_tokens,
+        cursors=FeedCursors(hub.hashes.key),
     )
     return GraphQLEndpoint(
         hub.principals,

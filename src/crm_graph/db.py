@@ -112,6 +112,12 @@ def write_engine(url: str, settings: Settings) -> AsyncEngine:
             server_settings=server_settings,
             **_statement_cache(settings),
         )
+        # PostgreSQL 16 does not know it, and would refuse the connection for it.
+        await connection.execute(
+            "SELECT set_config('transaction_timeout', $1, false)"
+            " WHERE current_setting('server_version_num')::int >= 170000",
+            str(settings.transaction_time_limit_ms),
+        )
         return connection
 
     engine = create_async_engine(

@@ -114,6 +114,13 @@ class DocumentNotTrusted(RequestFault):
     template = "document_not_trusted"
 
 
+class FeedReset(RequestFault):
+    """The place in the feed that a cursor is of is not to be had any more: the reader begins anew."""
+
+    code = "FEED_RESET"
+    template = "feed_reset"
+
+
 class Unauthenticated(RequestFault):
     code = "UNAUTHENTICATED"
     template = "unauthenticated"

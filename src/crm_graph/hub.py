@@ -36,6 +36,7 @@ from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.write import Begin
 from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
+from crm_graph.services.log_epochs import begin_epoch
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import DUPLICATES, LOOKUPS, UNMASKING, Audit, Hashes, load_hashes
 from crm_graph.settings import Settings
@@ -128,6 +129,8 @@ async def open_hub(
             )
             stack.push_async_callback(replica.stop)
             await replica.start()
+        async with engine.connect() as connection:
+            await begin_epoch(await driver_of(connection))
         async with engine.begin() as connection:
             hashes = await load_hashes(await driver_of(connection))
         yield Hub(settings, engine, lanes, primary, replica, manifest, catalog, principals, budgets, clock, ids, hashes)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_graph.db import require_server, write_engine
 from crm_graph.models import Base
+from crm_graph.services.log_epochs import begin_epoch
 from crm_graph.settings import Settings
 
 _ASK_AGAIN_S = 0.1
@@ -75,6 +76,8 @@ async def migrate(url: str, settings: Settings) -> Migrated:
         await connection.rollback()
         await connection.run_sync(_upgrade)
         await connection.commit()
+        await begin_epoch((await connection.get_raw_connection()).driver_connection)
+        await connection.commit()
         await _make_event_partitions(connection)
         await connection.commit()
         return Migrated(before, await current(connection))
@@ -102,7 +105,9 @@ async def drift(url: str, settings: Settings) -> list[str]:
 async def _engine(url: str, settings: Settings) -> AsyncIterator[AsyncEngine]:
     """An engine whose statements may take long, for a backfill of a large table."""
     longest_ms = int(_LONGEST_STATEMENT / timedelta(milliseconds=1))
-    engine = write_engine(url, settings.model_copy(update={"write_timeout_ms": longest_ms}))
+    engine = write_engine(
+        url, settings.model_copy(update={"write_timeout_ms": longest_ms, "transaction_time_limit_ms": 0})
+    )
     try:
         yield engine
     finally:

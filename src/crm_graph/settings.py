@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     lock_timeout_ms: int = Field(default=5_000, ge=100)
     transaction_idle_timeout_ms: int = Field(default=60_000, ge=1_000)
     """An open transaction holds back every reader of the event log, so an idle one is ended."""
+    transaction_time_limit_ms: int = Field(default=900_000, ge=0)
+    """The same for one that is busy, on PostgreSQL 17 or newer; 0 for no end."""
     statement_cache_size: int = Field(default=300, ge=0)
     """Prepared statements per connection, each some 100 kB of the server's memory; 0 behind a pooler that does not know
     them.
@@ -100,6 +102,12 @@ class Settings(BaseSettings):
     max_offset: int = Field(default=10_000, ge=0)
     count_cap: int = Field(default=10_000, ge=1)
     """`totalCount` is exact up to here."""
+    feed_page_size: int = Field(default=1_000, ge=1, le=10_000)
+    """Changes of one page of the feed, at most."""
+    feed_window: int = Field(default=100_000, ge=1_000)
+    """Events of the log that one page of the feed looks through."""
+    feed_days: int = Field(default=90, ge=1, le=10_000)
+    """How far back the feed reaches, and so how long a cursor of it holds."""
     max_depth: int = Field(default=15, ge=1)
     max_cost: int = Field(default=250_000, ge=1)
     """What one operation may cost: about one unit for each row that it may read."""

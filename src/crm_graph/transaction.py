@@ -288,12 +288,13 @@ def to_json(value: Any) -> str:
 _NOTIFY = "SELECT pg_notify($1, ''), pg_notify($2, $3)"
 _INSERT_EVENTS = """
 INSERT INTO events (
-    id, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill,
+    id, epoch, n, type, entity_type, entity_id, entity_version, customer_id, reason, changed, before, after, backfill,
     is_read, records, looked_for,
     occurred_at, actor_id, on_behalf_of_id, client_id, source, request_id, causation_id
 )
-SELECT e.id, e.n, e.type, e.entity_type, e.entity_id, e.entity_version, e.customer_id, e.reason,
-       e.changed::jsonb, e.before::jsonb, e.after::jsonb, e.backfill, e.is_read, e.records, e.looked_for,
+SELECT e.id, (SELECT max(epoch) FROM log_epochs), e.n, e.type, e.entity_type, e.entity_id, e.entity_version,
+       e.customer_id, e.reason, e.changed::jsonb, e.before::jsonb, e.after::jsonb, e.backfill, e.is_read,
+       e.records, e.looked_for,
        $16::timestamptz, $17::uuid, $18::uuid, $19::uuid, $20::text, $21::text, $22::uuid
 FROM unnest(
     $1::uuid[], $2::int[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::uuid[], $8::text[],

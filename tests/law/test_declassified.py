@@ -34,6 +34,8 @@ LAWS = {
     "simulate": "test_law::test_simulated_role_cannot_tell_twins_apart",
     "previewGrants": "test_questions::test_generated_policy_cannot_tell_twins_apart",
     "documents": "tests/web/test_trusted_documents.py::test_who_may_register_is_told_by_the_full_schema",
+    "feedLeft": "tests/law/test_feed.py::test_feeds_of_twins_are_alike",
+    "feedWindow": "tests/law/test_feed.py::test_a_window_tells_only_that_it_is_full",
     "numbers": "test_mutations::test_mutations_on_twins_are_answered_alike",
 }
 """Where each line of the list is held to its words."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,9 @@ from starlette.types import ASGIApp
 from crm_graph.app import Front, build_app, graphql_endpoint, routes
 from crm_graph.catalog import build_catalog
 from crm_graph.db import connect, with_database, write_engine
+from crm_graph.embedded import EmbeddedServer
 from crm_graph.hub import Hub, open_hub, prepare
+from crm_graph.migrations import migrate
 from crm_graph.models.ids import EntityCode, IdSource
 from crm_graph.permissions.clients import register_client
 from crm_graph.permissions.keys import KeyRing, load_keys
@@ -310,6 +313,30 @@ async def elsewhere(ruled: Crm) -> AsyncIterator[Crm]:
     """Another process on the same database, as far as a hub can tell."""
     async with hub_with(ruled, ruled.settings) as http:
         yield replace(ruled, http=http)
+
+
+@pytest.fixture(scope="session")
+async def fed(tmp_path_factory: pytest.TempPathFactory, _plain_logs: None) -> AsyncIterator[Crm]:
+    """A hub on a server of its own: an open transaction of any other test would hold the feed back."""
+    with TemporaryDirectory(prefix="crm-graph-feed-") as home:
+        server = EmbeddedServer(Path(home), durable=False, options={"max_connections": "100"})
+        try:
+            url = server.start()
+            administration = await connect(with_database(url, "postgres"), application_name="tests")
+            await administration.execute("CREATE DATABASE feed")
+            await administration.close()
+            settings = load_settings(
+                database_url=with_database(url, "feed"),
+                database_read_url=None,
+                home=tmp_path_factory.mktemp("fed"),
+                cost_per_minute=0,
+                read_pool_size=4,
+            )
+            await migrate(str(settings.database_url), settings)
+            async with opened(settings) as crm:
+                yield crm
+        finally:
+            server.stop()
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from crm_graph.models.cost_budgets import CostBudget
 from crm_graph.models.custom_fields import CustomField
 from crm_graph.models.customers import Address, ContactPoint, Customer
 from crm_graph.models.declarative import Base, Child, Identified, Root, Tracked, Workflow
-from crm_graph.models.events import Event, HashKey
+from crm_graph.models.events import Event, HashKey, LogEpoch
 from crm_graph.models.exchange_rates import ExchangeRate
 from crm_graph.models.exports import Export
 from crm_graph.models.external_refs import ExternalRef
@@ -54,6 +54,7 @@ __all__ = [
     "Issuer",
     "IssuerDocuments",
     "Lead",
+    "LogEpoch",
     "Opportunity",
     "Pipeline",
     "PolicyVersion",

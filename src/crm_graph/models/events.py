@@ -85,3 +85,15 @@ class HashKey(Base):
 
     name: Mapped[str] = internal(primary_key=True)
     key: Mapped[bytes] = internal()
+
+
+class LogEpoch(Base):
+    """A server that the log was written on. Transactions are numbered by each server anew, so what another one wrote
+    lies before all that this one writes.
+    """
+
+    __tablename__ = "log_epochs"
+
+    epoch: Mapped[int] = internal(SmallInteger, primary_key=True, autoincrement=False)
+    system_identifier: Mapped[int] = internal(BigInteger)
+    began_at: Mapped[datetime] = internal()

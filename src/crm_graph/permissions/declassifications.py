@@ -106,6 +106,20 @@ DECLASSIFICATIONS = (
         audited=False,
     ),
     Declassification(
+        "feedLeft",
+        "a row rule that a change of the record itself can end",
+        "By an entry LEFT of the feed, the type and id of a record that the asker's present row rules showed until"
+        " then, and where in the feed that was: also where they came to these rules later.",
+        audited=False,
+    ),
+    Declassification(
+        "feedWindow",
+        "any grant",
+        "By a page of the feed that is not full though more follows, that the log has 100,000 events there, as the hub"
+        " is set, of which none more is told.",
+        audited=False,
+    ),
+    Declassification(
         "numbers",
         "the action to make records of the type",
         "By the number of a new customer, ticket or contract, how many were numbered before it.",

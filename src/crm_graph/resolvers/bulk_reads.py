@@ -26,6 +26,7 @@ from crm_graph.resolvers.aggregates.plan import Aggregate, Function, Nested
 from crm_graph.resolvers.arguments import Given
 from crm_graph.resolvers.plan import (
     Connection,
+    Feed,
     History,
     Lookup,
     Many,
@@ -191,6 +192,8 @@ def _listed(root: Root, places: Mapping[Any, int]) -> Iterable[Listed]:
             yield Listed(ANY, _KNOWN, 1, min(_least(row) for row in root.rows))
         case NodeList():
             yield _sized(ANY, root.ids, places, min((_least(row) for row in root.rows), default=LEAST))
+        case Feed() if root.records:
+            yield _sized(ANY, root.size, places, min((_least(row) for row in root.rows), default=LEAST))
         case Search():
             for part in root.parts:
                 for found in part.rows.values() if isinstance(part, SearchHits) else ():
@@ -204,7 +207,7 @@ def _rows_of(rows: Root | Member) -> Sequence[ObjectPlan]:
             return [row for part in rows.parts if part.part in (Part.NODES, Part.EDGES) for _, row in part.rows]
         case Lookup() | ValueLookup() | One() | Many():
             return [rows.row]
-        case NodeLookup() | NodeList() | RootOf():
+        case NodeLookup() | NodeList() | RootOf() | Feed():
             return rows.rows
         case Search():
             hits = [part for part in rows.parts if isinstance(part, SearchHits)]

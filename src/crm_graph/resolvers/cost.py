@@ -19,6 +19,7 @@ from crm_graph.resolvers.plan import (
     Connection,
     CustomValues,
     Derived,
+    Feed,
     History,
     Limits,
     Listed,
@@ -69,6 +70,8 @@ LOOKUP = 100
 """A lookup reads little, and writes down who was told what. How often one may be told is limited apart from cost."""
 LISTED = 10
 """A count of what is no record: there are a thousand of them."""
+FEED = 100
+"""A page of the feed, beside what it tells: it looks through what its reader is not told of."""
 LITERAL_BYTES = 1_000
 """So many bytes of an answer that is known already cost as much as one row."""
 REFUSED_CHARACTER = 1
@@ -138,7 +141,9 @@ class Pricing:
             case _:
                 return self.several(root)
 
-    def several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question | Listed) -> Cost:
+    def several(  # noqa: PLR0911 - one for each kind of root
+        self, root: NodeList | Search | ValueLookup | WhoAsks | Question | Listed | Feed
+    ) -> Cost:
         """The cost of rows that are found by ids, a text, or a value, of what is told of rights, and of no record."""
         match root:
             case WhoAsks():
@@ -150,6 +155,8 @@ class Pricing:
                 page = any(part.name in (Part.NODES, Part.EDGES, Part.PAGE_INFO) for part in root.parts)
                 rows = self._rows(root.page.size, Cost(1 + CHILD_ROWS)) if page else Cost()
                 return Cost(1 + counts * LISTED) + rows
+            case Feed():
+                return Cost(FEED) + self._rows(root.size, Cost(1) + total(self.object(row) for row in root.rows))
             case NodeList():
                 return Cost(1) + self._rows(root.ids, Cost(1) + total(self.object(row) for row in root.rows))
             case Search():

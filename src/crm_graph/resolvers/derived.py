@@ -13,6 +13,7 @@ from crm_graph.resolvers.plan import (
     Connection,
     ConnectionPart,
     Derived,
+    Feed,
     History,
     Lookup,
     NodeList,
@@ -67,9 +68,17 @@ def sites_of(plan: ReadPlan) -> tuple[Site, ...]:
                 found.extend(in_object(row, (root.key, None)))
         elif isinstance(root, ValueLookup):
             found.extend(in_object(root.row, (root.key, None)))
+        elif isinstance(root, Search):
+            found.extend(_in_search(root))
         else:
-            found.extend(_in_search(root) if isinstance(root, Search) else _in_who_asks(root))
+            found.extend(_in_feed(root) if isinstance(root, Feed) else _in_who_asks(root))
     return tuple(found)
+
+
+def _in_feed(plan: Feed) -> Iterable[Site]:
+    for (part, key), rows in plan.records.items():
+        for row in rows:
+            yield from in_object(row, (plan.key, part, None, key))
 
 
 def _in_who_asks(plan: Root) -> Iterable[Site]:

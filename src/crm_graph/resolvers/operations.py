@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_bytes
 from typing import Any
 
 import orjson
@@ -27,12 +28,14 @@ from crm_graph.resolvers.bulk_reads import Listed, listed_in
 from crm_graph.resolvers.cost import Cost, cost_of_read
 from crm_graph.resolvers.derived import Site, sites_of
 from crm_graph.resolvers.documents import Document, Operation, check_variables, is_constant, read_document
+from crm_graph.resolvers.feed.cursors import FeedCursors
 from crm_graph.resolvers.lookups import LookupSite, lookups_of
-from crm_graph.resolvers.plan import Limits, Literal
+from crm_graph.resolvers.plan import Feed, Limits, Literal
 from crm_graph.resolvers.planner import plan_read
 from crm_graph.resolvers.questions import Asked, asked_of
 from crm_graph.resolvers.selection import reader_of
 from crm_graph.resolvers.sql import compile_read
+from crm_graph.scalars import Parser
 
 KEPT_SCHEMAS = 64
 KEPT_BYTES = 50_000_000
@@ -51,7 +54,8 @@ RoleSchemas = Callable[[Access], GraphQLSchema]
 class PreparedRead:
     """A query compiled for one role set and one shape of its variables. `unused` values are checked all the same.
     `known` is the whole answer where no row is asked for; its statement is empty and never run. `lookups` are what is
-    written down before the answer is told, `lists` what is counted of it.
+    written down before the answer is told, `lists` what is counted of it. With `feeds`, places in the log are to be
+    sealed.
     """
 
     statement: Statement
@@ -63,6 +67,7 @@ class PreparedRead:
     lookups: tuple[LookupSite, ...] = ()
     questions: tuple[Asked, ...] = ()
     lists: tuple[Listed, ...] = ()
+    feeds: bool = False
 
     def bind(self, variables: Mapping[str, Any], principal: Principal, now: datetime) -> list[Any]:
         """The statement's arguments. Raises BadVariables for a value that does not fit."""
@@ -76,11 +81,20 @@ class Operations:
     how often a prepared operation was there, and how often not.
     """
 
-    def __init__(self, catalog: Catalog, role_schemas: RoleSchemas, limits: Limits, *, max_tokens: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        role_schemas: RoleSchemas,
+        limits: Limits,
+        *,
+        max_tokens: int,
+        cursors: FeedCursors | None = None,
+    ) -> None:
         self.catalog = catalog
         self.limits = limits
         self._role_schemas = role_schemas
         self._max_tokens = max_tokens
+        self.cursors = cursors or FeedCursors(token_bytes(32))
         self._documents: Bounded[tuple[str, str], Document] = Bounded(KEPT_BYTES, _weight)
         self._compiling: dict[tuple[Any, ...], asyncio.Task[PreparedRead]] = {}
         self.found = 0
@@ -157,7 +171,9 @@ class Operations:
     ) -> PreparedRead:
         self.compiled += 1
         asked = (document, operation, variables, access)
-        prepared = await asyncio.to_thread(_prepared, *asked, catalog=self.catalog, limits=self.limits)
+        prepared = await asyncio.to_thread(
+            _prepared, *asked, catalog=self.catalog, limits=self.limits, opened=self.cursors
+        )
         shape = key[-1]
         if len(repr(shape)) <= SHAPE_CHARACTERS:
             reads = operation.reads
@@ -177,6 +193,7 @@ def _prepared(
     *,
     catalog: Catalog,
     limits: Limits,
+    opened: Parser,
 ) -> PreparedRead:
     """The compiled query. Runs in a thread, so it changes nothing that another one sees."""
     check_variables(document, operation, variables)
@@ -190,7 +207,7 @@ def _prepared(
     literals = _introspected(document, operation, variables, introspected)
     selection = reader.read(root, selections, leave_out=introspected)
     try:
-        plan = plan_read(selection, catalog, access, limits)
+        plan = plan_read(selection, catalog, access, limits, opened)
     except UserFault as fault:
         raise of_request(fault) from None
     plan = plan.with_literals(literals, order=list(roots))
@@ -210,6 +227,7 @@ def _prepared(
         lookups=lookups_of(plan),
         questions=asked_of(plan),
         lists=listed_in(plan, statement.sources, catalog),
+        feeds=any(isinstance(root, Feed) for root in plan.roots),
     )
 
 

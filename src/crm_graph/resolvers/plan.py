@@ -1,7 +1,7 @@
 """The plan of a read as plain data: which rows, in which order, which cells. `planner` makes it, `sql` writes it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import ceil
 from typing import Any
@@ -49,6 +49,12 @@ class Limits:
     search_newest: int = 25_000
     """The newest records that are read for a common text, before all that it finds are."""
     lookup_rows: int = 10
+    feed_page: int = 1_000
+    """Changes of a page of the feed."""
+    feed_window: int = 100_000
+    """The events of the log that one page looks through."""
+    feed_days: int = 90
+    """How far back the feed reaches."""
 
     @property
     def counting(self) -> "Limits":
@@ -383,6 +389,31 @@ class Listed:
     parts: tuple[Selected, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A page of the log's changes behind a place, or from the feed's beginning or end on. `entities` are the types that
+    the asker may hear of, with what they must be like; of `ids`, types of events and `customer`, None narrows nothing.
+    """
+
+    key: str
+    entities: tuple[tuple[EntityType, Criteria | None], ...]
+    size: Fragment
+    after: Fragment | None
+    from_now: bool
+    parts: tuple[Selected, ...]
+    types: Fragment | None = None
+    entity_types: Fragment | None = None
+    ids: Fragment | None = None
+    customer: Fragment | None = None
+    records: Mapping[tuple[str, str], tuple[ObjectPlan, ...]] = field(default_factory=dict)
+    """What is selected of the records, by the keys of the list and of the field in it."""
+
+    @property
+    def rows(self) -> tuple[ObjectPlan, ...]:
+        """All that is selected of records."""
+        return tuple(row for rows in self.records.values() for row in rows)
+
+
 Member = (
     Typename
     | Cell
@@ -417,7 +448,20 @@ class Question:
     children: tuple[Selected, ...]
 
 
-Root = Typename | RowSet | Lookup | NodeLookup | NodeList | Search | ValueLookup | Literal | WhoAsks | Question | Listed
+Root = (
+    Typename
+    | RowSet
+    | Lookup
+    | NodeLookup
+    | NodeList
+    | Search
+    | ValueLookup
+    | Literal
+    | WhoAsks
+    | Question
+    | Listed
+    | Feed
+)
 
 
 @dataclass(frozen=True, slots=True)

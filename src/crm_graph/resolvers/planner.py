@@ -17,6 +17,8 @@ from crm_graph.resolvers.aggregates.planner import plan_aggregate
 from crm_graph.resolvers.arguments import Leaf, ManyOf, Path, given, given_list
 from crm_graph.resolvers.binding import bound
 from crm_graph.resolvers.cursors import CursorKey, cursor_key, signature
+from crm_graph.resolvers.feed.cursors import no_cursor
+from crm_graph.resolvers.feed.planner import FEED, FeedPlanner
 from crm_graph.resolvers.history.planner import HISTORY_SIGNATURE, history_order, plan_history
 from crm_graph.resolvers.listings import LISTINGS, plan_listing
 from crm_graph.resolvers.operands import api_leaf
@@ -30,6 +32,7 @@ from crm_graph.resolvers.plan import (
     CustomValues,
     Derived,
     ExactValue,
+    Feed,
     History,
     Limits,
     Lookup,
@@ -70,9 +73,11 @@ DERIVED_ACTIONS = frozenset({("User", "roles", READ_ROLES)})
 """The derived fields that need an action: type, field, action."""
 
 
-def plan_read(selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits) -> ReadPlan:
+def plan_read(
+    selection: Iterable[Selected], catalog: Catalog, access: Access, limits: Limits, opened: Parser = no_cursor
+) -> ReadPlan:
     """The plan of a query's selection. Raises ValidationFailed or BadVariables for arguments that do not fit."""
-    planner = Planner(catalog, access, limits)
+    planner = Planner(catalog, access, limits, opened)
     return ReadPlan(tuple(planner.root(selected) for selected in selection), tuple(planner.given))
 
 
@@ -111,6 +116,7 @@ class Planner:
     catalog: Catalog
     access: Access
     limits: Limits
+    opened: Parser = no_cursor
     given: list[Any] = field(default_factory=list)
     looked_up: list[ExactValue] = field(default_factory=list)
 
@@ -144,10 +150,16 @@ class Planner:
             return self._found(selected)
         if selected.name in LISTINGS:
             return plan_listing(selected, self.access, self._page, self._page_value)
-        return self._of_rights(selected) or self._of_type(selected)
+        return self._of_no_type(selected) or self._of_type(selected)
 
-    def _of_rights(self, selected: Selected) -> WhoAsks | Question | None:
-        """Who asks, or a question about rights."""
+    def _of_no_type(self, selected: Selected) -> WhoAsks | Question | Feed | None:
+        """Who asks, a question about rights, or the feed."""
+        if selected.name == FEED:
+            opened = self.opened
+            feed = FeedPlanner(
+                self.catalog, self.access, self.limits, self.filters, self._page_value, opened, self.objects
+            )
+            return feed.plan(selected)
         if selected.name == VIEWER:
             return plan_viewer(selected, self.catalog, self.access, self.object)
         return plan_question(selected, self.access) if selected.name in QUESTIONS else None

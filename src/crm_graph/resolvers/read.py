@@ -193,7 +193,7 @@ class Reader:
         data = None
         if prepared.lookups:
             await self._allow(prepared.lookups, variables, principal)
-        elif self._replica is not None:
+        elif self._replica is not None and not prepared.feeds:
             data = await self._from_replica(self._replica, ask, principal, after)
         if data is None:
             try:
@@ -208,6 +208,8 @@ class Reader:
                 raise Unavailable from None
         if prepared.lookups:
             data = await self._written_down(data, prepared.lookups, variables, principal, request_id())
+        if prepared.feeds:
+            data = self._operations.cursors.sealed(data)
         if filling is not None and filling.noted:
             await self._log.write(principal, request_id(), filling.noted)
         if prepared.lists:

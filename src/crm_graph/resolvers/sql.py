@@ -25,6 +25,7 @@ from crm_graph.resolvers.aggregates.plan import Aggregate
 from crm_graph.resolvers.aggregates.sql import aggregate
 from crm_graph.resolvers.cells import cell, masked_fields, matched
 from crm_graph.resolvers.connections import connection
+from crm_graph.resolvers.feed.sql import feed
 from crm_graph.resolvers.history.sql import history
 from crm_graph.resolvers.json_sql import Pairs, as_items, as_object
 from crm_graph.resolvers.listings import listed
@@ -33,6 +34,7 @@ from crm_graph.resolvers.plan import (
     Connection,
     CustomValues,
     Derived,
+    Feed,
     History,
     Limits,
     Listed,
@@ -90,20 +92,25 @@ class Writer:
             case _:
                 return self._several(root)
 
-    def _several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question | Listed) -> Fragment:
+    def _several(self, root: NodeList | Search | ValueLookup | WhoAsks | Question | Listed | Feed) -> Fragment:
         match root:
             case WhoAsks():
                 return viewer(root, self.root)
             case Question():
                 return as_object(root.arguments)
-            case Listed():
-                return listed(root, self.context.limits)
+            case Listed() | Feed():
+                return self._no_records(root)
             case NodeList():
                 return self._nodes(root)
             case Search():
                 return search(root, self.context, self.by_code)
             case ValueLookup():
                 return value_lookup(root, self.context, self.object)
+
+    def _no_records(self, root: Listed | Feed) -> Fragment:
+        if isinstance(root, Listed):
+            return listed(root, self.context.limits)
+        return feed(root, self.context, lambda plan, id_: self.lookup(Lookup("", plan, id=id_)))
 
     def rows(self, plan: RowSet, parent: Row | None) -> Fragment:
         """What is made of a set of rows: a page of them, or groups."""

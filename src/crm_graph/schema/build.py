@@ -25,6 +25,7 @@ from crm_graph.schema.entities import EntityTypes
 from crm_graph.schema.erasure import erase_customer
 from crm_graph.schema.explanations import questions
 from crm_graph.schema.exports import FORMATS, create_export
+from crm_graph.schema.feed import feed_member
 from crm_graph.schema.grantable import grantable_question
 from crm_graph.schema.inputs import Inputs
 from crm_graph.schema.issuers import ENUMS as ISSUER_ENUMS
@@ -82,6 +83,7 @@ def build_schema(catalog: Catalog) -> GraphQLSchema:
                 **rights_changes(types),
                 **job_list(types),
                 **operations_fields(types),
+                **feed_member(types),
             }
         ),
         mutation=_mutation(types),

@@ -50,8 +50,17 @@ class TimerFigures:
     overdue_seconds: float = strawberry.field(description="For how long the one is due that is due for longest.")
 
 
+@strawberry.type(description="How far the change feed is behind, for open transactions.")
+class FeedFigures:
+    lag_seconds: float = strawberry.field(description="Age of the oldest event that no reader is told of yet.")
+    oldest_transaction_seconds: float = strawberry.field(
+        description="Age of the oldest open transaction of the server that has written something."
+    )
+
+
 @strawberry.type(description="How what happens later goes.")
 class Operations:
+    feed: FeedFigures = strawberry.field(description="The change feed.")
     jobs: JobFigures = strawberry.field(description="The queue of jobs.")
     timers: list[TimerFigures] = strawberry.field(description="Timers, by kind.")
 

@@ -28,6 +28,7 @@ from crm_graph.resolvers.aggregates.plan import AGGREGATE
 from crm_graph.resolvers.timeline.sources import TimelineKind
 from crm_graph.schema import search
 from crm_graph.schema.aggregates import FIELD_TYPES
+from crm_graph.schema.feed import WHERE as FEED_WHERE
 from crm_graph.schema.timeline import INTERFACE, RoleTimeline
 
 ACTIONS = "crm_actions"
@@ -221,8 +222,15 @@ class _RoleSchema:
         return {
             name: GraphQLInputField(**{**member.to_kwargs(), "type_": self._wrapped(member.type)})
             for name, member in type_.fields.items()
-            if self._has_input(type_.name, name) and not self._names_nothing(member)
+            if self._has_input(type_.name, name)
+            and not self._names_nothing(member)
+            and (type_.name != FEED_WHERE or self._may_narrow(member))
         }
+
+    def _may_narrow(self, member: GraphQLInputField) -> bool:
+        """Whether the feed can be narrowed so: by conditions on records of a type only where there are any."""
+        entity, _ = self._inputs.get(get_named_type(member.type).name, (None, ""))
+        return entity is None or self._granted(entity)
 
     def _names_nothing(self, member: GraphQLInputField) -> bool:
         """Whether nothing is left of what an order, or a part of an aggregate, can name."""

@@ -71,11 +71,11 @@ class Hashes:
     """Keyed hashes of values (HMAC-SHA256, RFC 2104), cut to 128 bits."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self.key = key
 
     def of(self, entity: str, value: str) -> str:
         """The hash of a value that records of a type are looked for by."""
-        return hmac.new(self._key, f"{entity}\0{value}".encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.key, f"{entity}\0{value}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 async def load_hashes(connection: Connection) -> Hashes:

@@ -8,6 +8,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The cursor belongs to another order. Start again without it.",
         "游标与当前排序不符，请不带游标重新查询。",
     ),
+    "feed_expired": (
+        "The feed does not reach back to this cursor any more. Read your records again, and begin without it.",
+        "变更流已不再保留该游标之后的内容，请重新读取数据，并不带游标重新开始。",
+    ),
+    "feed_page": ("first must lie between 1 and {limit}.", "first 必须在 1 与 {limit} 之间。"),
+    "feed_reset": (
+        "The log goes on elsewhere since this cursor was given. Read your records again, and begin without it.",
+        "自该游标给出以来，日志已在别处继续，请重新读取数据，并不带游标重新开始。",
+    ),
+    "feed_start": ("Give after or from, not both.", "after 与 from 不能同时使用。"),
     "group_key_twice": ("Rows are grouped by this field already.", "已按该字段分组。"),
     "id_of_other_type": ("This is not the id of a record of type {type}.", "该编号不是 {type} 类型的记录。"),
     "search_too_long": (

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crm_graph.replicas.reads import Replica
 from crm_graph.replicas.watch import State
 from crm_graph.resolvers.operations import Operations
+from crm_graph.services.feed_lag import FeedLag
 from crm_graph.services.job_figures import Figures
 from crm_graph.services.timer_figures import KindFigures
 
@@ -77,6 +78,35 @@ class PreparedOperations(Collector):
         family.add_metric(("hit",), self._operations.found)
         family.add_metric(("miss",), self._operations.compiled)
         return (family,)
+
+
+class FeedMetrics(Collector):
+    """How far the feed is behind, as it was last asked; nothing while that fails."""
+
+    def __init__(self, ask: Callable[[], Awaitable[FeedLag]]) -> None:
+        self._ask = ask
+        self._found: FeedLag | None = None
+
+    async def refresh(self) -> bool:
+        """Ask anew."""
+        self._found = None
+        self._found = await self._ask()
+        return True
+
+    def collect(self) -> Iterable[Metric]:
+        if self._found is None:
+            return ()
+        lag = GaugeMetricFamily(
+            "crm_graph_feed_lag_seconds",
+            "Age of the oldest event that no reader of the feed is told of yet, for an open transaction.",
+            self._found.lag_s,
+        )
+        oldest = GaugeMetricFamily(
+            "crm_graph_oldest_transaction_seconds",
+            "Age of the oldest open transaction of the server that has written something.",
+            self._found.oldest_transaction_s,
+        )
+        return lag, oldest
 
 
 class ReplicaMetrics(Collector):
