@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(options: argparse.Namespace, outcome: report.Report) -> None:  # noqa: C901 - one step for each section
+def _run(options: argparse.Namespace, outcome: report.Report) -> None:
     if options.database and not {"peers", "cold"}.issuperset(options.only):
         raise BenchError("only `--only peers cold` leave a database as it is; leave --database out for the rest")
     with ExitStack() as stack:
