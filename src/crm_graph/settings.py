@@ -106,8 +106,6 @@ class Settings(BaseSettings):
     """Changes of one page of the feed, at most."""
     feed_window: int = Field(default=100_000, ge=1_000)
     """Events of the log that one page of the feed looks through."""
-    feed_days: int = Field(default=90, ge=1, le=10_000)
-    """How far back the feed reaches, and so how long a cursor of it holds."""
     max_depth: int = Field(default=15, ge=1)
     max_cost: int = Field(default=250_000, ge=1)
     """What one operation may cost: about one unit for each row that it may read."""
@@ -139,7 +137,9 @@ class Settings(BaseSettings):
     trusted_documents_only: bool = False
     """Answer nothing but trusted documents; GraphiQL and introspection then need theirs to be among them."""
     feed_days: int = Field(default=90, ge=1, le=10_000)
-    """How long the event log is kept at least, for who follows it."""
+    """How long the event log is kept at least, for who follows it: so far back the feed reaches, and so long its cursors
+    hold.
+    """
     audit_days: int = Field(default=0, ge=0, le=36_500)
     """How long the event log is kept for histories and auditors; 0 for ever. The longer of the two holds."""
     worker: bool = False
