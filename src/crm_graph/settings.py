@@ -137,8 +137,8 @@ class Settings(BaseSettings):
     trusted_documents_only: bool = False
     """Answer nothing but trusted documents; GraphiQL and introspection then need theirs to be among them."""
     feed_days: int = Field(default=90, ge=1, le=10_000)
-    """How long the event log is kept at least, for who follows it: so far back the feed reaches, and so long its cursors
-    hold.
+    """How long the event log is kept at least, for who follows it: so far back the feed reaches, and so long its
+    cursors hold.
     """
     audit_days: int = Field(default=0, ge=0, le=36_500)
     """How long the event log is kept for histories and auditors; 0 for ever. The longer of the two holds."""
