@@ -215,11 +215,13 @@ def _squeezed(value: str | None) -> str:
 
 
 def in_full(view: View, id_: UUID, fields: Collection[str]) -> object:
-    """What a record that is seen has in the fields, by their names in the API, that it shows at least masked."""
+    """What a record that is seen has in the fields, by their names in the API, that it shows at least masked. One that
+    is not seen gives away as much as none: nothing.
+    """
     types = (t for t in view.catalog.roots if any(row["id"] == id_ for row in view.tables[t.table]))
     entity = next(types, None)
     if entity is None:
-        return None
+        return []
     rows: list[Row] = [row for row in view.tables[entity.table] if row["id"] == id_]
     seen = [record for row in rows if view.exists(record := Record(entity, row, entity, row))]
     paths = [path for path, api_name in api_paths(view.catalog, entity).items() if api_name in fields]
