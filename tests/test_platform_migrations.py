@@ -182,6 +182,26 @@ async def test_default_roles_go_on_reading_fields_whose_marks_changed(empty_url:
     await connection.close()
 
 
+async def test_roles_that_end_by_themselves_get_their_timers(empty_url: str, settings: Settings) -> None:
+    await migrate(empty_url, settings)
+    connection = await connect(empty_url)
+    await connection.execute(
+        "INSERT INTO users (id, kind, username, name, created_at, updated_at)"
+        " VALUES (crm_id(7), 'PERSON', 'wang', 'Wang', now(), now());"
+        "INSERT INTO user_roles (user_id, role_id, expires_at)"
+        " SELECT u.id, r.id, CASE r.key WHEN 'sales' THEN now() + interval '1 day' WHEN 'service' THEN now() END"
+        " FROM users u, roles r WHERE u.username = 'wang' AND r.key IN ('sales', 'service', 'finance')"
+    )
+    await _as_before(empty_url, settings)
+    await migrate(empty_url, settings)
+    rows = await connection.fetch(
+        "SELECT kind, timers.key, due_at = expires_at AND wake_at = expires_at AS at_its_end FROM timers"
+        " JOIN user_roles h ON h.user_id = entity_id JOIN roles r ON r.id = h.role_id AND r.key = timers.key"
+    )
+    assert [tuple(row) for row in rows] == [("role_expiry", "sales", True)]
+    await connection.close()
+
+
 async def _as_before(empty_url: str, settings: Settings) -> None:
     """Back to the release before the marks changed; its rows are still those of now."""
     engine = write_engine(empty_url, settings)

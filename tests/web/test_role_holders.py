@@ -18,6 +18,7 @@ from crm_graph.models.ids import IdSource
 from crm_graph.permissions.principals import load_principal
 from crm_graph.permissions.store import load_policy
 from crm_graph.services import role_holders
+from crm_graph.services.role_holders import EXPIRY
 from crm_graph.transaction import NotGranted, Transaction, begin
 from web.administering import done, edit, grant, holds, new_role, refusals, role
 from web.conftest import RESPONSE_JSON, Crm
@@ -98,15 +99,28 @@ async def test_role_ends_by_itself_in_every_process(ruled: Crm, elsewhere: Crm, 
     assert (await role(ruled, jiaxing))["holders"] == 0
 
 
+async def timers(crm: Crm, user: str) -> list[tuple[str, datetime]]:
+    """When an event is to tell that roles of a user ended, by role."""
+    rows = await crm.database.fetch(
+        "SELECT key, due_at FROM timers WHERE entity_id::text = $1 AND kind = $2", user, EXPIRY
+    )
+    return [(row["key"], row["due_at"]) for row in rows]
+
+
 async def test_end_is_moved_and_taken_away(ruled: Crm, jiaxing: str) -> None:
     user, soon = str(ruled.users["chen"]), ruled.clock() + timedelta(minutes=5)
-    await done(ruled, "grantRole", user=user, role=jiaxing, until=soon.isoformat())
+    for until in (soon, soon + timedelta(minutes=5)):
+        await done(ruled, "grantRole", user=user, role=jiaxing, until=until.isoformat())
+        assert await timers(ruled, user) == [(jiaxing, until)]
     moved = await done(ruled, "grantRole", user=user, role=jiaxing)
+    assert await timers(ruled, user) == []
     again = await done(ruled, "grantRole", user=user, role=jiaxing)
 
     assert (await held(ruled, "chen", jiaxing))["until"] is None
     assert again["version"] == moved["version"]
+    await done(ruled, "grantRole", user=user, role=jiaxing, until=soon.isoformat())
     await done(ruled, "revokeRole", user=user, role=jiaxing)
+    assert await timers(ruled, user) == []
 
 
 async def test_wrong_gifts_are_refused_with_their_place(ruled: Crm, jiaxing: str) -> None:

@@ -8,6 +8,7 @@ import { loading } from "./states.js";
 import { moment, number, said, t } from "./texts.js";
 
 const FIGURES = `query Operations { operations {
+  feed { lagSeconds }
   jobs { waiting later failed running held oldestSeconds }
   timers { kind waiting due failed held fired firedAt lateSeconds overdueSeconds }
 } }`;
@@ -27,6 +28,8 @@ const acting = (name) => `mutation Act($id: ID!, $reason: String) { ${name}(id: 
 const STATES = ["HELD", "WAITING", "RUNNING"];
 /** From here on something is late: timers fire within a second. */
 const LATE_S = 1;
+/** An ordinary transaction is over before that. */
+const FEED_LATE_S = 10;
 
 export async function show(into, asked) {
   const { me, values } = asked;
@@ -41,7 +44,7 @@ export async function show(into, asked) {
     h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("operations")), h("span", { class: "gap" }), h("button", { type: "button", onclick: page.again }, t("refresh"))),
     h("p", { class: "quiet" }, t("operationsHint")),
     h("h2", {}, t("jobs")),
-    queue(operations.jobs, state),
+    queue(operations, state),
     jobs,
     h("h2", {}, t("timers")),
     kinds(operations.timers),
@@ -76,7 +79,7 @@ export async function show(into, asked) {
 const called = (kind) => (said(`kind_${kind}`) ? t(`kind_${kind}`) : kind);
 
 /** How the queue stands; what is counted leads to its list. */
-function queue(jobs, state) {
+function queue({ jobs, feed }, state) {
   const count = (name, of, wrong) => figure(t(`jobs_${name}`), number(jobs[name]), { href: of && address("operations", { jobs: of === STATES[0] ? "" : of }), current: of === state, wrong: wrong && jobs[name] > 0 });
   return h(
     "dl",
@@ -87,6 +90,7 @@ function queue(jobs, state) {
     count("waiting", "WAITING"),
     count("later", null),
     figure(t("oldestWaits"), span(jobs.oldestSeconds)),
+    figure(t("feedBehind"), span(feed.lagSeconds), { wrong: feed.lagSeconds > FEED_LATE_S }),
   );
 }
 

@@ -15,6 +15,7 @@ export default {
   jobs_waiting: ["Waiting", "等待中"],
   jobs_later: ["To come later", "未到时间"],
   oldestWaits: ["Longest wait", "最长等待"],
+  feedBehind: ["Feed behind by", "变更流延迟"],
   timersWaiting: ["Waiting", "等待中"],
   timersDue: ["Due", "已到时间"],
   timersFailed: ["Failed", "失败"],
@@ -43,4 +44,6 @@ export default {
   discardWhat: ["Discard: {name}", "放弃：{name}"],
   discardDone: ["{name}: discarded.", "{name}：已放弃。"],
   kind_role_expiry: ["End of a role", "角色到期"],
+  kind_task_overdue: ["Task overdue", "任务逾期"],
+  kind_task_reminder: ["Reminder of a task", "任务提醒"],
 };
