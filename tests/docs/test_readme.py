@@ -199,7 +199,8 @@ def _variables() -> dict[str, str | None]:
     for key, member in Settings.model_fields.items():
         alias: Any = member.validation_alias
         variable = alias.choices[0] if alias else f"CRM_GRAPH_{key.upper()}"
-        found[variable] = str(member.default) if member.default and not member.default_factory else None
+        said = member.default or (member.default == 0 and member.default is not False)
+        found[variable] = str(member.default) if said and not member.default_factory else None
     return found
 
 
