@@ -18,7 +18,7 @@ from crm_graph import migrations
 from crm_graph.access import Access
 from crm_graph.db import ReadPool, export_connection
 from crm_graph.errors import CrmError, Unavailable
-from crm_graph.hub import Clock, Hub, approval_of, audit, open_hub, transactions
+from crm_graph.hub import Clock, Hub, approval_of, audit, open_hub, statements, transactions
 from crm_graph.messages import Locale
 from crm_graph.permissions.authorization_server import Authority, Limits
 from crm_graph.permissions.principals import Principal
@@ -41,6 +41,7 @@ from crm_graph.services import clients
 from crm_graph.services.conditions import ConditionWords
 from crm_graph.services.explanations import Explaining
 from crm_graph.services.feed_lag import feed_lag
+from crm_graph.services.file_types import types_taken
 from crm_graph.services.grant_previews import Previewing
 from crm_graph.services.issuers import told_issuers
 from crm_graph.services.job_figures import figures
@@ -49,9 +50,11 @@ from crm_graph.services.reads import Note
 from crm_graph.services.rights_proposals import told_proposals
 from crm_graph.services.role_views import told_roles
 from crm_graph.services.timer_figures import timer_figures
+from crm_graph.services.uploads import FileLimits
 from crm_graph.settings import Settings
-from crm_graph.web import console, exports, graphiql, health, oauth, sign_in
+from crm_graph.web import console, exports, files, graphiql, health, oauth, sign_in
 from crm_graph.web.exports import ExportEndpoint, ExportLimits
+from crm_graph.web.files import FileEndpoint, TransferLimits
 from crm_graph.web.graphql import BeginFor, GraphQLEndpoint
 from crm_graph.web.metrics import (
     FeedMetrics,
@@ -63,7 +66,7 @@ from crm_graph.web.metrics import (
     TimerMetrics,
 )
 
-_MEASURED_PATHS = ("graphql", "export", "oauth", "health", "metrics", ".well-known", "console")
+_MEASURED_PATHS = ("graphql", "export", "files", "oauth", "health", "metrics", ".well-known", "console")
 
 
 class Front:
@@ -125,6 +128,7 @@ def routes(hub: Hub, operations: Operations, registry: CollectorRegistry) -> lis
         *oauth.routes(authority(hub), hub.catalog),
         *sign_in.routes(signing_in(hub)),
         *exports.routes(export_endpoint(hub, operations)),
+        *files.routes(file_endpoint(hub)),
         *console.routes(),
         *graphiql.routes(),
     ]
@@ -205,6 +209,7 @@ def graphql_endpoint(hub: Hub, counts: RequestCounts) -> GraphQLEndpoint:
         max_body_bytes=settings.max_body_bytes,
         idempotency_lifetime=timedelta(seconds=settings.idempotency_lifetime_s),
         rights_approval=settings.rights_approval,
+        files=FileLimits(settings.file_max_bytes, types_taken(settings.file_media_types)),
     )
 
 
@@ -283,6 +288,22 @@ def export_endpoint(hub: Hub, operations: Operations) -> ExportEndpoint:
         begin_for=begin_for(hub),
         clock=hub.clock,
         limits=ExportLimits(settings.export_connections, settings.export_stall_s, settings.export_time_limit_s),
+    )
+
+
+def file_endpoint(hub: Hub) -> FileEndpoint:
+    """What takes the bytes of a hub's files, and hands them out."""
+    settings = hub.settings
+    return FileEndpoint(
+        hub.principals,
+        hub.storage,
+        hub.catalog,
+        purse=hub.budgets,
+        primary=hub.primary,
+        connect=partial(statements, hub.engine),
+        begin_for=begin_for(hub),
+        clock=hub.clock,
+        limits=TransferLimits(settings.file_transfers, settings.file_stall_s, settings.file_time_limit_s),
     )
 
 

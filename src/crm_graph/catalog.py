@@ -39,6 +39,7 @@ API_MODELS: tuple[type[Identified], ...] = (
     models.ContractLine,
     models.ExternalRef,
     models.StageChange,
+    models.File,
 )
 
 
@@ -196,6 +197,11 @@ class EntityType:
     def is_child(self) -> bool:
         return self.root is not None
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether it stands in connections, and is found by its id alone."""
+        return not self.is_child or bool(self.model.paged)
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -223,6 +229,10 @@ class Catalog:
     def children(self, entity: EntityType) -> Iterable[Relation]:
         """The relations of a type to what belongs to it and shares its rights."""
         return (r for r in entity.relations.values() if self.types[r.target].is_child)
+
+    def holders(self, child: EntityType) -> Iterable[tuple[EntityType, Relation]]:
+        """The root types that a child can belong to, each with the relation that leads to it."""
+        return ((root, r) for root in self.roots for r in root.relations.values() if r.target == child.name)
 
     def parents(self, entity: EntityType) -> Iterable[Relation]:
         """The to-one relations that inputs set: not owner, team and stage, which have verbs of their own."""
@@ -360,7 +370,7 @@ def _relation(prop: RelationshipProperty[Any], names: Mapping[Any, str]) -> Rela
         remote = pairs[1][0].name
     if not prop.uselist:
         shape = Shape.ONE
-    elif prop.secondary is not None or issubclass(target, Child):
+    elif prop.secondary is not None or (issubclass(target, Child) and not target.paged):
         shape = Shape.LIST
     else:
         shape = Shape.CONNECTION

@@ -145,6 +145,46 @@ class NoSuchExport(RequestFault):
     status = 404
 
 
+class NoSuchFile(RequestFault):
+    """Never was, hangs on nothing that is seen, or may not be read: the three are not told apart."""
+
+    code = "NOT_FOUND"
+    template = "no_such_file"
+    status = 404
+
+
+class NoSuchUpload(RequestFault):
+    """The address is none, or not any more."""
+
+    code = "NOT_FOUND"
+    template = "no_such_upload"
+    status = 404
+
+
+class UploadTaken(RequestFault):
+    """The bytes are there already, or on their way."""
+
+    code = "CONFLICT"
+    template = "upload_taken"
+    status = 409
+
+
+class FileRefused(RequestFault):
+    """Bytes that are not what was told of them."""
+
+    code = "INVALID"
+    template = "file_refused"
+    status = 422
+
+
+class StorageIsFull(RequestFault):
+    """There is no room for a file."""
+
+    code = "STORAGE_FULL"
+    template = "storage_full"
+    status = 507
+
+
 class MethodNotAllowed(RequestFault):
     """`allow` in its details names the methods that are."""
 

@@ -36,10 +36,13 @@ from crm_graph.resolvers.manifests import read_manifest
 from crm_graph.resolvers.write import Begin
 from crm_graph.services import search_index
 from crm_graph.services.default_workflows import install_default_workflows
+from crm_graph.services.file_keeping import FileKeeping
 from crm_graph.services.log_epochs import begin_epoch
 from crm_graph.services.people import Admission
 from crm_graph.services.reads import DUPLICATES, LOOKUPS, UNMASKING, Audit, Hashes, load_hashes
 from crm_graph.settings import Settings
+from crm_graph.storage.keeping import Storage
+from crm_graph.storage.opening import storage_of
 from crm_graph.transaction import Approval, Retention, Transaction, begin
 
 Clock = Callable[[], datetime]
@@ -69,6 +72,7 @@ class Hub:
     clock: Clock
     ids: IdSource
     hashes: Hashes
+    storage: Storage
 
 
 @asynccontextmanager
@@ -133,7 +137,25 @@ async def open_hub(
             await begin_epoch(await driver_of(connection))
         async with engine.begin() as connection:
             hashes = await load_hashes(await driver_of(connection))
-        yield Hub(settings, engine, lanes, primary, replica, manifest, catalog, principals, budgets, clock, ids, hashes)
+        storage = storage_of(settings)
+        keeping = FileKeeping(partial(statements, engine), storage, clock)
+        await keeping.start()
+        stack.push_async_callback(keeping.stop)
+        yield Hub(
+            settings,
+            engine,
+            lanes,
+            primary,
+            replica,
+            manifest,
+            catalog,
+            principals,
+            budgets,
+            clock,
+            ids,
+            hashes,
+            storage,
+        )
 
 
 def _begun(
@@ -236,6 +258,13 @@ async def prepare(engine: AsyncEngine, *, clock: Clock = utc_now, filling: Filli
         catalog = build_catalog()
         for entity in catalog.roots:
             await search_index.fill(driver, catalog, entity, partial(filling, entity.plural))
+
+
+@asynccontextmanager
+async def statements(engine: AsyncEngine) -> AsyncIterator[Any]:
+    """A connection in a transaction of its own, for what is nobody's change of a record."""
+    async with engine.begin() as connection:
+        yield await driver_of(connection)
 
 
 async def _driver(session: AsyncSession) -> Any:

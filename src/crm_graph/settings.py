@@ -97,6 +97,19 @@ class Settings(BaseSettings):
     export_time_limit_s: int = Field(default=3_600, ge=1)
     """For a whole export: its snapshot holds back the vacuum and every reader of the event log."""
 
+    files_dir: Path | None = None
+    """Where the bytes of files are kept; `files` in `home` where it is not set."""
+    file_max_bytes: int = Field(default=100 * 1024 * 1024, ge=1)
+    """Of one file."""
+    file_types: str = ""
+    """The media types of files that are taken, with commas between; the usual ones of offices where it is empty."""
+    file_transfers: int = Field(default=32, ge=1)
+    """Files that one process takes and sends at once."""
+    file_stall_s: float = Field(default=30.0, gt=0)
+    """How long a client may send or take no byte of a file before it is given up."""
+    file_time_limit_s: int = Field(default=1_800, ge=1)
+    """For a whole file."""
+
     page_size: int = Field(default=50, ge=1)
     max_page_size: int = Field(default=200, ge=1)
     max_offset: int = Field(default=10_000, ge=0)
@@ -178,6 +191,11 @@ class Settings(BaseSettings):
     def token_issuer(self) -> str:
         """`issuer`, or the address of a hub that runs on this machine alone."""
         return self.issuer or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def file_media_types(self) -> list[str]:
+        """`file_types` one by one."""
+        return [item.strip() for item in self.file_types.split(",") if item.strip()]
 
     @property
     def trusted_networks(self) -> list[str]:

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import sys
+from pathlib import Path
 
 import httpx
 
@@ -15,12 +16,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("-u")
     parser.add_argument("-H", action="append", default=[])
     parser.add_argument("-d", action="append", default=[])
+    parser.add_argument("--data-binary")
     given = parser.parse_args(arguments)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     headers |= {name: value.strip() for name, _, value in (header.partition(":") for header in given.H)}
     if given.u:
         headers["Authorization"] = "Basic " + base64.b64encode(given.u.encode()).decode()
-    answer = httpx.request("POST" if given.d else "GET", given.url, headers=headers, content="&".join(given.d))
+    body = Path(given.data_binary.removeprefix("@")).read_bytes() if given.data_binary else "&".join(given.d)
+    answer = httpx.request("POST" if body else "GET", given.url, headers=headers, content=body)
     sys.stdout.write(answer.text)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crm_graph.access import Access, Level
-from crm_graph.catalog import EntityType
+from crm_graph.catalog import EntityType, Shape
 from crm_graph.proof.datasets import Dataset
 from crm_graph.proof.engine import principal_of, reading
 from crm_graph.proof.rows import Connection, insert, load
@@ -54,6 +54,8 @@ async def _check(compiled: Compiled, company: Company, role: str, entity: Entity
     lists = ""
     for relation in catalog().children(entity):
         fields = " ".join(selected(c) for c in shown if c.relation == relation.name)
+        if fields and relation.shape is Shape.CONNECTION:
+            fields = f"nodes {{ {fields} }}"
         lists += f" {relation.api_name} {{ {fields} }}" if fields else ""
     query = f"{{ {entity.api_plural}(first: 200, archived: INCLUDE) {{ nodes {{ id maskedFields {own} {lists} }} }} }}"
     nodes = (await compiled.data(company.who, query))[entity.api_plural]["nodes"]
@@ -77,7 +79,10 @@ async def _check(compiled: Compiled, company: Company, role: str, entity: Entity
             if not any(level > Level.HIDDEN for _, level in levels):
                 children = []
             if named:
-                assert node[relation.api_name] == [
+                told = node[relation.api_name]
+                # A page begins with the newest.
+                told = told["nodes"][::-1] if relation.shape is Shape.CONNECTION else told
+                assert told == [
                     {m.api_name: expected(level, m, child[m.name]) for m, level in levels} for child in children
                 ], f"{role} {entity.name}.{relation.name}"
     return len(nodes) * len(shown)

@@ -195,6 +195,10 @@ def of_children(row: Row, _member: Any, _least: Level) -> bool:
     return row.entity.is_child
 
 
+def of_files(row: Row) -> bool:
+    return row.entity.name == "file"
+
+
 def of_masks(_row: Row, _member: Any, least: Level) -> bool:
     return least is Level.MASKED
 
@@ -297,6 +301,16 @@ LEAKS = [
         "stage history",
         granting("visible", "resolvers.sql", "_many", about=of_stays),
         by_queries(LISTS, Lean.CELLS, ROWS, ("stage_changes",)),
+    ),
+    Leak(
+        "attachments",
+        granting("visible", "resolvers.matching", about=of_files),
+        by_queries(LISTS, Lean.CELLS, ROWS, ("files",)),
+    ),
+    Leak(
+        "files by their ids",
+        granting("visible", "resolvers.sql", "_child"),
+        by_queries(NODE, Lean.ROWS, ROWS, ("files",)),
     ),
     rows("timelines", "resolvers.timeline.sql", CUSTOMERS, ("interactions", "tickets", "stage_changes")),
     cells("moments of timelines", "resolvers.timeline.sql", CUSTOMERS, MOMENTS),

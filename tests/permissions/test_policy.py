@@ -93,16 +93,18 @@ CEILINGS: Mapping[str, Mapping[str, str]] = {
 # The texts of what is a customer's that are not marked as personal: places, things, keys, and names of companies. One
 # that people write in words of their own does not belong here.
 NAMES_NOBODY: Mapping[str, str] = {
-    "customer": "addresses.city addresses.country addresses.district addresses.province bank_name city country currency"
+    "customer": "addresses.city addresses.country addresses.district addresses.province attachments.media_type"
+    " bank_name city country currency"
     " industry language number province registration_number",
-    "interaction": "",
-    "lead": "campaign city company_name currency disqualification_reason industry job_title product_interest province"
+    "interaction": "attachments.media_type",
+    "lead": "attachments.media_type campaign city company_name currency disqualification_reason industry job_title"
+    " product_interest province stage_history.reason",
+    "opportunity": "attachments.media_type campaign competitor currency loss_reason product_interest"
     " stage_history.reason",
-    "opportunity": "campaign competitor currency loss_reason product_interest stage_history.reason",
-    "ticket": "number product serial_number stage_history.reason",
-    "contract": "bank_name currency lines.currency lines.name lines.sku lines.unit number service_level"
-    " stage_history.reason",
-    "task": "",
+    "task": "attachments.media_type",
+    "ticket": "attachments.media_type number product serial_number stage_history.reason",
+    "contract": "attachments.media_type bank_name currency lines.currency lines.name lines.sku lines.unit number"
+    " service_level stage_history.reason",
 }
 
 

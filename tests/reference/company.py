@@ -41,6 +41,7 @@ CHILD = {
         EntityCode.TRANSITION,
     )
 }
+FILE = new_ids(id_source(4), EntityCode.FILE, ["offer", "photo", "contract"])
 EVENT = new_ids(id_source(3), EntityCode.EVENT, map(str, range(6)))
 PEOPLE = {
     "sales": ("wang", "east"),
@@ -225,6 +226,26 @@ def _customer_children() -> dict[str, list[Row]]:
                 ("0", "haidian", "erp", "K-2"),
                 ("1", "pooled", "shop", "S-3"),
                 ("2", "xiaoming", "shop", "S-1"),
+            )
+        ],
+        "files": [
+            {
+                "id": FILE[key],
+                "entity_type": type_,
+                "entity_id": record,
+                "created_by_id": USER["wang"],
+                "name": label,
+                "kind": kind,
+                "media_type": media_type,
+                "size": size,
+                "sha256": f"{size:064x}",
+                "download_url": f"/files/{FILE[key]}",
+                "created_at": _ago(3),
+            }
+            for key, type_, record, label, kind, media_type, size in (
+                ("offer", "customer", CUSTOMER["xiaoming"], "报价.pdf", "DOCUMENT", "application/pdf", 48_213),
+                ("photo", "customer", CUSTOMER["xiaoming"], "厨房.jpg", "IMAGE", "image/jpeg", 2_345_678),
+                ("contract", "contract", CONTRACT["hotel"], "合同.pdf", "SIGNED", "application/pdf", 91_002),
             )
         ],
         "collaborations": [{"entity_id": CUSTOMER["haidian"], "user_id": USER["wang"], "created_at": _ago(90)}],

@@ -122,10 +122,20 @@ class _Walk:
         return known and (ref.row["source"], ref.row["external_id"]) == wanted
 
     def _by_id(self, entity: EntityType | None, id_: UUID, nodes: list[FieldNode]) -> Any:
+        if entity is not None and entity.is_child and entity.is_listed:
+            return self._child_by_id(entity, id_, nodes)
         if entity is None or entity.is_child:
             return None
         found = [r for r in self.view.records(entity) if r.row["id"] == id_]
         return self._object(found[0], nodes) if found else None
+
+    def _child_by_id(self, entity: EntityType, id_: UUID, nodes: list[FieldNode]) -> Any:
+        for root, relation in self.view.catalog.holders(entity):
+            for record in self.view.records(root):
+                for child in self.view.related(record, relation):
+                    if child.row["id"] == id_:
+                        return self._object(child, nodes)
+        return None
 
     def _object(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:
         fields = self.asked.below(record.entity.api_name, nodes)
@@ -170,6 +180,8 @@ class _Walk:
     def _cell(self, record: Record, member: Field, nodes: list[FieldNode]) -> Any:
         value = self.view.shown(record, member)
         if member.kind is not Kind.MONEY or value is None:
+            if value is not None and member.kind is Kind.BIG_INT:
+                return str(value)
             return None if value is None else as_json(value)
         parts = {"__typename": "Money", "amount": as_json(value), "currency": record.row["currency"]}
         return {key: parts[same[0].name.value] for key, same in self.asked.below("Money", nodes).items()}
@@ -197,7 +209,7 @@ class _Walk:
     ) -> list[Record]:
         archived, where = arguments.get("archived") or "EXCLUDE", arguments.get("where")
         wanted = {"EXCLUDE": (False,), "INCLUDE": (False, True), "ONLY": (True,)}[archived]
-        kept = [r for r in records if (r.row["archived_at"] is not None) in wanted]
+        kept = [r for r in records if (r.row.get("archived_at") is not None) in wanted]
         return [r for r in kept if where is None or self.view.holds(where, r, exact=exact)]
 
     def _related_aggregate(self, record: Record, nodes: list[FieldNode]) -> dict[str, Any]:

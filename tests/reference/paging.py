@@ -90,7 +90,13 @@ class Pager:
             return None
         id_ = row_of(cursor)
         (row,) = (r for r in self.view.tables[entity.table] if r["id"] == id_)
-        return Record(entity, row, entity, row)
+        if not entity.is_child:
+            return Record(entity, row, entity, row)
+        ((root, prefix),) = (
+            (h, f"{r.name}.") for h, r in self.view.catalog.holders(entity) if h.name == row["entity_type"]
+        )
+        (root_row,) = (r for r in self.view.tables[root.table] if r["id"] == row["entity_id"])
+        return Record(entity, row, root, root_row, prefix)
 
     def _order(self, entity: EntityType, order_by: Any) -> list[Key]:
         keys: list[Key] = []

@@ -116,5 +116,6 @@ def expected(level: Level, member: Field, value: Any) -> Any:
     if value is None or level is Level.HIDDEN:
         return None
     if level is Level.READ:
-        return {"amount": as_json(value)} if member.kind is Kind.MONEY else as_json(value)
+        told = str(value) if member.kind is Kind.BIG_INT and value is not None else as_json(value)
+        return {"amount": told} if member.kind is Kind.MONEY else told
     return MASKS[member.info.mask](value) if member.info.mask else None

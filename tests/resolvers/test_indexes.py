@@ -131,7 +131,8 @@ def _gathered(tables: Tables) -> Iterator[str]:
         for relation in entity.relations.values():
             target = catalog()[relation.target]
             if relation.shape is Shape.CONNECTION and relation.link is None:
-                yield _third(target.table, relation.remote, tables[entity.table][0]["id"])
+                third = _third(target.table, relation.remote, tables[entity.table][0]["id"])
+                yield f"{third} AND entity_type = '{entity.name}'" if target.is_child else third
     users, teams = tables["users"], tables["teams"]
     for table in (e.table for e in catalog().roots if e.owned):
         for column, rows in (("owner_id", users), ("team_id", teams)):

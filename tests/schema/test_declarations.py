@@ -19,6 +19,7 @@ from crm_graph.schema import (
     contracts,
     customers,
     external_refs,
+    files,
     interactions,
     leads,
     opportunities,
@@ -33,7 +34,7 @@ from crm_graph.schema.declarations import EnumDeclaration, TypeDeclaration
 
 NOUNS = (
     *(customers, interactions, leads, opportunities, tickets, contracts, tasks),
-    *(users, teams, workflows, external_refs),
+    *(users, teams, workflows, external_refs, files),
 )
 TYPES: tuple[TypeDeclaration, ...] = tuple(t for noun in NOUNS for t in noun.TYPES)
 ENUMS: tuple[EnumDeclaration, ...] = tuple(e for noun in NOUNS for e in noun.ENUMS)
@@ -43,7 +44,7 @@ CATALOG = build_catalog()
 COMMON = frozenset(
     {
         "id", "version", "created_at", "updated_at", "archived_at", "owner", "team", "collaborators", "external_refs",
-        "stage", "stage_history", "stage_entered_at",
+        "attachments", "stage", "stage_history", "stage_entered_at",
     }
 )  # fmt: skip
 LONGEST = 200

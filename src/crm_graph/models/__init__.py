@@ -11,6 +11,7 @@ from crm_graph.models.events import Event, HashKey, LogEpoch
 from crm_graph.models.exchange_rates import ExchangeRate
 from crm_graph.models.exports import Export
 from crm_graph.models.external_refs import ExternalRef
+from crm_graph.models.files import File, FilePurge, Upload
 from crm_graph.models.idempotency_keys import IdempotencyKey
 from crm_graph.models.interactions import Interaction
 from crm_graph.models.issuers import Identity, Issuer, IssuerDocuments
@@ -45,6 +46,8 @@ __all__ = [
     "ExchangeRate",
     "Export",
     "ExternalRef",
+    "File",
+    "FilePurge",
     "Grant",
     "HashKey",
     "IdempotencyKey",
@@ -80,6 +83,7 @@ __all__ = [
     "Tracked",
     "Transition",
     "TrustedDocument",
+    "Upload",
     "UsedAssertion",
     "User",
     "UserRole",

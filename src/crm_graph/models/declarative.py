@@ -48,9 +48,12 @@ class Identified:
 
 
 class Child(Identified):
-    """A row that belongs to a root: its version, its event, its rights. `root` names the root's type."""
+    """A row that belongs to a root: its version, its event, its rights. `root` names the root's type, `*` any; of those
+    that are `paged` a root may have many.
+    """
 
     root: ClassVar[str]
+    paged: ClassVar[bool] = False
 
 
 class Tracked(Identified):
@@ -107,6 +110,13 @@ class Root(Tracked):
             primaryjoin=f"foreign(ExternalRef.entity_id) == {cls.__name__}.id",
             lazy="raise",
             viewonly=True,
+        )
+
+    @declared_attr
+    @classmethod
+    def attachments(cls) -> Mapped[list[Any]]:
+        return relationship(
+            "File", primaryjoin=f"foreign(File.entity_id) == {cls.__name__}.id", lazy="raise", viewonly=True
         )
 
 

@@ -35,6 +35,7 @@ class EntityCode(IntEnum):
     ISSUER = 23
     RIGHTS_PROPOSAL = 24
     TASK = 26
+    FILE = 28
     JOB = 30
     TIMER = 31
 

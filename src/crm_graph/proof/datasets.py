@@ -104,6 +104,10 @@ class Dataset:
         self.tables["stage_changes"] = [
             {**self._row("stage_changes", n), "entity_id": id_} for n, (_, id_) in enumerate(self._some(flows))
         ]
+        self.tables["files"] = [
+            {**self._row("files", n), "entity_id": id_, "entity_type": type_}
+            for n, (type_, id_) in enumerate(self._some(self._roots()))
+        ]
         self._join(roots)
         self.tables[EVENTS] = self.events().some(lambda: self._ids.new(EntityCode.EVENT))
         return self.tables
@@ -134,9 +138,10 @@ class Dataset:
             type_, entity = self._random.choice(roots)
             return self.events().one(self._catalog[type_], entity, self._ids.new(EntityCode.EVENT), number)
         row = self._row(table, number)
-        if table == "external_refs":
+        if table in ("external_refs", "files"):
             type_, entity = self._random.choice(roots)
-            return {**row, "entity_type": type_, "entity_id": entity, "external_id": f"K{number % 5}-{number}"}
+            named = {"external_id": f"K{number % 5}-{number}"} if table == "external_refs" else {}
+            return {**row, "entity_type": type_, "entity_id": entity, **named}
         if table == "stage_changes":
             flows = [id_ for type_, id_ in roots if self._catalog[type_].workflow]
             return {**row, "entity_id": self._random.choice(flows)} if flows else None

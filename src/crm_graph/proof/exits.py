@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
 from crm_graph.access import Access
 from crm_graph.catalog import EntityType
-from crm_graph.errors import CrmError
+from crm_graph.errors import CrmError, NoSuchFile
 from crm_graph.fragments import name, render, sql
 from crm_graph.messages import render as words
 from crm_graph.models.exports import ExportFormat
@@ -25,6 +26,7 @@ from crm_graph.proof.engine import Engine, reading
 from crm_graph.proof.rows import Tables, insert
 from crm_graph.resolvers.exports.encoders import encoder_for
 from crm_graph.resolvers.write import Begin
+from crm_graph.services.files import WHOLE, visible
 from crm_graph.services.import_reports import print_report
 from crm_graph.services.imports import import_file, upserting
 
@@ -43,6 +45,7 @@ class Exit(StrEnum):
     EXPORT = "EXPORT"
     MUTATION = "MUTATION"
     IMPORT = "IMPORT"
+    DOWNLOAD = "DOWNLOAD"
     NAMES = "NAMES"
 
 
@@ -52,7 +55,9 @@ DOCUMENTS = frozenset({Exit.QUERY, Exit.EXPORT, Exit.MUTATION})
 
 @dataclass(frozen=True)
 class Question:
-    """A document with its variables; of an import, the file, and the type of its records as the variable `type`."""
+    """A document with its variables; of an import, the file, and the type of its records as the variable `type`; of a
+    download, the id of the file.
+    """
 
     text: str
     variables: Variables
@@ -75,6 +80,8 @@ async def outcome(engine: Engine, who: Principal, question: Question) -> Answer:
                 async with reading(engine.connection):
                     begin = engine.writing(who)
                     return await imported(begin, engine.catalog[variables["type"]], who.access, text), 0
+            case Exit.DOWNLOAD:
+                return await _downloaded(engine, who, text), 0
     except CrmError as error:
         told = (error.code, words(error, "en"), error.path, sorted(error.details.items(), key=str))
         return repr(told).encode(), -1
@@ -101,6 +108,14 @@ async def _files(engine: Engine, who: Principal, text: str, variables: Variables
         whole = encoder.begin() + encoder.rows(rows) + encoder.end()
         written.append(_texts(whole) if format_ is ExportFormat.XLSX else whole)
     return b"\n".join(written)
+
+
+async def _downloaded(engine: Engine, who: Principal, id_: str) -> bytes:
+    """What a download tells: the file's headers, and by its SHA-256 its bytes. Raises NoSuchFile."""
+    found = await visible(engine.connection, who, engine.catalog, engine.now, ids=[UUID(id_)], members=WHOLE)
+    if not found:
+        raise NoSuchFile
+    return repr([found[0][name] for name in ("name", "media_type", "size", "sha256")]).encode()
 
 
 def _texts(workbook: bytes) -> bytes:

@@ -26,6 +26,8 @@ UPSERTS = 2
 PEOPLE = 8
 """So many changes of teams and people."""
 TOLD = 2
+DOWNLOADS = 3
+DELETE = f"mutation ($id: ID!) {{ deleteFile(id: $id) {{ deleted {ERRORS} }} }}"
 ROWS = 12
 IMPORTED = 0.6
 """The share of cases in which a file is imported."""
@@ -47,6 +49,7 @@ def some_further(random: Random, twin: Twin, schema: GraphQLSchema, limits: Limi
     directory = Directory(random, twin, schema)
     asked += [Question(*made, Exit.MUTATION) for _ in range(PEOPLE) if (made := directory.make())]
     asked += [*some_questions(random, twin, schema), *some_timelines(schema, limits)]
+    asked += some_downloads(random, twin, schema)
     for action, make in (("duplicates:check", a_check), ("unmask", an_unmasking)):
         asked += [make(random, twin) for _ in range(TOLD if access.may(action) else 0)]
     upserted = [twin.view.catalog[n] for n in NOUNS if access.may(f"{twin.view.catalog[n].plural}:upsert")]
@@ -68,6 +71,16 @@ def some_timelines(schema: GraphQLSchema, limits: Limits) -> list[Question]:
     return [
         Question(f"{{ customers({page}, archived: {which}) {{ nodes {{ id {entries} }} }} }}", {}) for which in WHICH
     ]
+
+
+def some_downloads(random: Random, twin: Twin, schema: GraphQLSchema) -> list[Question]:
+    """Files to be downloaded and deleted, some of which the asker does not see at all."""
+    ids = [str(row["id"]) for tables in (twin.view.tables, twin.tables) for row in tables["files"]]
+    ids = sorted({*map(str, twin.differing("files")), *random.sample(ids, min(DOWNLOADS, len(ids)))})
+    asked = [Question(id_, {}, Exit.DOWNLOAD) for id_ in ids]
+    if schema.mutation_type is not None and "deleteFile" in schema.mutation_type.fields:
+        asked += [Question(DELETE, {"id": id_}, Exit.MUTATION) for id_ in ids]
+    return asked
 
 
 def some_files(random: Random, twin: Twin, schema: GraphQLSchema, limits: Limits, lists: int) -> list[Question]:

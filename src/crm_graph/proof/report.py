@@ -30,6 +30,7 @@ def lines(proof: Proof) -> Iterator[str]:
 _SAID = {
     Exit.EXPORT: "As a file, in each format:\n",
     Exit.IMPORT: "By importing this file:\n",
+    Exit.DOWNLOAD: "By downloading the file of this id:\n",
     Exit.NAMES: "By a name that they do not have:\n",
 }
 

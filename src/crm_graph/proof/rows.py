@@ -26,7 +26,7 @@ NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 LOADED = (
     "customers", "contact_points", "addresses", "interactions", "leads", "opportunities", "tickets", "contracts",
     "tasks", "contract_lines", "users", "teams", "team_members", "collaborations", "external_refs", "pipelines",
-    "stages", "transitions", "reasons", "stage_changes", "events",
+    "stages", "transitions", "reasons", "stage_changes", "files", "events",
 )  # fmt: skip
 """The tables that reads are about."""
 SEARCHED = frozenset({"customers", "contact_points", "leads", "opportunities", "tickets", "contracts", "tasks"})

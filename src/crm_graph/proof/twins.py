@@ -24,7 +24,7 @@ from crm_graph.proof.view import Record, View, stored
 MUTABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "tasks", "interactions", "contact_points",
     "addresses", "contract_lines", "external_refs", "stage_changes", "users", "teams", "pipelines", "stages",
-    EVENTS,
+    "files", EVENTS,
 )  # fmt: skip
 STRUCTURAL = frozenset(
     {"id", "entity_type", "entity_id", "position", "key", "path", "workflow_type", "is_default", "pipeline_id"}
@@ -32,11 +32,12 @@ STRUCTURAL = frozenset(
 """Columns whose values tie rows together; a row is taken away or moved as a whole instead."""
 REMOVABLE = (
     "tasks", "interactions", "contact_points", "addresses", "contract_lines", "external_refs", "stage_changes",
-    "collaborations", EVENTS,
+    "files", "collaborations", EVENTS,
 )  # fmt: skip
 ADDABLE = (
     "customers", "leads", "opportunities", "contracts", "tickets", "tasks", "interactions", "contact_points",
-    "addresses", "contract_lines", "external_refs", "stage_changes", "collaborations", EVENTS,
+    "addresses", "contract_lines", "external_refs", "stage_changes", "files",
+    "collaborations", EVENTS,
 )  # fmt: skip
 ELSEWHERE = 0.15
 """The share of changes that let a row belong to another one."""

@@ -19,6 +19,8 @@ ObjectWriter = Callable[[ObjectPlan, Row, RowFlags], Pairs]
 def connection(plan: Connection, parent: Row | None, context: Context, write: ObjectWriter) -> Fragment:
     """The JSON of a connection; `write` gives the members of one row's object."""
     row = own_row(plan.entity, context.alias())
+    if parent is not None and plan.relation is not None:
+        row = parent.child(plan.relation, plan.entity, row.alias)
     matching = (best_rows if by_rank(plan) else matching_rows)(plan, parent, row, context)
     keys = sort_keys(plan.order, row, context.compiler(), context.catalog)
     return _ConnectionWriter(plan, parent, row, context, matching, keys, write).write()

@@ -92,7 +92,7 @@ def matching_rows(plan: RowSet, parent: Row | None, row: Row, context: Context) 
     else:
         table = sql("{table} AS {a}", table=name(plan.entity.table), a=name(row.alias))
         seen = ways(compiler, row)
-    if plan.archived is Archived.EXCLUDE:
+    if plan.archived is Archived.EXCLUDE and plan.entity.tracked:
         conditions.append(sql("{c} IS NULL", c=row.column("archived_at")))
     elif plan.archived is Archived.ONLY:
         conditions.append(sql("{c} IS NOT NULL", c=row.column("archived_at")))

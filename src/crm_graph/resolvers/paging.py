@@ -38,7 +38,8 @@ def _expression(key: OrderKey, row: Row, compiler: Compiler, catalog: Catalog) -
     if key.field is RANK:
         return sql("{ranks}.rank", ranks=ranks(row)), False
     if not key.path:
-        readable = compiler.cell(row, key.field, Level.READ)
+        # What belongs to a record is listed by id, which whoever sees it reads.
+        readable = TRUE if row.entity.is_child else compiler.cell(row, key.field, Level.READ)
         column = row.comparable(key.field)
         if readable == TRUE:
             return column, False

@@ -228,7 +228,8 @@ class Planner:
             case "happenedAt":
                 return Cell(selected.key, moment_of(entity))
             case "entity":
-                rows = tuple(plan for plan in self.objects(selected) if plan.entity.workflow)
+                holders = {root.name for root, _ in self.catalog.holders(entity)}
+                rows = tuple(plan for plan in self.objects(selected) if plan.entity.name in holders)
                 return RootOf(selected.key, rows)
         needed = (a for type_, name, a in DERIVED_ACTIONS if (type_, name) == (entity.api_name, selected.name))
         if not all(self.access.may(action) for action in needed):

@@ -124,6 +124,8 @@ class Writer:
     def lookup(self, lookup: Lookup) -> Fragment:
         """The object of one row by id or external ref, null when the asker does not see it."""
         entity = lookup.row.entity
+        if entity.is_child:
+            return self._child(lookup)
         row = own_row(entity, self.context.alias())
         if lookup.id is not None:
             by = sql("{id} = {value}", id=row.column("id"), value=lookup.id)
@@ -133,6 +135,31 @@ class Writer:
             by = FALSE
         source = sql("{table} AS {a}", table=name(entity.table), a=name(row.alias))
         return self._single(lookup.row, row, source, by)
+
+    def _child(self, lookup: Lookup) -> Fragment:
+        """The object of what belongs to a record, by its id: it says itself which type its record is of, and with the
+        rights on that record it is seen.
+        """
+        entity, compiler = lookup.row.entity, self.context.compiler()
+        alias, branches = self.context.alias(), list[Fragment]()
+        for root, relation in self.context.catalog.holders(entity):
+            if not self.context.access.grants(root.name):
+                continue
+            record = own_row(root, self.context.alias())
+            child = record.child(relation, entity, alias)
+            by = all_of([related_join(relation, record, alias), compiler.visible(child)])
+            source = sql("{table} AS {a}", table=name(root.table), a=name(record.alias))
+            json = self._single(lookup.row, record, source, by, shown=child)
+            branches.append(sql("WHEN {type} THEN {json}", type=text(root.name), json=json))
+        if not branches or lookup.id is None:
+            return sql("NULL::json")
+        return sql(
+            "(SELECT CASE {a}.entity_type {branches} END FROM {table} AS {a} WHERE {a}.id = {id})",
+            a=name(alias),
+            branches=join(" ", branches),
+            table=name(entity.table),
+            id=lookup.id,
+        )
 
     def _by_external_ref(self, row: Row, source: Fragment, external_id: Fragment) -> Fragment:
         """The row that another system calls so, for who may read what it calls it: a withheld ref finds nothing."""
@@ -168,9 +195,12 @@ class Writer:
             a=a,
         )
 
-    def _single(self, plan: ObjectPlan, row: Row, source: Fragment, by: Fragment) -> Fragment:
+    def _single(
+        self, plan: ObjectPlan, row: Row, source: Fragment, by: Fragment, *, shown: Row | None = None
+    ) -> Fragment:
+        """The object of the one row of a source, or of what belongs to it."""
         flags = self.context.flags(row)
-        json = as_object(self.object(plan, row, flags))
+        json = as_object(self.object(plan, shown or row, flags))
         where = all_of([by, self.context.compiler().visible(row)])
         if not flags.columns:
             return sql("(SELECT {json} FROM {source} WHERE {where})", json=json, source=source, where=where)

@@ -35,6 +35,7 @@ from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.services import idempotency
 from crm_graph.services.listings import ListedRef
 from crm_graph.services.reads import ReadLog
+from crm_graph.services.uploads import NO_FILES, FileLimits
 from crm_graph.transaction import Transaction
 
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
@@ -78,6 +79,7 @@ class MutationContext:
     unkept: bool = False
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     rights_approval: bool = False
+    files: FileLimits = NO_FILES
     tx: Transaction | None = None
     failure: CrmError | None = None
     unread: Exception | None = None

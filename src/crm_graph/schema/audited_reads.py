@@ -18,7 +18,7 @@ class AuditedRead:
     type: str = strawberry.field(
         description="What was read and how: `customer.looked_up`, `customer.unmasked`, `customer.duplicate_checked`,"
         " `customer.paged`, `customer.explained`, `role.simulated`, `export.created`, `export.started`,"
-        " `export.downloaded` and so on."
+        " `export.downloaded`, `file.downloaded` and so on."
     )
     at: datetime = strawberry.field(description="When, in UTC.")
     actor_id: strawberry.ID | None = strawberry.field(
@@ -28,7 +28,9 @@ class AuditedRead:
     client_id: str | None = strawberry.field(description="The OAuth client that asked; null for none.")
     source: str = strawberry.field(description="The system that the client stands for, or `api`.")
     request_id: str | None = strawberry.field(description="The request; all that it was told has the same.")
-    record_type: str = strawberry.field(description="The type of records, in snake_case; `export` for a file.")
+    record_type: str = strawberry.field(
+        description="The type of records, in snake_case; `export` or `file` for a file."
+    )
     record_id: strawberry.ID | None = strawberry.field(
         description="The record; null where none was found, or too many to name each."
     )

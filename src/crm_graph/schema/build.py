@@ -41,6 +41,7 @@ from crm_graph.schema.role_administration import role_mutations, role_questions
 from crm_graph.schema.roles import ACTIONS, role_schema
 from crm_graph.schema.scalars import SCALARS
 from crm_graph.schema.trusted_documents import trusted_document_mutations
+from crm_graph.schema.uploads import file_mutations
 from crm_graph.schema.verbs import verb_mutations
 from crm_graph.schema.viewer import viewer_field
 from crm_graph.services.commands import Mode, Result
@@ -122,6 +123,7 @@ def _mutation(types: EntityTypes) -> Any:
         job_mutations(),
         timer_mutations(),
         (create_export(), erase_customer()),
+        file_mutations(types),
     )
     fields = [mutation.field() for mutation in mutations]
     for field in fields:

@@ -14,6 +14,7 @@ from crm_graph.schema import (
     contracts,
     customers,
     external_refs,
+    files,
     interactions,
     leads,
     opportunities,
@@ -57,6 +58,7 @@ NOUNS = (
     teams,
     workflows,
     external_refs,
+    files,
 )
 
 COMMON: Mapping[str, str] = {
@@ -69,6 +71,7 @@ COMMON: Mapping[str, str] = {
     "team": "The team that the record belongs to.",
     "collaborators": "Users who work on the record beside its owner (协作人), at most 200.",
     "external_refs": "What other systems call the record, at most 200.",
+    "attachments": "Files that hang on the record, newest first.",
     "stage": "Where the record stands in its pipeline.",
     "stage_entered_at": "When it came to its present stage, in UTC.",
     "stage_history": "Every stay in a stage, oldest first, at most 200.",
@@ -83,6 +86,7 @@ COMMON_LABELS: Mapping[str, Label] = {
     "team": ("所属团队", "Team"),
     "collaborators": ("协作人", "Collaborators"),
     "external_refs": ("外部编号", "External references"),
+    "attachments": ("附件", "Attachments"),
     "stage": ("阶段", "Stage"),
     "stage_entered_at": ("进入阶段时间", "In the stage since"),
     "stage_history": ("阶段历史", "Stage history"),
@@ -150,14 +154,14 @@ class EntityTypes:
         self.aggregates = Aggregates(catalog, self.filters, self.money)
         self.types = {n: self._empty(t) for n, t in catalog.types.items()}
         self.history = HistoryTypes(self.page_info, self.types["user"])
-        self.connections = {n: empty(f"{t.api_name}Connection") for n, t in catalog.types.items() if not t.is_child}
+        self.connections = {n: empty(f"{t.api_name}Connection") for n, t in catalog.types.items() if t.is_listed}
         for entity in catalog.types.values():
             self._define(entity)
         for name in self.connections:
             self._define_connection(catalog[name])
 
     def _empty(self, entity: EntityType) -> Any:
-        bases = (() if entity.is_child else (self.node,), self.timeline.interfaces(entity))
+        bases = ((self.node,) if entity.is_listed else (), self.timeline.interfaces(entity))
         return type(entity.api_name, tuple(chain(*bases)), {"__module__": __name__})
 
     def _define(self, entity: EntityType) -> None:
@@ -166,7 +170,7 @@ class EntityTypes:
         members = {f.name: Member(self._scalar(f), lines[f.name]) for f in entity.fields.values()}
         for relation in entity.relations.values():
             members[relation.name] = self._relation(relation, lines[relation.name])
-            if relation.shape is Shape.CONNECTION:
+            if relation.shape is Shape.CONNECTION and not catalog[relation.target].is_child:
                 members[f"{relation.name}_{AGGREGATE.lower()}"] = self.aggregates.member(
                     catalog[relation.target], f"Groups of `{relation.api_name}`."
                 )
@@ -183,6 +187,8 @@ class EntityTypes:
             )
         if entity.name == "stage_change":
             members["entity"] = Member(self.node | None, "The record that came to the stage.")
+        if entity.name == "file":
+            members["entity"] = Member(self.node | None, "The record that the file hangs on.")
         members.update(self.timeline.members(entity))
         members.update(self.history.members(entity))
         define_type(self.types[entity.name], declaration.description, members)
@@ -201,12 +207,17 @@ class EntityTypes:
         return Member(connection, description, self.list_arguments(self.catalog[relation.target]))
 
     def list_arguments(self, entity: EntityType) -> Mapping[str, Argument]:
-        """The arguments of every list."""
-        return {
+        """The arguments of every list; of what belongs to a record, those of its pages alone."""
+        pages = {
             "first": Argument(int | None, "At most this many records from the start, 0 to 200; 50 if nothing is said."),
             "after": Argument(str | None, "Only records behind this cursor."),
             "last": Argument(int | None, "At most this many records from the end, 0 to 200."),
             "before": Argument(str | None, "Only records in front of this cursor."),
+        }
+        if entity.is_child:
+            return pages
+        return {
+            **pages,
             "offset": Argument(int | None, "Leave out this many records, up to 10,000; not with cursors."),
             **search_argument(self.catalog, entity),
             "where": Argument(self.filters.where[entity.name] | None, "Only records that match."),

@@ -1,6 +1,6 @@
 """The schema of a role set, by omission: what it may not see or do is not there. Nothing is ever added."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -69,7 +69,13 @@ class _RoleSchema:
         return schema
 
     def _granted(self, entity: EntityType) -> bool:
-        return entity.is_child or bool(self.access.grants(entity.name))
+        if not entity.is_child:
+            return bool(self.access.grants(entity.name))
+        return any(self._shows(root, relation) for root, relation in self.catalog.holders(entity))
+
+    def _shows(self, root: EntityType, relation: Relation) -> bool:
+        """Whether anything is seen of what belongs to a record."""
+        return any(grant.shows(f"{relation.name}.") for grant in self.access.grants(root.name))
 
     @cached_property
     def _timeline(self) -> RoleTimeline:
@@ -208,7 +214,7 @@ class _RoleSchema:
         if isinstance(found, Relation):
             target = self.catalog[found.target]
             if target.is_child:
-                return any(grant.shows(f"{found.name}.") for grant in self.access.grants(entity.name))
+                return self._shows(entity, found)
             return self._granted(target)
         return True
 
@@ -216,7 +222,8 @@ class _RoleSchema:
         """The highest level of a field; a child's is the highest that any of its roots gives."""
         if not entity.is_child:
             return self.access.ceiling(entity.name, member.name)
-        return max(self.access.ceiling(root.name, f"{path}.{member.name}") for root, path in self._holders(entity))
+        holders = self.catalog.holders(entity)
+        return max(self.access.ceiling(root.name, f"{relation.name}.{member.name}") for root, relation in holders)
 
     def _input_fields(self, type_: GraphQLInputObjectType) -> dict[str, GraphQLInputField]:
         return {
@@ -271,11 +278,5 @@ class _RoleSchema:
             return True
         if not entity.is_child:
             return self.access.may_write(entity.name, found.name)
-        return any(self.access.may_write(root.name, f"{path}.{found.name}") for root, path in self._holders(entity))
-
-    def _holders(self, child: EntityType) -> Iterable[tuple[EntityType, str]]:
-        """The root types that a child can belong to, each with the name of its relation."""
-        for root in self.catalog.roots:
-            for relation in root.relations.values():
-                if relation.target == child.name:
-                    yield root, relation.name
+        holders = self.catalog.holders(entity)
+        return any(self.access.may_write(root.name, f"{relation.name}.{found.name}") for root, relation in holders)

@@ -17,7 +17,7 @@ from crm_graph.catalog import CUSTOM, Catalog, EntityType, Relation
 from crm_graph.errors import Invalid, NotFound, Required
 from crm_graph.fragments import Fragment, const, join, name, param, sql, text
 from crm_graph.models.fields import info_of
-from crm_graph.services import jobs, search_index
+from crm_graph.services import files, jobs, search_index
 from crm_graph.services.rights import rights_on, seen
 from crm_graph.services.rows import column_types
 from crm_graph.services.texts import clean
@@ -59,6 +59,7 @@ async def erase(tx: Transaction, id_: UUID, reason: str) -> Erased:
     touched = [(e, await _erase_rows(tx, e, "customer_id", id_)) for e in _with_customers(tx.catalog)]
     touched.append((holder, await _erase_rows(tx, holder, "id", id_)))
     ids = [row["id"] for _, rows in touched for row in rows]
+    await files.erase_files(tx, [id_])
     for entity, rows in touched:
         await _erase_below(tx, entity, [row["id"] for row in rows])
     # Rows are locked now: whoever wrote an event of them before has committed it.

@@ -1,6 +1,5 @@
 """Exports: who may download which list, until when, and what was downloaded."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,6 +12,7 @@ from crm_graph.errors import Invalid, LimitReached
 from crm_graph.models.exports import ExportFormat
 from crm_graph.models.ids import EntityCode
 from crm_graph.permissions.store import Connection
+from crm_graph.services.file_names import file_name
 from crm_graph.transaction import EventDraft, Transaction
 
 ACTION = "export"
@@ -144,15 +144,13 @@ def _file_name(command: CreateExport, today: date) -> str:
     wished = command.file_name
     if wished is None:
         return f"{command.entity}-{today.isoformat()}{extension}"
-    if not _is_utf8(wished):
-        raise Invalid("text_invalid", path=("fileName",))
     if len(wished) > MAX_FILE_NAME:
         raise Invalid("text_too_long", path=("fileName",), max=MAX_FILE_NAME)
-    # Characters of the category C are invisible, and some turn the direction of what follows: `exe.csv` as `vsc.exe`.
-    shown = "".join("_" if c in '/\\:*?"<>|' else c for c in wished if not unicodedata.category(c).startswith("C"))
-    if shown.lower().endswith(extension):
-        shown = shown[: -len(extension)]
-    return (shown.strip(" .") or command.entity) + extension
+    try:
+        longest = MAX_FILE_NAME + len(extension)
+        return file_name(wished, (extension,), otherwise=command.entity, max_length=longest)
+    except Invalid as fault:
+        raise fault.at("fileName") from None
 
 
 async def find(connection: Connection, export_id: UUID, user_id: UUID, now: datetime) -> StoredExport | None:

@@ -55,7 +55,7 @@ def _told(desk: Desk, columns: Iterable[str]) -> list[str]:
         c
         for c in columns
         if c not in BOOKKEEPING
-        and c not in desk.noun.children
+        and c not in desk.entity.relations
         and not (c.endswith("_base") and c.removesuffix("_base") in types)
     ]
 

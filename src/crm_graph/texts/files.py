@@ -24,6 +24,42 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "There is no such export, or it has expired. Make it again.",
         "导出不存在或已过期，请重新创建。",
     ),
+    "no_such_file": (
+        "There is no such file, or you may not read it.",
+        "文件不存在，或您无权读取。",
+    ),
+    "no_such_upload": (
+        "There is no such upload, or it has expired. Call createUpload again.",
+        "上传地址不存在或已过期，请重新调用 createUpload。",
+    ),
+    "upload_taken": (
+        "The bytes of this upload are here already, or on their way. Call createUpload for another file.",
+        "该上传的内容已收到或正在传输，如需上传其他文件请重新调用 createUpload。",
+    ),
+    "upload_without_bytes": (
+        "The bytes of this upload are not all here. Send them to its address first.",
+        "该上传的内容尚未收全，请先将文件发送到上传地址。",
+    ),
+    "uploads_waiting": (
+        "You have {limit} uploads that are not finished. Finish one of them, or wait an hour.",
+        "您有 {limit} 个未完成的上传，请先完成其中之一，或一小时后再试。",
+    ),
+    "file_refused": ("The file is not what was told of it.", "文件与所声明的不符。"),
+    "file_size": ("The file does not have {told} bytes, as was told.", "文件大小与声明的 {told} 字节不符。"),
+    "file_type": ("The content of the file is not {told}, as was told.", "文件内容与声明的类型 {told} 不符。"),
+    "file_sha256": (
+        "The SHA-256 of the file is {found}, and {told} was told.",
+        "文件的 SHA-256 为 {found}，与声明的 {told} 不符。",
+    ),
+    "file_type_not_taken": (
+        "Files of this type are not taken. These are: {types}.",
+        "不接受该类型的文件。可接受的类型：{types}。",
+    ),
+    "not_a_sha256": ("A SHA-256 has 64 hexadecimal digits.", "SHA-256 须为 64 位十六进制数。"),
+    "storage_full": (
+        "There is no room for the file now. Tell who runs the hub, and try again later.",
+        "存储空间不足，请联系管理员，稍后重试。",
+    ),
     "import_encoding": (
         "The file's text encoding is not known. Save it as UTF-8.",
         "无法识别文件编码，请另存为 UTF-8。",

@@ -40,6 +40,7 @@ from crm_graph.resolvers.read import Answered, Reader
 from crm_graph.resolvers.trusted_documents import TrustedDocuments
 from crm_graph.resolvers.write import Begin, MutationContext, run_mutation
 from crm_graph.services.reads import Audit
+from crm_graph.services.uploads import FileLimits
 from crm_graph.web import graphiql
 from crm_graph.web.authentication import authenticate, challenge, known
 from crm_graph.web.compression import WORTH_BYTES, packed
@@ -115,6 +116,7 @@ class GraphQLEndpoint:
         max_body_bytes: int,
         idempotency_lifetime: timedelta,
         rights_approval: bool,
+        files: FileLimits,
     ) -> None:
         self._principals = principals
         self.operations = operations
@@ -130,6 +132,7 @@ class GraphQLEndpoint:
         self._max_body = max_body_bytes
         self._idempotency_lifetime = idempotency_lifetime
         self._rights_approval = rights_approval
+        self._files = files
         self._process = token_hex(8)
         self._numbers = count(1)
         self._disconnects = Disconnects()
@@ -256,6 +259,7 @@ class GraphQLEndpoint:
             trusted=self._trusted,
             audit=self._audit,
             rights_approval=self._rights_approval,
+            files=self._files,
         )
         result = await run_mutation(context)
         failure = next((e.original_error for e in result.errors or () if isinstance(e.original_error, CrmError)), None)

@@ -68,9 +68,13 @@ class Draft:
 
     def pick_type(self) -> EntityType:
         """One of the types, rather one that the query is to be about."""
-        types = list(self.catalog.roots)
+        types = self.nodes()
         wanted = [entity for entity in types if entity.table in self.about]
         return self.random.choice(wanted if wanted and self.chance(self.bent) else types)
+
+    def nodes(self) -> list[EntityType]:
+        """The types that are found by an id alone."""
+        return [entity for entity in self.catalog.types.values() if entity.is_listed]
 
     def _leads_there(self, entity: EntityType) -> bool:
         related = (self.catalog[relation.target].table for relation in entity.relations.values())

@@ -102,10 +102,10 @@ class OperationMaker:
     def _node(self) -> str:
         """Fragments on some types; those on a type that the role does not have are optional."""
         about = self.draft.about
-        types = [e for e in self.draft.catalog.roots if self.draft.chance(0.9 if e.table in about else 0.4)]
+        types = [e for e in self.draft.nodes() if self.draft.chance(0.9 if e.table in about else 0.4)]
         parts = ["id __typename"] if self.draft.chance(0.8) else []
         for type_ in types:
-            if self.draft.access.grants(type_.name):
+            if type_.api_name in self.draft.schema.type_map:
                 parts.append(f"... on {type_.api_name} {{ {self._selection(type_, None, 1)} }}")
             else:
                 parts.append(f"... on {type_.api_name} @optional {{ id }}")
@@ -252,7 +252,9 @@ class OperationMaker:
         *,
         exact: bool = False,
     ) -> str:
-        arguments = {**self._window(path), **ConditionMaker(self.draft).conditions(entity, exact=exact)}
+        # What belongs to a record has pages and nothing else.
+        more = {} if entity.is_child else ConditionMaker(self.draft).conditions(entity, exact=exact)
+        arguments = {**self._window(path, offset=not entity.is_child), **more}
         written = arguments_in_document(arguments)
         parts = [self._part(entity, path, depth) for _ in range(self.draft.random.randint(1, 3))]
         if any(isinstance(v, Written) and k in ("after", "before") for k, v in arguments.items()):
