@@ -55,7 +55,7 @@ PEOPLE = {
     "mo": ("auditor", None),
 }
 """Username to role and primary team. Zhou is a dispatcher too: she may assign leads, and sees no more for it. The
-matcher sees customers' phones masked everywhere, and may look them up and unmask them.
+matcher sees customers' phones masked everywhere, and may look them up and unmask them, and erase customers.
 """
 
 
@@ -413,7 +413,7 @@ _DISPATCHER = (
 )
 _MATCHER = (
     "WITH made AS (INSERT INTO roles (id, key, name_en, name_zh, actions, created_at, updated_at)"
-    " VALUES (:id, 'matcher', 'Matcher', '来电匹配', '[\"unmask\"]', :now, :now) RETURNING id)"
+    " VALUES (:id, 'matcher', 'Matcher', '来电匹配', '[\"unmask\", \"erase\"]', :now, :now) RETURNING id)"
     " INSERT INTO grants (id, role_id, entity_type, row_rule, levels, field_levels)"
     " SELECT :grant, id, 'customer', 'ALL', '{}',"
     ' \'{"kind": "READ", "phone": "LOOKUP", "contact_points.raw": "MASKED", "credit_limit": "MASKED"}\''
