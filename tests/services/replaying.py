@@ -38,6 +38,7 @@ VALUES: Mapping[Kind, Sequence[Any]] = {
     Kind.MONEY: ("10", "99.90", None),
 }
 SURE: Mapping[str, Mapping[str, Any]] = {
+    "task": {"title": "回电话"},
     "customer": {"kind": "ORGANIZATION", "name": "海川电器"},
     "interaction": {"channel": "CALL", "occurredAt": "2026-11-20T04:00:00Z"},
     "lead": {"name": "周杰"},
