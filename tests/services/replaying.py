@@ -62,6 +62,9 @@ class Doings:
             for entity in NOUNS:
                 tries = TRIES if verb in verbs_of(entity) else 0
                 while (entity, verb) not in self.verbs and tries:
+                    if verb == "move":
+                        # Those that are there may stand where no way leads on.
+                        await self._do(entity, "create")
                     await self._do(entity, verb)
                     tries -= 1
         for _ in range(steps):
