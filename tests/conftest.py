@@ -27,7 +27,7 @@ from crm_graph.settings import Settings, load_settings
 
 REFERENCE = (
     "policy_version", "roles", "grants", "users", "teams", "team_members", "user_roles", "clients", "signing_keys",
-    "pipelines", "stages", "transitions", "reasons", "exchange_rates",
+    "pipelines", "stages", "transitions", "reasons", "exchange_rates", "log_epochs",
 )  # fmt: skip
 """Tables of which a run may hold rows from its start on; of these `clean` takes only what the test added."""
 

@@ -30,7 +30,8 @@ LATER = START + timedelta(days=400)
 @pytest.fixture
 async def timers(crm: Crm) -> AsyncIterator[list[str]]:
     """One that is held, one that is to fire again, one that waits."""
-    ids = [IdSource().new(EntityCode.TIMER) for _ in range(3)]
+    source = IdSource()
+    ids = [source.new(EntityCode.TIMER) for _ in range(3)]
     for id_, key, wake_at, attempts, held in zip(
         ids, "abc", (DUE, LATER, LATER), (5, 2, 0), (START, None, None), strict=True
     ):
