@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import Date, DateTime, Numeric, Uuid
 
 from crm_graph.access import Level
-from crm_graph.catalog import EntityType, Relation, Shape
+from crm_graph.catalog import EntityType
 from crm_graph.models import Base
+from crm_graph.proof.histories import SIDES, told_of, type_of
 from crm_graph.proof.rows import Row, Tables
 from crm_graph.proof.view import Record, View
 
@@ -30,7 +31,7 @@ def _placed(event: Row) -> Row:
     """Where it stands; as services write them, events name nothing as changed that stays as it is."""
     place, before, after = event["id"].int % 1_000_003, event["before"], event["after"]
     changed = [key for key in event["changed"] if before.get(key) != after.get(key)]
-    images = {side: {key: event[side][key] for key in changed if key in event[side]} for side in _SIDES}
+    images = {side: {key: event[side][key] for key in changed if key in event[side]} for side in SIDES}
     return {
         **event,
         **images,
@@ -65,14 +66,13 @@ def _of_record(view: View, record: Record, event: Row) -> Iterator[Entry]:
         if events and events[-1]["id"] == event["id"]:
             yield _entry("LEFT", entityType=entity.api_name, entityId=str(record.row["id"]))
         return
-    told = {key: _member(view, record, event, key) for key in event["changed"]}
+    told = {key: told_of(view, record, event, key) for key in event["changed"]}
     changed = sorted({name for name, some, _ in told.values() if some})
     if changed or _moves_its_own(view, record, event):
-        whole = all(whole for _, _, whole in told.values())
         yield _entry(
             "CHANGED",
             id=str(event["id"]),
-            type=event["type"] if whole else f"{entity.name}.updated",
+            type=type_of(view, record, event),
             entityType=entity.api_name,
             entityId=str(record.row["id"]),
             version=event["entity_version"],
@@ -83,44 +83,6 @@ def _of_record(view: View, record: Record, event: Row) -> Iterator[Entry]:
 def _entry(kind: str, **known: Any) -> Entry:
     nothing: Entry = {"id": None, "type": None, "entityType": None, "entityId": None, "version": None, "changed": []}
     return {"kind": kind, **nothing, **known}
-
-
-def _member(view: View, record: Record, event: Row, key: str) -> tuple[str, bool, bool]:
-    """The name of what was changed, whether something of it is told, and whether all is."""
-    entity = record.entity
-    if key in entity.fields:
-        read = view.level(record, key) is Level.READ
-        return entity.fields[key].api_name, read, read
-    for relation in entity.relations.values():
-        if relation.shape is Shape.ONE and relation.local == key:
-            ends = [_end(view, relation, event[side].get(key)) for side in ("before", "after")]
-            return relation.api_name, any(end is True for end in ends), all(end is not False for end in ends)
-    relation = entity.relations[key]
-    target = view.catalog[relation.target]
-    child = Record(target, {"id": None}, record.root, record.root_row, f"{relation.name}.")
-    hidden = {f for f in target.fields if view.level(child, f) is not Level.READ}
-    sides = [[{k: v for k, v in item.items() if k not in hidden} for item in event[s].get(key, [])] for s in _SIDES]
-    shown = view.exists(child)
-    if not hidden and shown:
-        return relation.api_name, True, True
-    some = shown and hidden != set(target.fields) and sides[0] != sides[1]
-    return relation.api_name, some, shown and not hidden
-
-
-_SIDES = ("before", "after")
-
-
-def _end(view: View, relation: Relation, value: Any) -> bool | None:
-    """Whether what a record led to is seen; None where there was nothing. Of types seen whole nobody looks for it."""
-    target = view.catalog[relation.target]
-    grants = view.access.grants(target.name) if view.access else ()
-    if not grants:
-        return False
-    if any(part.rule == "ALL" for g in grants for part in g.scope.parts if len(g.scope.parts) == 1):
-        return True
-    if value is None:
-        return None
-    return any(str(r.row[relation.remote]) == value for r in view.records(target))
 
 
 def _all(view: View, entity: EntityType) -> Iterator[Record]:

@@ -304,7 +304,7 @@ class _Walk:
         facts = {
             "__typename": "HistoryEntry",
             "id": str(entry.row["id"]),
-            "type": entry.row["type"],
+            "type": entry.type,
             "occurredAt": as_json(entry.row["occurred_at"]),
             "version": entry.row["entity_version"],
             "source": entry.row["source"],

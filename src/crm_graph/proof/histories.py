@@ -23,6 +23,7 @@ from crm_graph.transaction import to_json
 
 EVENTS = "events"
 STRUCTURE = ("id", "version", "created_at", "updated_at")
+SIDES = ("before", "after")
 TELLING = ("before", "after", "before", "after", "reason", "actor_id")
 """What is changed of an event for a twin."""
 
@@ -139,6 +140,7 @@ class Entry:
     """An event as somebody is told of it."""
 
     row: Row
+    type: str
     reason: str | None
     changes: list[Change]
 
@@ -148,7 +150,10 @@ def history_of(view: View, record: Record) -> list[Entry]:
     events = [e for e in view.tables.get(EVENTS, ()) if e["entity_id"] == record.row["id"] and not e.get("is_read")]
     contents = [f for f in record.entity.fields.values() if f.data_class is DataClass.CONTENT]
     why = bool(contents) and all(view.level(record, f.name) is Level.READ for f in contents)
-    told = [Entry(e, e["reason"] if why else None, list(_changes(view, record, e))) for e in events]
+    told = [
+        Entry(e, type_of(view, record, e), e["reason"] if why else None, list(_changes(view, record, e)))
+        for e in events
+    ]
     return sorted((e for e in told if e.changes), key=_age, reverse=True)
 
 
@@ -161,7 +166,8 @@ def seen_of(view: View, record: Record) -> list[tuple[Any, ...]]:
     people = {r.row["id"] for r in view.records(view.catalog["user"])}
     return [
         (
-            *(entry.row[name] for name in ("id", "type", "occurred_at", "entity_version", "source")),
+            *(entry.row[name] for name in ("id", "occurred_at", "entity_version", "source")),
+            entry.type,
             *(entry.row[name] if entry.row[name] in people else None for name in ("actor_id", "on_behalf_of_id")),
             entry.reason,
             entry.changes,
@@ -226,3 +232,46 @@ def _form(member: Field, value: Any, currency: str | None) -> Any:
         case Kind.DATE_TIME:
             return as_json(datetime.fromisoformat(value))
     return value
+
+
+def type_of(view: View, record: Record, event: Row) -> str:
+    """The type of an event as it is told: an update, where not all that it changed is."""
+    if event["entity_version"] == 1:
+        return f"{record.entity.name}.created"
+    whole = all(told_of(view, record, event, key)[2] for key in event["changed"])
+    return event["type"] if whole else f"{record.entity.name}.updated"
+
+
+def told_of(view: View, record: Record, event: Row, key: str) -> tuple[str, bool, bool]:
+    """The name of what was changed, whether something of it is told, and whether all is."""
+    entity = record.entity
+    if key in entity.fields:
+        read = view.level(record, key) is Level.READ
+        return entity.fields[key].api_name, read, read
+    for relation in entity.relations.values():
+        if relation.shape is Shape.ONE and relation.local == key:
+            ends = [_end(view, relation, event[side].get(key)) for side in ("before", "after")]
+            return relation.api_name, any(end is True for end in ends), all(end is not False for end in ends)
+    relation = entity.relations[key]
+    target = view.catalog[relation.target]
+    child = Record(target, {"id": None}, record.root, record.root_row, f"{relation.name}.")
+    hidden = {f for f in target.fields if view.level(child, f) is not Level.READ}
+    sides = [[{k: v for k, v in item.items() if k not in hidden} for item in event[s].get(key, [])] for s in SIDES]
+    shown = view.exists(child)
+    if not hidden and shown:
+        return relation.api_name, True, True
+    some = shown and hidden != set(target.fields) and sides[0] != sides[1]
+    return relation.api_name, some, shown and not hidden
+
+
+def _end(view: View, relation: Relation, value: Any) -> bool | None:
+    """Whether what a record led to is seen; None where there was nothing. Of types seen whole nobody looks for it."""
+    target = view.catalog[relation.target]
+    grants = view.access.grants(target.name) if view.access else ()
+    if not grants:
+        return False
+    if any(part.rule == "ALL" for g in grants for part in g.scope.parts if len(g.scope.parts) == 1):
+        return True
+    if value is None:
+        return None
+    return any(str(r.row[relation.remote]) == value for r in view.records(target))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from crm_graph.criteria.rows import Row
 from crm_graph.fragments import FALSE, TRUE, Fragment, all_of, join, name, number, sql, text
+from crm_graph.resolvers.feed.told import members, told_type
 from crm_graph.resolvers.history.told import Told, told
 from crm_graph.resolvers.json_sql import as_object
 from crm_graph.resolvers.paging import cursor_text
@@ -15,7 +16,8 @@ from crm_graph.resolvers.rows import RowFlags
 def history(plan: History, row: Row, flags: RowFlags, limits: Limits, lookup: Callable[[Lookup], Fragment]) -> Fragment:
     """The JSON of a record's history; `lookup` gives the object of a record by its id."""
     event = flags.alias()
-    return _HistoryWriter(plan, row, event, told(flags, row, event), limits, lookup).write()
+    type_ = told_type(row.entity, members(row, flags))
+    return _HistoryWriter(plan, row, event, told(flags, row, event), type_, limits, lookup).write()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class _HistoryWriter:
     row: Row
     event: str
     told: Told
+    type: Fragment
     limits: Limits
     lookup: Callable[[Lookup], Fragment]
 
@@ -91,6 +94,8 @@ class _HistoryWriter:
                 return self._changes(member)
             case "reason":
                 return self.told.reason
+            case "type":
+                return sql("(SELECT {type} FROM (SELECT {e}.*) AS e)", type=self.type, e=e)
         return sql("{e}.{c}", e=e, c=name(_COLUMNS[member.name]))
 
     def _changes(self, member: EntryMember) -> Fragment:
@@ -131,7 +136,6 @@ class _HistoryWriter:
 
 _COLUMNS = {
     "id": "id",
-    "type": "type",
     "occurredAt": "occurred_at",
     "version": "entity_version",
     "source": "source",
