@@ -13,6 +13,7 @@ from crm_graph.proof.histories import EVENTS
 from crm_graph.proof.literals import Written, in_document
 from crm_graph.proof.operations.generated import Place
 from crm_graph.proof.rows import Tables
+from crm_graph.resolvers.feed.planner import FEED
 from crm_graph.resolvers.listings import LISTINGS
 from crm_graph.resolvers.plan import Limits
 from crm_graph.resolvers.questions import QUESTIONS
@@ -20,7 +21,7 @@ from crm_graph.resolvers.timeline.sources import HOLDER, SOURCES
 
 LEFT_OUT = frozenset({"availableTransitions", "entityMetadata", "viewer", *QUESTIONS, *LISTINGS})
 """What no SQL computes: derived fields, and what the role set alone decides; who asks; questions about rights, one of
-which has the name of the roles of a user; and lists of what is no record. It has tests of its own.
+which has the name of the roles of a user; and lists of what is no record. It has tests of its own, as the feed has.
 """
 
 
@@ -126,7 +127,8 @@ class Draft:
     def fields(self, type_name: str) -> list[str]:
         """What can be selected of a type."""
         type_: Any = self.schema.type_map[type_name]
-        return [*(name for name in type_.fields if name not in LEFT_OUT), "__typename"]
+        left_out = LEFT_OUT | {FEED} if type_ is self.schema.query_type else LEFT_OUT
+        return [*(name for name in type_.fields if name not in left_out), "__typename"]
 
     def inputs(self, type_name: str) -> list[str]:
         """What an input takes; nothing where the role does not have it."""
