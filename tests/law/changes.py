@@ -32,7 +32,9 @@ from reference.compiled import Compiled, access_of, catalog, schema_of
 
 ENOUGH = 10
 """So many changes are enough for twins to differ."""
-EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t != "policy_version")
+KEPT = ("policy_version", "log_epochs")
+EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t not in KEPT)
+"""Leaves nothing but what a migrated database begins with, without which nothing is written."""
 
 
 @cache

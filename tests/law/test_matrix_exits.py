@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_graph.access import Level
 from crm_graph.catalog import EntityType, Kind, searched_fields
-from crm_graph.models import Base
 from crm_graph.models.exports import ExportFormat
 from crm_graph.models.fields import Search
 from crm_graph.models.ids import EntityCode, IdSource
@@ -37,11 +36,12 @@ from crm_graph.transaction import begin
 from reference.compiled import Compiled, catalog, default_access, full_schema, schema_of
 from reference.table import ROLES, Cell, Company, cells, expected, grants, holds, selected, table_level, table_writes
 
+from .changes import EMPTY
+
 ALL_ROWS = "first: 200, archived: INCLUDE"
 READ_NAMES = ("Where", "OrderBy", *FIELD_TYPES)
 IDS = IdSource(lambda: NOON)
 SYSTEMS = ("erp", "shop", "call_centre")
-_EMPTY = "TRUNCATE " + ", ".join(t for t in Base.metadata.tables if t != "policy_version")
 
 
 def own(entity: EntityType) -> list[Cell]:
@@ -270,7 +270,7 @@ CHANGED = {"version", "updatedAt", "archivedAt"}
 async def test_payloads_of_changes_show_what_the_table_shows(
     role: str, twin_connection: Connection, twin_engine: AsyncEngine
 ) -> None:
-    await twin_connection.execute(_EMPTY)
+    await twin_connection.execute(EMPTY)
     asked, shown = await asking(role, 13, twin_connection, size=16), 0
     for entity in (catalog()[name] for name in NOUNS):
         if asked.company.who.access.may(f"{entity.plural}:archive"):

@@ -30,8 +30,8 @@ from reference.compiled import catalog, schema_of
 from reference.planting import Patch, granting
 from reference.table import ROLES, expected, grants, selected
 
+from .changes import EMPTY
 from .test_matrix_exits import (
-    _EMPTY,
     ALL_ROWS,
     WRITERS,
     Asked,
@@ -167,7 +167,7 @@ def belongings(entity: EntityType) -> dict[str, EntityType]:
 
 async def payloads(role: str, connection: Connection, engine: AsyncEngine) -> int:
     """Hold the payloads of changes of every verb against the table; how many there were."""
-    await connection.execute(_EMPTY)
+    await connection.execute(EMPTY)
     asked, random, shown = await asking(role, 23, connection), Random(23), 0
     access = asked.company.who.access
     view = View(catalog(), asked.company.tables, asked.company.who, access)
@@ -210,7 +210,7 @@ async def test_cells_that_payloads_show_too_much_are_seen(
 async def test_unmasking_tells_what_the_table_shows_at_least_masked(
     role: str, twin_connection: Connection, twin_engine: AsyncEngine
 ) -> None:
-    await twin_connection.execute(_EMPTY)
+    await twin_connection.execute(EMPTY)
     asked = await asking(role, 29, twin_connection, size=6)
     who = asked.company.who
     asked.company.who = replace(who, access=replace(who.access, actions=who.access.actions | {"unmask"}))
