@@ -34,6 +34,7 @@ from crm_graph.schema.aggregates import FIELD_TYPES
 from crm_graph.services.nouns import NOUNS
 from crm_graph.transaction import begin
 from reference.compiled import Compiled, catalog, default_access, full_schema, schema_of
+from reference.settings import seeds
 from reference.table import ROLES, Cell, Company, cells, expected, grants, holds, selected, table_level, table_writes
 
 from .changes import EMPTY
@@ -264,27 +265,39 @@ async def test_exports_hold_what_the_table_shows(role: str, connection: Connecti
 ARCHIVES = {f"{catalog()[entity].plural}:archive" for entity in NOUNS}
 WRITERS = [role for role in ROLES if any(ARCHIVES & held.actions for held in holds(role))]
 CHANGED = {"version", "updatedAt", "archivedAt"}
+COMPANIES, ENOUGH = 12, 3
+"""So many companies at most are made, one after another, until so many payloads show a record."""
 
 
 @pytest.mark.parametrize("role", WRITERS)
 async def test_payloads_of_changes_show_what_the_table_shows(
     role: str, twin_connection: Connection, twin_engine: AsyncEngine
 ) -> None:
-    await twin_connection.execute(EMPTY)
-    asked, shown = await asking(role, 13, twin_connection, size=16), 0
+    shown = 0
+    for seed in seeds(f"payloads of changes {role}", COMPANIES):
+        shown += await archived(role, seed, twin_connection, twin_engine)
+        if shown >= ENOUGH:
+            return
+    pytest.fail(f"no more than {shown} payloads")
+
+
+async def archived(role: str, seed: int, connection: Connection, engine: AsyncEngine) -> int:
+    """Hold the payloads against the table of archiving each record of a company; how many show one."""
+    await connection.execute(EMPTY)
+    asked, shown = await asking(role, seed, connection, size=16), 0
     for entity in (catalog()[name] for name in NOUNS):
         if asked.company.who.access.may(f"{entity.plural}:archive"):
             field = f"archive{entity.api_name}"
             payload = f"{{ {entity.name} {{ {node_fields(role, entity)} }} errors {{ code }} }}"
             for row in asked.company.tables[entity.table]:
-                answer = await change(twin_engine, asked, f'mutation {{ {field}(id: "{row["id"]}") {payload} }}')
+                answer = await change(engine, asked, f'mutation {{ {field}(id: "{row["id"]}") {payload} }}')
                 node = answer[field][entity.name]
                 exists = asked.company.exists(role, entity, row)
                 assert exists or answer[field]["errors"] == [{"code": "NOT_FOUND"}]
                 if node is not None:
                     assert_as_the_table_says(asked, entity, node, CHANGED)
                     shown += 1
-    assert shown > 0
+    return shown
 
 
 async def change(engine: AsyncEngine, asked: Asked, text: str, variables: dict[str, Any] | None = None) -> Any:
