@@ -138,8 +138,10 @@ def some_list(random: Random, tables: Tables, compiled: Compiled, who: Principal
 
 
 def _lists_of(entity: EntityType, draft: Draft) -> list[Relation]:
+    """Lists below a record that can be put in order; attachments have one of their own."""
     known = set(draft.fields(entity.api_name))
-    return [r for r in entity.relations.values() if r.shape is Shape.CONNECTION and r.api_name in known]
+    below = [r for r in entity.relations.values() if r.shape is Shape.CONNECTION and r.api_name in known]
+    return [r for r in below if draft.inputs(f"{catalog()[r.target].api_name}OrderBy")]
 
 
 def _a_parent(random: Random, tables: Tables, entity: EntityType) -> UUID:

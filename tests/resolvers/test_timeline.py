@@ -264,6 +264,7 @@ REQUIRED: dict[str, Row] = {
     "tickets": {"subject": "s", "number": "n"},
     "contracts": {"title": "t", "number": "n"},
     "interactions": {"channel": "CALL", "occurred_at": NOON},
+    "tasks": {"title": "t"},
 }
 
 
@@ -279,6 +280,7 @@ def many_customers(count: int, of_each: int) -> dict[str, list[Row]]:
             rows["interactions"].append(
                 {"id": IDS.new(EntityCode.INTERACTION), **REQUIRED["interactions"], **of_customer}
             )
+            rows["tasks"].append({"id": IDS.new(EntityCode.TASK), **REQUIRED["tasks"], **of_customer})
             for entity, table in MOVING.items():
                 stage = {"stage_id": STAGE[f"{entity.upper()}.open"]}
                 record = {"id": IDS.new(EntityCode[entity.upper()]), **REQUIRED[table], **stage, **of_customer}
@@ -307,6 +309,7 @@ async def test_every_branch_is_a_short_scan_of_an_index(compiled: Compiled, argu
     assert {index for _, _, index in used} >= {
         "ix_interactions_customer_id_occurred_at_id",
         "ix_tickets_customer_id_created_at_id",
+        "ix_tasks_customer_id_created_at_id",
         "ix_stage_changes_entity_id_entered_at_id",
         "ix_leads_customer_id_id",
         "ix_opportunities_customer_id_id",

@@ -23,7 +23,7 @@ from .conftest import World
 from .replaying import Doings, comparable, present, replayed
 
 SECRET = "sekret"
-OWNED = ("interaction", "lead", "opportunity", "ticket", "contract")
+OWNED = ("interaction", "lead", "opportunity", "ticket", "contract", "task")
 CHILDREN = {
     "contact_points": "contact_points",
     "addresses": "addresses",

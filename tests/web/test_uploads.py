@@ -151,7 +151,7 @@ async def test_what_cannot_be_a_file_is_not_announced(crm: Crm) -> None:
         ("...", "file.pdf"),
         ("", "file.pdf"),
         (".PDF", "PDF.pdf"),
-        ("合" * 500 + ".PDF", "合" * 196 + ".PDF"),
+        ("合" * 500 + ".PDF", "合" * 196 + ".pdf"),
     ],
 )
 async def test_a_name_is_for_people_alone(crm: Crm, name: str, shown: str) -> None:

@@ -25,5 +25,5 @@ def file_name(wished: str, extensions: tuple[str, ...], *, otherwise: str, max_l
     stem = (shown[: len(shown) - len(ending)]).rstrip(" .") or otherwise
     if _DEVICES.match(stem):
         stem = f"_{stem}"
-    ending = shown[len(shown) - len(ending) :] if ending else extensions[0]
+    ending = ending or extensions[0]
     return stem[: max_length - len(ending)] + ending
