@@ -56,7 +56,8 @@ DECLASSIFICATIONS = (
     Declassification(
         "availableTransitions",
         "the action to move records of the type",
-        "Whether a requirement on a field that is withheld is met, which is whether it has a value.",
+        "Whether a requirement on a field that is withheld is met, which is whether it has a value; keys and names of"
+        " the stages that a record can go to.",
         audited=False,
     ),
     Declassification(

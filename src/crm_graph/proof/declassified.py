@@ -94,7 +94,15 @@ def about_rights(engine: Engine, question: Question, view: View) -> object:
     if "availableTransitions" not in question.text:
         return None
     types = (entity for entity in view.catalog.roots if entity.workflow)
-    return [(r.row["id"], requirements_met(view, r)) for entity in types for r in view.records(entity)]
+    movable = [record for entity in types for record in view.records(entity)]
+    return [(r.row["id"], requirements_met(view, r), _beside(view, r.row["stage_id"])) for r in movable]
+
+
+def _beside(view: View, stage: UUID) -> list[tuple[str, str]]:
+    """What the stages of a stage's pipeline are called."""
+    stages = view.tables["stages"]
+    pipelines = {s["pipeline_id"] for s in stages if s["id"] == stage}
+    return sorted((s["key"], s["name"]) for s in stages if s["pipeline_id"] in pipelines)
 
 
 async def _lookups(engine: Engine, view: View, question: Question) -> Collection[LookupSite]:
