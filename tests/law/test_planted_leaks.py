@@ -64,6 +64,7 @@ from .simulation import told_by_simulating
 SEEDS = 40
 ATTEMPTS, ENOUGH = 40, 8
 POLICIES = 12
+QUERIES = 15
 MOVES = 150
 """So many changes are tried where few of them are of the kind that shows, and no other kind is kept."""
 
@@ -96,6 +97,8 @@ def by_queries(
     columns: Collection[tuple[str, str]] | None = None,
     tables: Collection[str] | None = None,
     told: Level = Level.READ,
+    *,
+    queries: int = QUERIES,
 ) -> Seek:
     """Seek in queries of these roots, with policies of a leaning; twins differ in cells of these columns and in rows of
     these tables.
@@ -107,7 +110,7 @@ def by_queries(
         if columns and not twin.withheld:
             return ()
         twin.grow(ATTEMPTS, ENOUGH)
-        return await told_apart(engine, random, twin, 15, roots=roots, depth=1, bent=0.85)
+        return await told_apart(engine, random, twin, queries, roots=roots, depth=1, bent=0.85)
 
     return seek
 
@@ -278,7 +281,11 @@ LEAKS = [
     cells("filters", "criteria.compiling", LISTS),
     cells("filters of custom fields", "criteria.compiling", CUSTOMERS, CUSTOM, about=of_custom),
     rows("filters through relations", "criteria.compiling", LISTS, function="_related"),
-    rows("filters by counts of relations", "criteria.compiling", LISTS, OWNED, function="_counted"),
+    Leak(
+        "filters by counts of relations",
+        granting("visible", "criteria.compiling", "_counted"),
+        by_queries(LISTS, Lean.ROWS, ROWS, OWNED, queries=100),
+    ),
     cells("orders", "resolvers.paging", LISTS),
     rows("orders through relations", "resolvers.paging", LISTS, OWNED),
     cells("groups", "resolvers.aggregates.sql", AGGREGATES, function="_key"),
