@@ -177,7 +177,7 @@ def test_walk_through_gives_what_it_says_and_every_route_is_there() -> None:
         base = f"http://127.0.0.1:{someone.port}"
         routes = re.findall(r"`(GET|POST) (/[^`?]+)", README.read_text(encoding="utf-8"))
         answers = {(method, path): httpx.request(method, base + path).status_code for method, path in routes}
-    assert len(answers) == 16
+    assert len(answers) == 18
     assert {route for route, status in answers.items() if status in (404, 405)} == set()
 
 

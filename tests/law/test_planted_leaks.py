@@ -341,7 +341,11 @@ LEAKS = [
     cells("reasons of histories", "resolvers.history.told", LISTS, ROWS, ("events",), function="_reason"),
     Leak("images of histories", telling_of_masks, by_queries(LISTS, Lean.CELLS, ROWS, ("events",))),
     Leak("events that tell nothing", telling_of_every_event, by_queries(LISTS, Lean.CELLS, ROWS, ("events",))),
-    rows("relations of histories", "resolvers.history.told", LISTS, ("events",)),
+    Leak(
+        "relations of histories",
+        granting("visible", "resolvers.history.told"),
+        by_queries(LISTS, Lean.ROWS, ROWS, ("events",), queries=100),
+    ),
     Leak("costs", pricing_by_rows, by_queries(LISTS, Lean.ROWS, ROWS)),
     Leak("cells of exports", granting("cell", "resolvers.cells"), by_exports(Lean.CELLS)),
     Leak("rows of exports", granting("visible", "criteria.ways"), by_exports(Lean.ROWS)),
