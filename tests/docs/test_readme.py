@@ -176,9 +176,14 @@ def test_walk_through_gives_what_it_says_and_every_route_is_there() -> None:
         assert someone.wrong == []
         base = f"http://127.0.0.1:{someone.port}"
         routes = re.findall(r"`(GET|POST) (/[^`?]+)", README.read_text(encoding="utf-8"))
-        answers = {(method, path): httpx.request(method, base + path).status_code for method, path in routes}
+        answers = {(method, path): httpx.request(method, base + path) for method, path in routes}
+        nothing_there = httpx.post(base + "/nowhere")
     assert len(answers) == 18
-    assert {route for route, status in answers.items() if status in (404, 405)} == set()
+    # An address of an upload that never was is not found either, and says so with a code.
+    unknown = answers.pop(("POST", "/files"))
+    assert unknown.json()["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+    assert unknown.content != nothing_there.content
+    assert {route for route, answer in answers.items() if answer.status_code in (404, 405)} == set()
 
 
 def test_chinese_readme_has_the_same_examples() -> None:
